@@ -1,0 +1,1 @@
+//! The safetensors container, read to the last byte.

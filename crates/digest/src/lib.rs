@@ -1,0 +1,14 @@
+//! Bytes to digests, at the speed of the machine.
+//!
+//! This room alone makes [`Measured`] (the digest of bytes that it read itself) and [`Sealed`] (memory that can no
+//! longer change, with its digest). It reads files, and says so; it is one of the two rooms that may hold `unsafe`.
+
+mod file;
+mod sealed;
+mod sha256;
+mod walk;
+
+pub use file::{ReadError, measure_bytes, measure_copy, measure_file, measure_reader};
+pub use sealed::{SealError, Sealed};
+pub use sha256::{Digest, Hasher, Measured, ParseDigestError};
+pub use walk::{Listing, WalkError, list};

@@ -1,0 +1,1 @@
+//! All that reaches out: store, log, builder, keys

@@ -1,0 +1,1 @@
+//! A verified model and a tensor to a tensor

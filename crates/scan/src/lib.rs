@@ -1,0 +1,1 @@
+//! Hostile model files to findings; reads, never runs

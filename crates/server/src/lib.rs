@@ -1,0 +1,1 @@
+//! All that listens on a socket

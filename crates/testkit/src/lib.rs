@@ -1,0 +1,1 @@
+//! Fixtures made with real keys, and the tests that keep the architecture true

@@ -1,0 +1,1 @@
+//! Bytes to facts: statements, bundles, keys, log proofs; alone makes Verified
