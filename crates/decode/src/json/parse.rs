@@ -317,7 +317,6 @@ mod tests {
             "",
             " ",
             "nul",
-            "01",
             "1.",
             ".5",
             "+1",
@@ -361,6 +360,7 @@ mod tests {
         let doubled = format!("{{{},\"k3\":0}}", many.join(","));
         assert!(matches!(read(&doubled), Err(Error::DuplicateKey { .. })));
         assert!(matches!(read("{} {}"), Err(Error::Trailing { at: 3 })));
+        assert!(matches!(read("01"), Err(Error::Trailing { at: 1 })));
         assert!(read("[[[[]]]]").is_ok());
         assert!(matches!(
             read("[[[[[]]]]]"),
