@@ -1,1 +1,3 @@
 //! Bytes to facts: statements, bundles, keys, log proofs; alone makes Verified
+
+pub mod log;
