@@ -60,6 +60,17 @@ pub enum ScanVerdict {
 }
 
 impl ScanVerdict {
+    /// How bad it is: the verdict on a model is the worst on its files.
+    #[must_use]
+    pub const fn severity(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Suspicious => 1,
+            Self::Inconclusive => 2,
+            Self::Malicious => 3,
+        }
+    }
+
     /// The verdict's word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
