@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::architecture::Architecture;
-use crate::model::{LoadError, Model, load};
+use digest::{Listing, Sealed, measure_bytes};
+use trust::predicate::Admission;
+use trust::{
+    Artifact, Kind, PrivateKey, Role, Signer, Statement, Subject, Time, TrustRoot, Verified,
+};
+
+use crate::model::{LoadError, Model};
 
 /// The architecture of a small digit classifier.
 pub(crate) const DIGITS: &str = include_str!("../testdata/digits.architecture.json");
@@ -84,7 +89,44 @@ pub(crate) fn safetensors(tensors: &[Tensor]) -> Vec<u8> {
     file
 }
 
+/// The model of these tensors, by the way that every model goes.
 pub(crate) fn model(tensors: &[Tensor], architecture: &str) -> Result<Arc<Model>, LoadError> {
-    let architecture = Architecture::parse(architecture.as_bytes()).unwrap();
-    load(&safetensors(tensors), &architecture).map(Arc::new)
+    let (weights, architecture) = admitted(&safetensors(tensors), architecture);
+    Model::load(&weights, &architecture).map(Arc::new)
+}
+
+/// Weights and an architecture that a gate let in together.
+pub(crate) fn admitted(weights: &[u8], architecture: &str) -> (Verified<Sealed>, Verified<Sealed>) {
+    let files = [
+        ("weights", weights),
+        ("architecture", architecture.as_bytes()),
+    ];
+    let listing: Listing = files
+        .map(|(name, bytes)| (name.to_owned(), measure_bytes(bytes)))
+        .into();
+    let artifact = Artifact::from_listing(Kind::Model, &listing).unwrap();
+    let key = PrivateKey::from_random(&[7; 32]).unwrap();
+    let now = Time::from_unix(1);
+    let admission = Statement {
+        subjects: vec![Subject {
+            name: "model".into(),
+            digest: artifact.digest(),
+        }],
+        predicate: Admission {
+            admitted_at: now,
+            expires: Time::from_unix(2),
+            environment: "test".into(),
+            service_account: "test".into(),
+            trust_root: "test".into(),
+            evidence: vec![],
+        },
+    };
+    let bundle = trust::seal(&admission, &key).unwrap().to_bytes();
+    let root = TrustRoot::of_key(key.public_key().clone(), Role::Admit);
+    let admission = trust::verify(&bundle, &root, now).unwrap();
+    let [weights, architecture] = files.map(|(name, mut bytes)| {
+        let sealed = Sealed::fill(&mut bytes, u64::MAX).unwrap();
+        trust::verify_sealed(&admission, &artifact.manifest(), name, sealed).unwrap()
+    });
+    (weights, architecture)
 }

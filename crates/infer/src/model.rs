@@ -1,11 +1,14 @@
-//! Weights and an architecture to a model, or the reason why they are none.
+//! Verified weights and a verified architecture to a model, or the reason why they are none.
 //!
-//! Every shape is inferred and every limit checked before anything of that size is allocated. The weights are copied
+//! [`Model::load`] is the only way in: there is no model of bytes that nobody vouched for. Every shape is inferred and every limit checked before anything of that size is allocated. The weights are copied
 //! once, into the order in which the engine reads them; the file's bytes may be dropped afterwards.
 
 mod weights;
 
-use crate::architecture::{Architecture, Layer};
+use digest::{Digest, Sealed};
+use trust::{Proof, Verified};
+
+use crate::architecture::{Architecture, ArchitectureError, Layer};
 use crate::engine::{Conv2d, ConvParts, Linear, MaxPool2d, Planes, Sizes, Step};
 use crate::picture::GreyPicture;
 use crate::tensor::TensorSpec;
@@ -23,9 +26,46 @@ pub struct Model {
     steps: Vec<Step>,
     sizes: Sizes,
     parameters: usize,
+    digest: Digest,
+    proof: Proof,
 }
 
 impl Model {
+    /// Joins weights (a safetensors file) and their architecture.
+    ///
+    /// # Errors
+    /// They were not admitted together, the architecture can't be read, or the weights are not exactly those that the
+    /// layers name, in `F32`, finite, of the right shapes and within the limits.
+    pub fn load(
+        weights: &Verified<Sealed>,
+        architecture: &Verified<Sealed>,
+    ) -> Result<Self, LoadError> {
+        // Two files that are each admitted may still be of two models.
+        if weights.proof().bundle != architecture.proof().bundle {
+            return Err(LoadError::Mixed);
+        }
+        let architecture = Architecture::parse(architecture.value())?;
+        let mut builder = Builder::new(Weights::read(weights.value())?, architecture.input())?;
+        let mut steps = Vec::new();
+        for (at, layer) in architecture.layers().iter().enumerate() {
+            builder.at = at;
+            steps.extend(builder.step(layer)?);
+        }
+        let got = builder.shape.row();
+        if got != architecture.output().row {
+            let want = architecture.output().row.clone();
+            return Err(LoadError::Output { want, got });
+        }
+        Ok(Self {
+            steps,
+            sizes: builder.sizes,
+            parameters: builder.weights.finish()?,
+            digest: weights.value().digest(),
+            proof: weights.proof().clone(),
+            architecture,
+        })
+    }
+
     /// The model's name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -62,6 +102,18 @@ impl Model {
         self.parameters
     }
 
+    /// The digest of the weights that this model computes with.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How we know that this is the model to run.
+    #[must_use]
+    pub const fn proof(&self) -> &Proof {
+        &self.proof
+    }
+
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
@@ -69,31 +121,6 @@ impl Model {
     pub(crate) const fn sizes(&self) -> Sizes {
         self.sizes
     }
-}
-
-/// Joins weights and architecture.
-///
-/// # Errors
-/// The weights are not exactly those that the layers name, in `F32`, finite, of the right shapes and within the limits.
-pub(crate) fn load(weights: &[u8], architecture: &Architecture) -> Result<Model, LoadError> {
-    let mut builder = Builder::new(Weights::read(weights)?, architecture.input())?;
-    let layers = architecture.layers().iter().enumerate();
-    let mut steps = Vec::new();
-    for (at, layer) in layers {
-        builder.at = at;
-        steps.extend(builder.step(layer)?);
-    }
-    let got = builder.shape.row();
-    if got != architecture.output().row {
-        let want = architecture.output().row.clone();
-        return Err(LoadError::Output { want, got });
-    }
-    Ok(Model {
-        architecture: architecture.clone(),
-        steps,
-        sizes: builder.sizes,
-        parameters: builder.weights.finish()?,
-    })
 }
 
 /// What flows between two layers.
@@ -271,6 +298,12 @@ impl<'a> Builder<'a> {
 /// Why weights and architecture are no model.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
+    /// Weights of one model with the architecture of another.
+    #[error("the weights and the architecture were not admitted together")]
+    Mixed,
+    /// No architecture.
+    #[error("the architecture is refused")]
+    Architecture(#[from] ArchitectureError),
     /// No safetensors file.
     #[error("the weights can't be read")]
     Weights(#[from] decode::safetensors::Error),

@@ -1,6 +1,5 @@
 use super::*;
-use crate::architecture::ArchitectureError;
-use crate::fixture::{DIGITS, Sequence, Tensor, digits, model, safetensors};
+use crate::fixture::{DIGITS, Sequence, Tensor, admitted, digits, model, safetensors};
 
 /// The digit classifier after one change to its weights.
 fn changed(change: impl FnOnce(&mut Vec<Tensor>)) -> LoadError {
@@ -91,14 +90,44 @@ fn refuses_weights_that_are_not_finite() {
 #[test]
 fn refuses_files_that_are_no_safetensors() {
     let (tensors, _) = digits(1);
-    let architecture = Architecture::parse(DIGITS.as_bytes()).unwrap();
+    let refused = |bytes: &[u8]| {
+        let (weights, architecture) = admitted(bytes, DIGITS);
+        matches!(
+            Model::load(&weights, &architecture),
+            Err(LoadError::Weights(_))
+        )
+    };
     let whole = safetensors(&tensors);
+    assert!(!refused(&whole));
     for size in [0, 7, 8, 100, whole.len() - 1] {
-        let refused = load(&whole[..size], &architecture);
-        assert!(matches!(refused, Err(LoadError::Weights(_))), "{size}");
+        assert!(refused(&whole[..size]), "{size}");
     }
-    let refused = load(&[&whole[..], b"\0"].concat(), &architecture);
-    assert!(matches!(refused, Err(LoadError::Weights(_))));
+    assert!(refused(&[&whole[..], b"\0"].concat()));
+}
+
+#[test]
+fn refuses_two_files_that_were_not_admitted_together() {
+    let (tensors, _) = digits(1);
+    let (weights, architecture) = admitted(&safetensors(&tensors), DIGITS);
+    let model = Model::load(&weights, &architecture).unwrap();
+    assert_eq!(
+        (model.digest(), model.proof()),
+        (weights.value().digest(), weights.proof())
+    );
+    let (other, _) = digits(2);
+    let (other, _) = admitted(&safetensors(&other), DIGITS);
+    assert!(matches!(
+        Model::load(&other, &architecture),
+        Err(LoadError::Mixed)
+    ));
+}
+
+#[test]
+fn refuses_an_architecture_that_is_none() {
+    let (tensors, _) = digits(1);
+    let (weights, architecture) = admitted(&safetensors(&tensors), "{}");
+    let refused = Model::load(&weights, &architecture);
+    assert!(matches!(refused, Err(LoadError::Architecture(_))));
 }
 
 #[test]
