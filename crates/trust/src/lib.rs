@@ -15,6 +15,7 @@ mod denial;
 mod dsse;
 mod error;
 mod key;
+pub mod log;
 pub mod predicate;
 mod root;
 mod statement;
