@@ -23,6 +23,8 @@ pub const SIDE_MAX: u32 = 4096;
 pub const PIXELS_MAX: u64 = 16 << 20;
 /// The most memory for the unpacked picture, in bytes; 16-bit colours reach it before [`PIXELS_MAX`].
 pub const UNPACKED_BYTES_MAX: u64 = 64 << 20;
+/// The most memory the decoder may take besides: lines, chunks, a colour profile that unpacks to far more than it was.
+const DECODER_BYTES_MAX: u64 = 4 << 20;
 
 /// How a picture becomes an input: grey, resized, and normalised.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -93,7 +95,7 @@ fn grey(encoded: &[u8]) -> Result<Grey, PictureError> {
     let header = Header::read(encoded).ok_or(PictureError::NotPng)?;
     check_size(&header)?;
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(UNPACKED_BYTES_MAX);
+    limits.max_alloc = Some(DECODER_BYTES_MAX);
     limits.max_image_width = Some(SIDE_MAX);
     limits.max_image_height = Some(SIDE_MAX);
     let decoder =

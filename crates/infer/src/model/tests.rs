@@ -233,5 +233,5 @@ fn refuses_more_parameters_than_allowed() {
 fn models_are_shared_between_threads() {
     fn is_shared<T: Send + Sync>() {}
     is_shared::<Model>();
-    is_shared::<ArchitectureError>();
+    is_shared::<crate::Session>();
 }
