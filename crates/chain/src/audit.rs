@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use digest::Digest;
 use serde::Serialize;
 use trust::predicate::{
-    Admission, Dataset, Deployment, ModelSignature, Provenance, Publish, Recall, ScanReport, Serving,
+    Admission, Dataset, Deployment, ModelSignature, Provenance, Publish, Recall, ScanReport,
+    Serving,
 };
 use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
@@ -65,8 +66,16 @@ pub struct Trace {
 /// A recall can't be checked.
 pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault> {
     let walk = Walk::new(ledger)?;
-    let artifact = ledger.artifacts().iter().find(|artifact| artifact.digest() == target);
-    let artifact = artifact.or_else(|| ledger.artifacts().iter().find(|artifact| artifact.contains(target)));
+    let artifact = ledger
+        .artifacts()
+        .iter()
+        .find(|artifact| artifact.digest() == target);
+    let artifact = artifact.or_else(|| {
+        ledger
+            .artifacts()
+            .iter()
+            .find(|artifact| artifact.contains(target))
+    });
     let backward = match artifact {
         Some(artifact) => walk.backward(artifact, 0),
         None => match walk.names.get(&target) {
@@ -75,7 +84,10 @@ pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault
         },
     };
     let start = artifact.map_or_else(|| BTreeSet::from([target]), names);
-    Ok(Some(Trace { backward, forward: walk.forward(&start, 0) }))
+    Ok(Some(Trace {
+        backward,
+        forward: walk.forward(&start, 0),
+    }))
 }
 
 /// What the walk needs at every step, read once.
@@ -93,9 +105,21 @@ impl<'a> Walk<'a> {
         let all_builds = ledger.all::<Provenance>().believed;
         let mut names = BTreeMap::new();
         for build in &all_builds {
-            for material in &build.statement.value().predicate.build_definition.resolved_dependencies {
+            for material in &build
+                .statement
+                .value()
+                .predicate
+                .build_definition
+                .resolved_dependencies
+            {
                 if let Some(digest) = material.sha256() {
-                    names.insert(digest, (material_kind(&material.uri).to_owned(), material.name.clone()));
+                    names.insert(
+                        digest,
+                        (
+                            material_kind(&material.uri).to_owned(),
+                            material.name.clone(),
+                        ),
+                    );
                 }
             }
         }
@@ -112,12 +136,14 @@ impl<'a> Walk<'a> {
     fn backward(&self, artifact: &Artifact, depth: usize) -> Node {
         let mut node = self.node(artifact);
         if depth == DEPTH_MAX {
-            node.gaps.push("the chain goes on further than is shown".to_owned());
+            node.gaps
+                .push("the chain goes on further than is shown".to_owned());
             return node;
         }
         let builds: Vec<_> = self.builds.of(artifact).collect();
         if builds.is_empty() && artifact.kind() == Kind::Model {
-            node.gaps.push("no provenance: nobody says how it was made".to_owned());
+            node.gaps
+                .push("no provenance: nobody says how it was made".to_owned());
         }
         for build in builds {
             node.links.extend(self.inputs(build, depth));
@@ -131,7 +157,9 @@ impl<'a> Walk<'a> {
         let mut within: BTreeSet<Digest> = BTreeSet::new();
         let dependencies = &predicate.build_definition.resolved_dependencies;
         for material in dependencies {
-            let Some(digest) = material.sha256() else { continue };
+            let Some(digest) = material.sha256() else {
+                continue;
+            };
             if let Some(artifact) = self.ledger.artifact(digest) {
                 within.extend(names(artifact));
                 nodes.push(self.backward(artifact, depth + 1));
@@ -140,7 +168,9 @@ impl<'a> Walk<'a> {
         for material in dependencies {
             match material.sha256() {
                 Some(digest) if within.contains(&digest) => {}
-                Some(digest) => nodes.push(leaf(material_kind(&material.uri), &material.name, digest)),
+                Some(digest) => {
+                    nodes.push(leaf(material_kind(&material.uri), &material.name, digest))
+                }
                 None => nodes.push(unhashed(material)),
             }
         }
@@ -152,12 +182,21 @@ impl<'a> Walk<'a> {
             return Vec::new();
         }
         let read = |build: &&Logged<Provenance>| {
-            build.statement.value().predicate.materials().any(|material| start.contains(&material))
+            build
+                .statement
+                .value()
+                .predicate
+                .materials()
+                .any(|material| start.contains(&material))
         };
         let mut nodes = Vec::new();
         for build in self.all_builds.iter().filter(read) {
             let statement = build.statement.value();
-            let made = self.ledger.artifacts().iter().filter(|artifact| made(statement, artifact));
+            let made = self
+                .ledger
+                .artifacts()
+                .iter()
+                .filter(|artifact| made(statement, artifact));
             for artifact in made.filter(|artifact| artifact.kind() == Kind::Model) {
                 let mut node = self.node(artifact);
                 node.links = self.forward(&names(artifact), depth + 1);
@@ -181,51 +220,127 @@ impl<'a> Walk<'a> {
         let called = |logged: &&Logged<Dataset>| logged.statement.value().is_about(digest);
         let name = match self.datasets.iter().find(called) {
             Some(dataset) => dataset.statement.value().predicate.name.clone(),
-            None => artifact.files().keys().next().map(ToString::to_string).unwrap_or_default(),
+            None => artifact
+                .files()
+                .keys()
+                .next()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         };
         let gaps = Vec::new();
-        Node { kind: kind.to_owned(), name, digest: digest.to_string(), facts, gaps, links: Vec::new() }
+        Node {
+            kind: kind.to_owned(),
+            name,
+            digest: digest.to_string(),
+            facts,
+            gaps,
+            links: Vec::new(),
+        }
     }
 
     fn facts(&self, artifact: &Artifact) -> Vec<Fact> {
         let about = names(artifact);
         let whole = BTreeSet::from([artifact.digest()]);
         let mut facts = Vec::new();
-        collect(&mut facts, "dataset", self.ledger.about::<Dataset>(&whole).believed, |d| {
-            format!("{} allows `{}` ({}) for {}", short(&d.policy), d.name, d.licence, d.purposes.join(", "))
-        });
+        collect(
+            &mut facts,
+            "dataset",
+            self.ledger.about::<Dataset>(&whole).believed,
+            |d| {
+                format!(
+                    "{} allows `{}` ({}) for {}",
+                    short(&d.policy),
+                    d.name,
+                    d.licence,
+                    d.purposes.join(", ")
+                )
+            },
+        );
         let builds = self.ledger.about::<Provenance>(&about).believed;
-        let builds = builds.into_iter().filter(|build| made(build.statement.value(), artifact)).collect();
+        let builds = builds
+            .into_iter()
+            .filter(|build| made(build.statement.value(), artifact))
+            .collect();
         collect(&mut facts, "train", builds, build_says);
-        collect(&mut facts, "scan", self.ledger.about::<ScanReport>(&whole).believed, |s| {
-            format!("{} by {}", s.verdict.as_str(), s.scanner)
-        });
+        collect(
+            &mut facts,
+            "scan",
+            self.ledger.about::<ScanReport>(&whole).believed,
+            |s| format!("{} by {}", s.verdict.as_str(), s.scanner),
+        );
         let signed = BTreeSet::from([artifact.signing_root()]);
-        collect(&mut facts, "sign", self.ledger.about::<ModelSignature>(&signed).believed, |s| {
-            format!("{} files signed", s.resources().count())
-        });
-        collect(&mut facts, "publish", self.ledger.about::<Publish>(&whole).believed, publish_says);
-        collect(&mut facts, "deploy", self.ledger.about::<Deployment>(&whole).believed, |d| {
-            let scopes = d.scopes.iter().map(|(scope, value)| format!("{scope} = {value}"));
-            scopes.collect::<Vec<_>>().join(", ")
-        });
-        collect(&mut facts, "admit", self.ledger.about::<Admission>(&whole).believed, |a| {
-            format!("for `{}` in `{}` until {}", a.service_account, a.environment, a.expires)
-        });
-        collect(&mut facts, "serve", self.ledger.about::<Serving>(&whole).believed, |s| {
-            format!("session {} from {}", s.session, s.started_at)
-        });
-        let recalled = |logged: &&Logged<Recall>| logged.statement.value().subjects.iter().any(|s| about.contains(&s.digest));
+        collect(
+            &mut facts,
+            "sign",
+            self.ledger.about::<ModelSignature>(&signed).believed,
+            |s| format!("{} files signed", s.resources().count()),
+        );
+        collect(
+            &mut facts,
+            "publish",
+            self.ledger.about::<Publish>(&whole).believed,
+            publish_says,
+        );
+        collect(
+            &mut facts,
+            "deploy",
+            self.ledger.about::<Deployment>(&whole).believed,
+            |d| {
+                let scopes = d
+                    .scopes
+                    .iter()
+                    .map(|(scope, value)| format!("{scope} = {value}"));
+                scopes.collect::<Vec<_>>().join(", ")
+            },
+        );
+        collect(
+            &mut facts,
+            "admit",
+            self.ledger.about::<Admission>(&whole).believed,
+            |a| {
+                format!(
+                    "for `{}` in `{}` until {}",
+                    a.service_account, a.environment, a.expires
+                )
+            },
+        );
+        collect(
+            &mut facts,
+            "serve",
+            self.ledger.about::<Serving>(&whole).believed,
+            |s| format!("session {} from {}", s.session, s.started_at),
+        );
+        let recalled = |logged: &&Logged<Recall>| {
+            logged
+                .statement
+                .value()
+                .subjects
+                .iter()
+                .any(|s| about.contains(&s.digest))
+        };
         for recall in self.recalls.iter().filter(recalled) {
-            facts.push(fact("recall", recall, recall.statement.value().predicate.reason.clone()));
+            facts.push(fact(
+                "recall",
+                recall,
+                recall.statement.value().predicate.reason.clone(),
+            ));
         }
         facts
     }
 }
 
-fn collect<P: Predicate>(facts: &mut Vec<Fact>, stage: &str, found: Vec<Logged<P>>, says: impl Fn(&P) -> String) {
+fn collect<P: Predicate>(
+    facts: &mut Vec<Fact>,
+    stage: &str,
+    found: Vec<Logged<P>>,
+    says: impl Fn(&P) -> String,
+) {
     for logged in found {
-        facts.push(fact(stage, &logged, says(&logged.statement.value().predicate)));
+        facts.push(fact(
+            stage,
+            &logged,
+            says(&logged.statement.value().predicate),
+        ));
     }
 }
 
@@ -242,13 +357,27 @@ fn fact<P>(stage: &str, logged: &Logged<P>, says: String) -> Fact {
 
 fn build_says(build: &Provenance) -> String {
     let source = build.source().unwrap_or("no source");
-    let isolation = build.isolation().map_or("isolation not stated", trust::predicate::Isolation::as_str);
-    format!("built by {} from {source}, {isolation}", build.run_details.builder.id)
+    let isolation = build
+        .isolation()
+        .map_or("isolation not stated", trust::predicate::Isolation::as_str);
+    format!(
+        "built by {} from {source}, {isolation}",
+        build.run_details.builder.id
+    )
 }
 
 fn publish_says(publish: &Publish) -> String {
-    let environment = publish.package.environment.as_deref().unwrap_or("any environment");
-    format!("{}/{} for {environment} at Build L{}", publish.package.registry, publish.package.name, publish.build_level())
+    let environment = publish
+        .package
+        .environment
+        .as_deref()
+        .unwrap_or("any environment");
+    format!(
+        "{}/{} for {environment} at Build L{}",
+        publish.package.registry,
+        publish.package.name,
+        publish.build_level()
+    )
 }
 
 fn leaf(kind: &str, name: &str, digest: Digest) -> Node {
@@ -264,8 +393,16 @@ fn leaf(kind: &str, name: &str, digest: Digest) -> Node {
 
 /// A dependency that has another digest than SHA-256, such as a git commit.
 fn unhashed(material: &trust::predicate::ResourceDescriptor) -> Node {
-    let digest = material.digest.iter().map(|(algorithm, value)| format!("{algorithm}:{value}")).next();
-    let name = if material.name.is_empty() { &material.uri } else { &material.name };
+    let digest = material
+        .digest
+        .iter()
+        .map(|(algorithm, value)| format!("{algorithm}:{value}"))
+        .next();
+    let name = if material.name.is_empty() {
+        &material.uri
+    } else {
+        &material.name
+    };
     Node {
         kind: material_kind(&material.uri).to_owned(),
         name: name.clone(),
@@ -289,7 +426,10 @@ fn material_kind(uri: &str) -> &'static str {
 }
 
 fn short(digest: &str) -> String {
-    digest.parse::<Digest>().map_or_else(|_| digest.to_owned(), |digest| format!("policy {}", digest.short()))
+    digest.parse::<Digest>().map_or_else(
+        |_| digest.to_owned(),
+        |digest| format!("policy {}", digest.short()),
+    )
 }
 
 /// The trace as a Mermaid flow chart, left to right as the chain runs.
@@ -336,11 +476,18 @@ impl Chart {
             return id.clone();
         }
         let id = format!("n{}", self.seen.len());
-        let label: Vec<String> = [format!("{}: {}", node.kind, node.name), node.digest.chars().take(19).collect()]
-            .into_iter()
-            .chain(node.facts.iter().map(|fact| format!("{} by {}", fact.stage, fact.by)))
-            .map(|line| plain(&line))
-            .collect();
+        let label: Vec<String> = [
+            format!("{}: {}", node.kind, node.name),
+            node.digest.chars().take(19).collect(),
+        ]
+        .into_iter()
+        .chain(
+            node.facts
+                .iter()
+                .map(|fact| format!("{} by {}", fact.stage, fact.by)),
+        )
+        .map(|line| plain(&line))
+        .collect();
         // Writing to a string does not fail.
         let _ = writeln!(self.nodes, "  {id}[\"{}\"]", label.join("<br/>"));
         self.seen.insert(key, id.clone());

@@ -52,7 +52,10 @@ impl<P> Statements<P> {
     /// The believed statements.
     #[must_use]
     pub fn verified(&self) -> Vec<&Verified<Statement<P>>> {
-        self.believed.iter().map(|logged| &logged.statement).collect()
+        self.believed
+            .iter()
+            .map(|logged| &logged.statement)
+            .collect()
     }
 }
 
@@ -67,17 +70,38 @@ impl<'a> Ledger<'a> {
         check_log(&dossier, root)?;
         // (4) Every line is read. Stops: a line that hides what it names.
         let parse = |(index, bytes): (usize, &Vec<u8>)| {
-            Entry::parse(bytes).map_err(|cause| Fault::Entry { index, problem: cause.to_string() })
+            Entry::parse(bytes).map_err(|cause| Fault::Entry {
+                index,
+                problem: cause.to_string(),
+            })
         };
-        let entries = dossier.entries.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        let Dossier { bundles, artifacts, .. } = dossier;
-        Ok(Self { root, now, entries, bundles, artifacts })
+        let entries = dossier
+            .entries
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()?;
+        let Dossier {
+            bundles, artifacts, ..
+        } = dossier;
+        Ok(Self {
+            root,
+            now,
+            entries,
+            bundles,
+            artifacts,
+        })
     }
 
     /// The statements of type `P` about any of these digests.
     #[must_use]
     pub fn about<P: Predicate>(&self, subjects: &BTreeSet<Digest>) -> Statements<P> {
-        self.select(|entry| entry.subjects().iter().any(|subject| subjects.contains(subject)))
+        self.select(|entry| {
+            entry
+                .subjects()
+                .iter()
+                .any(|subject| subjects.contains(subject))
+        })
     }
 
     /// All statements of type `P`.
@@ -94,14 +118,19 @@ impl<'a> Ledger<'a> {
         let mut recalls = self.all::<Recall>();
         match recalls.refused.pop() {
             None => Ok(recalls),
-            Some((bundle, cause)) => Err(Fault::Recall { bundle, cause: Box::new(cause) }),
+            Some((bundle, cause)) => Err(Fault::Recall {
+                bundle,
+                cause: Box::new(cause),
+            }),
         }
     }
 
     /// The artifact with this digest, if it is known.
     #[must_use]
     pub fn artifact(&self, digest: Digest) -> Option<&Artifact> {
-        self.artifacts.iter().find(|artifact| artifact.digest() == digest)
+        self.artifacts
+            .iter()
+            .find(|artifact| artifact.digest() == digest)
     }
 
     /// All artifacts that are known.
@@ -117,11 +146,22 @@ impl<'a> Ledger<'a> {
     }
 
     fn select<P: Predicate>(&self, wanted: impl Fn(&Entry) -> bool) -> Statements<P> {
-        let mut found = Statements { believed: Vec::new(), refused: Vec::new() };
+        let mut found = Statements {
+            believed: Vec::new(),
+            refused: Vec::new(),
+        };
         let typed = |entry: &&Entry| entry.predicate_type() == P::TYPE && wanted(entry);
-        for (index, entry) in self.entries.iter().enumerate().filter(|(_, entry)| typed(entry)) {
+        for (index, entry) in self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| typed(entry))
+        {
             match self.read::<P>(entry) {
-                Ok(statement) => found.believed.push(Logged { statement, index: index as u64 }),
+                Ok(statement) => found.believed.push(Logged {
+                    statement,
+                    index: index as u64,
+                }),
                 Err(cause) => found.refused.push((entry.bundle(), cause)),
             }
         }
@@ -131,32 +171,49 @@ impl<'a> Ledger<'a> {
     fn read<P: Predicate>(&self, entry: &Entry) -> Result<Verified<Statement<P>>, Error> {
         let bytes = self.bundles.get(&entry.bundle());
         let bytes = bytes.filter(|bytes| Digest::of(bytes) == entry.bundle());
-        let bytes = bytes.ok_or(Error::BundleShape("the log names it, and it is not in the store"))?;
+        let bytes = bytes.ok_or(Error::BundleShape(
+            "the log names it, and it is not in the store",
+        ))?;
         let statement = trust::verify::<P>(bytes, self.root, self.now)?;
         // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
         let is_about = |subject: &Digest| statement.value().is_about(*subject);
         if entry.subjects().iter().all(is_about) {
             Ok(statement)
         } else {
-            Err(Error::StatementShape("its log line names other subjects".to_owned()))
+            Err(Error::StatementShape(
+                "its log line names other subjects".to_owned(),
+            ))
         }
     }
 }
 
 fn check_log(dossier: &Dossier, root: &TrustRoot) -> Result<(), Fault> {
     let Some(note) = &dossier.checkpoint else {
-        return if dossier.entries.is_empty() { Ok(()) } else { Err(Fault::Inconsistent) };
+        return if dossier.entries.is_empty() {
+            Ok(())
+        } else {
+            Err(Fault::Inconsistent)
+        };
     };
     // (2) A log of the root signed the checkpoint. Stops: a log that somebody else made up.
-    let keys = root.logs().iter().filter_map(|key| key.parse::<LogKey>().ok());
-    let opened = keys.map(|key| Checkpoint::open(note, &key)).find_map(Result::ok);
+    let keys = root
+        .logs()
+        .iter()
+        .filter_map(|key| key.parse::<LogKey>().ok());
+    let opened = keys
+        .map(|key| Checkpoint::open(note, &key))
+        .find_map(Result::ok);
     let head = opened.ok_or(Fault::LogUnknown)?.head();
     // (3) The lines are exactly those that were signed. Stops: lines altered, dropped or put in later.
     let mut frontier = Frontier::default();
     for entry in &dossier.entries {
         frontier.push(leaf_hash(entry));
     }
-    if frontier.size() == head.size && frontier.root() == head.root { Ok(()) } else { Err(Fault::Inconsistent) }
+    if frontier.size() == head.size && frontier.root() == head.root {
+        Ok(())
+    } else {
+        Err(Fault::Inconsistent)
+    }
 }
 
 /// Why nothing can be decided by this log.
@@ -169,7 +226,9 @@ pub enum Fault {
     #[error("the log's checkpoint is not signed by a log that the trust root knows")]
     LogUnknown,
     /// The lines are not those of the checkpoint.
-    #[error("the log was rewritten: its lines are not the ones that its checkpoint was signed over")]
+    #[error(
+        "the log was rewritten: its lines are not the ones that its checkpoint was signed over"
+    )]
     Inconsistent,
     /// A line can't be read.
     #[error("line {index} of the log can't be read: {problem}")]
@@ -207,7 +266,9 @@ impl Fault {
     pub fn way(&self) -> &str {
         match self {
             Self::Root(cause) => cause.way(),
-            Self::LogUnknown => "use the log that belongs to this trust root, or add its key to the root",
+            Self::LogUnknown => {
+                "use the log that belongs to this trust root, or add its key to the root"
+            }
             Self::Inconsistent | Self::Entry { .. } => {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }

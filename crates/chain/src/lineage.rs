@@ -34,12 +34,23 @@ impl Lineage {
             let mut materials = BTreeSet::new();
             for artifact in wanted.drain(..) {
                 lineage.digests.extend(names(&artifact));
-                materials.extend(provenance.of(&artifact).flat_map(|build| lineage.take(build)));
+                materials.extend(
+                    provenance
+                        .of(&artifact)
+                        .flat_map(|build| lineage.take(build)),
+                );
             }
             for digest in std::mem::take(&mut loose) {
-                materials.extend(provenance.of_file(digest).flat_map(|build| lineage.take(build)));
+                materials.extend(
+                    provenance
+                        .of_file(digest)
+                        .flat_map(|build| lineage.take(build)),
+                );
             }
-            let fresh: Vec<Digest> = materials.into_iter().filter(|digest| lineage.digests.insert(*digest)).collect();
+            let fresh: Vec<Digest> = materials
+                .into_iter()
+                .filter(|digest| lineage.digests.insert(*digest))
+                .collect();
             if fresh.is_empty() {
                 break;
             }
@@ -55,7 +66,8 @@ impl Lineage {
 
     fn take(&mut self, build: &Verified<Statement<Provenance>>) -> Vec<Digest> {
         let predicate = &build.value().predicate;
-        self.builders.insert(predicate.run_details.builder.id.clone());
+        self.builders
+            .insert(predicate.run_details.builder.id.clone());
         self.keys.insert(build.proof().key);
         predicate.materials().collect()
     }
@@ -65,14 +77,20 @@ impl Lineage {
 #[must_use]
 pub fn names(artifact: &Artifact) -> BTreeSet<Digest> {
     let files = artifact.files().values().map(|file| file.digest);
-    files.chain([artifact.digest(), artifact.signing_root()]).collect()
+    files
+        .chain([artifact.digest(), artifact.signing_root()])
+        .collect()
 }
 
 /// Whether a build made this artifact: it is about the artifact, or about every one of its files. One file alone is not
 /// enough, since two models may share one.
 #[must_use]
 pub fn made(build: &Statement<Provenance>, artifact: &Artifact) -> bool {
-    build.is_about(artifact.digest()) || artifact.files().values().all(|file| build.is_about(file.digest))
+    build.is_about(artifact.digest())
+        || artifact
+            .files()
+            .values()
+            .all(|file| build.is_about(file.digest))
 }
 
 /// The builds of a ledger, found by what they made.
@@ -94,17 +112,36 @@ impl Builds {
     }
 
     /// The builds that made this artifact.
-    pub(crate) fn of(&self, artifact: &Artifact) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
+    pub(crate) fn of(
+        &self,
+        artifact: &Artifact,
+    ) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
         let made_it = |build: &&Verified<Statement<Provenance>>| made(build.value(), artifact);
         let names = names(artifact);
-        let positions: BTreeSet<usize> = names.iter().filter_map(|name| self.by_subject.get(name)).flatten().copied().collect();
-        let builds = positions.into_iter().filter_map(|position| self.builds.get(position));
-        builds.map(|build| &build.statement).filter(made_it).collect::<Vec<_>>().into_iter()
+        let positions: BTreeSet<usize> = names
+            .iter()
+            .filter_map(|name| self.by_subject.get(name))
+            .flatten()
+            .copied()
+            .collect();
+        let builds = positions
+            .into_iter()
+            .filter_map(|position| self.builds.get(position));
+        builds
+            .map(|build| &build.statement)
+            .filter(made_it)
+            .collect::<Vec<_>>()
+            .into_iter()
     }
 
     /// The builds that made a file with this digest.
-    pub(crate) fn of_file(&self, digest: Digest) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
+    pub(crate) fn of_file(
+        &self,
+        digest: Digest,
+    ) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
         let positions = self.by_subject.get(&digest).into_iter().flatten();
-        positions.filter_map(|position| self.builds.get(*position)).map(|build| &build.statement)
+        positions
+            .filter_map(|position| self.builds.get(*position))
+            .map(|build| &build.statement)
     }
 }

@@ -17,11 +17,29 @@ pub fn statement(
     rules: Digest,
     now: Time,
 ) -> Option<Statement<ScanReport>> {
-    let stated = artifact.files().iter().map(|(path, file)| (path.as_str(), file.digest));
+    let stated = artifact
+        .files()
+        .iter()
+        .map(|(path, file)| (path.as_str(), file.digest));
     if !stated.eq(files.iter().map(|file| (file.name.as_str(), file.digest))) {
         return None;
     }
-    let verdict = files.iter().map(|file| file.verdict).max_by_key(|verdict| verdict.severity())?;
-    let report = ScanReport { scanner: scanner.to_owned(), rules, verdict, files, scanned_at: now };
-    Some(Statement { subjects: vec![Subject { name: name.to_owned(), digest: artifact.digest() }], predicate: report })
+    let verdict = files
+        .iter()
+        .map(|file| file.verdict)
+        .max_by_key(|verdict| verdict.severity())?;
+    let report = ScanReport {
+        scanner: scanner.to_owned(),
+        rules,
+        verdict,
+        files,
+        scanned_at: now,
+    };
+    Some(Statement {
+        subjects: vec![Subject {
+            name: name.to_owned(),
+            digest: artifact.digest(),
+        }],
+        predicate: report,
+    })
 }

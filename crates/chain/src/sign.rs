@@ -11,6 +11,11 @@ pub const IGNORED: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore
 
 /// The statement that signs a model.
 #[must_use]
-pub fn statement(name: &str, artifact: &Artifact, form: Form, ignored: Vec<String>) -> Statement<ModelSignature> {
+pub fn statement(
+    name: &str,
+    artifact: &Artifact,
+    form: Form,
+    ignored: Vec<String>,
+) -> Statement<ModelSignature> {
     ModelSignature::statement(name, artifact, form, ignored)
 }

@@ -4,18 +4,15 @@
 //! added under a policy, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
 //! Denies: `data_not_allowed`, `recalled`. Logs: the provenance.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use digest::Digest;
 use serde_json::{Value, json};
 use trust::predicate::{
-    BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails, RunMetadata,
-    SOURCE_PARAMETER,
+    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    RunMetadata, SOURCE_PARAMETER,
 };
-use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
-
-use crate::ledger::{Fault, Ledger, Logged};
-use crate::serve::recalled;
+use trust::{Statement, Subject, Time};
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -57,34 +54,13 @@ pub struct Build {
     pub version: String,
 }
 
-/// Says whether a step may learn from these data sets.
-///
-/// # Errors
-/// A recall can't be checked.
-pub fn decide(ledger: &Ledger<'_>, datasets: &[Artifact]) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
-    let mut reasons = Vec::new();
-    let mut allowed = Vec::new();
-    for dataset in datasets {
-        reasons.extend(recalled(ledger, dataset)?);
-        match ledger.about::<Dataset>(&BTreeSet::from([dataset.digest()])).believed.pop() {
-            Some(logged) => allowed.push(logged),
-            None => reasons.push(Reason::new(
-                Code::DataNotAllowed,
-                format!("no policy allowed the data set {}", dataset.digest()),
-                "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
-            )),
-        }
-    }
-    Ok(match Denied::from_reasons(reasons) {
-        Some(denied) => Verdict::Denied(denied),
-        None => Verdict::Allowed(allowed),
-    })
-}
-
 /// The statement about a build. `None` when it left no output.
 #[must_use]
 pub fn statement(build: Build) -> Option<Statement<Provenance>> {
-    let subject = |(name, digest): (&String, &Digest)| Subject { name: name.clone(), digest: *digest };
+    let subject = |(name, digest): (&String, &Digest)| Subject {
+        name: name.clone(),
+        digest: *digest,
+    };
     let subjects: Vec<Subject> = build.outputs.iter().map(subject).collect();
     if subjects.is_empty() {
         return None;
@@ -110,7 +86,10 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
             byproducts,
         },
     };
-    Some(Statement { subjects, predicate })
+    Some(Statement {
+        subjects,
+        predicate,
+    })
 }
 
 fn external(build: &Build) -> BTreeMap<String, Value> {
@@ -137,7 +116,10 @@ fn internal(build: &Build) -> BTreeMap<String, Value> {
 
 /// A result that the step wrote about itself: marked as a claim, whose digest is that of its text.
 fn claim((name, text): (&String, &String)) -> ResourceDescriptor {
-    let mut descriptor = ResourceDescriptor::new(&format!("{CLAIM}{name}"), "", Digest::of(text.as_bytes()));
-    descriptor.annotations.insert("value".to_owned(), json!(text));
+    let mut descriptor =
+        ResourceDescriptor::new(&format!("{CLAIM}{name}"), "", Digest::of(text.as_bytes()));
+    descriptor
+        .annotations
+        .insert("value".to_owned(), json!(text));
     descriptor
 }

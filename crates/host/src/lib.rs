@@ -1,1 +1,2 @@
 //! All that reaches out: store, log, builder, keys
+pub mod keys;
