@@ -15,7 +15,7 @@ use trust::predicate::{
 use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::lineage::{Builds, made, names};
+use crate::lineage::{Builds, names};
 
 const DEPTH_MAX: usize = 16;
 
@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
                 .ledger
                 .artifacts()
                 .iter()
-                .filter(|artifact| made(statement, artifact));
+                .filter(|artifact| statement.covers(artifact));
             for artifact in made.filter(|artifact| artifact.kind() == Kind::Model) {
                 let mut node = self.node(artifact);
                 node.links = self.forward(&names(artifact), depth + 1);
@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
         let builds = self.ledger.about::<Provenance>(&about).believed;
         let builds = builds
             .into_iter()
-            .filter(|build| made(build.statement.value(), artifact))
+            .filter(|build| build.statement.value().covers(artifact))
             .collect();
         collect(&mut facts, "train", builds, build_says);
         collect(

@@ -82,17 +82,6 @@ pub fn names(artifact: &Artifact) -> BTreeSet<Digest> {
         .collect()
 }
 
-/// Whether a build made this artifact: it is about the artifact, or about every one of its files. One file alone is not
-/// enough, since two models may share one.
-#[must_use]
-pub fn made(build: &Statement<Provenance>, artifact: &Artifact) -> bool {
-    build.is_about(artifact.digest())
-        || artifact
-            .files()
-            .values()
-            .all(|file| build.is_about(file.digest))
-}
-
 /// The builds of a ledger, found by what they made.
 pub(crate) struct Builds {
     builds: Vec<Logged<Provenance>>,
@@ -116,7 +105,7 @@ impl Builds {
         &self,
         artifact: &Artifact,
     ) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
-        let made_it = |build: &&Verified<Statement<Provenance>>| made(build.value(), artifact);
+        let made_it = |build: &&Verified<Statement<Provenance>>| build.value().covers(artifact);
         let names = names(artifact);
         let positions: BTreeSet<usize> = names
             .iter()

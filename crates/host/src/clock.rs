@@ -12,9 +12,17 @@ const EARLIEST: i64 = 1_735_689_600;
 /// # Errors
 /// The clock stands before 2025, as that of a machine without a battery does: no window of a key could be judged.
 pub fn now() -> Result<Time, ClockError> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
     let now = i64::try_from(since).unwrap_or(i64::MAX);
-    if now < EARLIEST { Err(ClockError { now: Time::from_unix(now) }) } else { Ok(Time::from_unix(now)) }
+    if now < EARLIEST {
+        Err(ClockError {
+            now: Time::from_unix(now),
+        })
+    } else {
+        Ok(Time::from_unix(now))
+    }
 }
 
 /// The clock can't be right.

@@ -1,4 +1,6 @@
 //! All that reaches out: store, log, builder, keys
-pub mod keys;
 pub mod clock;
+pub mod fetch;
+pub mod keys;
 pub mod trust_root;
+pub mod whole_file;

@@ -19,12 +19,21 @@ const LOG_SEED: &str = "log.seed";
 /// # Errors
 /// The file can't be read, or is no trust root.
 pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
-    let failed = |cause| TrustRootError::Io { path: path.to_owned(), cause };
+    let failed = |cause| TrustRootError::Io {
+        path: path.to_owned(),
+        cause,
+    };
     if fs::metadata(path).map_err(failed)?.len() > SIZE_BYTES_MAX {
-        return Err(TrustRootError::Root { path: path.to_owned(), cause: RootError::TooLong });
+        return Err(TrustRootError::Root {
+            path: path.to_owned(),
+            cause: RootError::TooLong,
+        });
     }
     let bytes = fs::read(path).map_err(failed)?;
-    TrustRoot::parse(&bytes).map_err(|cause| TrustRootError::Root { path: path.to_owned(), cause })
+    TrustRoot::parse(&bytes).map_err(|cause| TrustRootError::Root {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 /// Writes a trust root, whole or not at all.
@@ -32,12 +41,19 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
 /// # Errors
 /// The file can't be written.
 pub fn write(path: &Path, root: &TrustRoot) -> Result<(), TrustRootError> {
-    let failed = |cause| TrustRootError::Io { path: path.to_owned(), cause };
+    let failed = |cause| TrustRootError::Io {
+        path: path.to_owned(),
+        cause,
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(root.to_toml().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.write_all(root.to_toml().as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed)?;
     file.persist(path).map_err(|e| failed(e.error))?;
-    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
 }
 
 /// Makes the key of a new log, called `name`.
@@ -61,8 +77,12 @@ pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let text = read_private(&path)?;
     let mut lines = text.lines();
     let name = lines.next().unwrap_or_default();
-    let seed = HEXLOWER.decode(lines.next().unwrap_or_default().as_bytes()).ok();
-    let seed = seed.and_then(|seed| <[u8; 32]>::try_from(seed).ok()).map(Zeroizing::new);
+    let seed = HEXLOWER
+        .decode(lines.next().unwrap_or_default().as_bytes())
+        .ok();
+    let seed = seed
+        .and_then(|seed| <[u8; 32]>::try_from(seed).ok())
+        .map(Zeroizing::new);
     let seed = seed.ok_or(TrustRootError::Seed { path })?;
     Ok(LogSigner::from_seed(name, &seed)?)
 }

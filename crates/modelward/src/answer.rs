@@ -18,13 +18,15 @@ pub(crate) struct Answer {
     pub(crate) data: Map<String, Value>,
     /// A no that comes with an answer, such as a scan's report.
     pub(crate) denied: Option<Denied>,
+    /// The answer is that nobody can tell, such as a scan that did not understand a file.
+    pub(crate) unsure: bool,
 }
 
 impl Answer {
     /// A yes with a text and an object of data.
     pub(crate) fn new(text: impl Into<String>, data: Value) -> Self {
         let data = if let Value::Object(members) = data { members } else { Map::new() };
-        Self { text: text.into(), data, denied: None }
+        Self { text: text.into(), data, denied: None, unsure: false }
     }
 
     /// The same answer, and a no if there are reasons for one.
@@ -89,12 +91,16 @@ impl From<Denied> for Failure {
 pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     let (written, status) = match result {
         Ok(answer) => {
-            let status = answer.denied.as_ref().map_or(0, |_| Kind::Denied.exit_status());
+            let status = match (&answer.denied, answer.unsure) {
+                (_, true) => Kind::Error.exit_status(),
+                (Some(_), false) => Kind::Denied.exit_status(),
+                (None, false) => 0,
+            };
             (print_answer(&answer, ui), status)
         }
         Err(Failure::Denied(denied)) => {
             let status = denied.code().kind().exit_status();
-            (print_denied(&denied, Map::new(), ui), status)
+            (print_denied(&denied, Map::new(), false, ui), status)
         }
         Err(Failure::Error(problem)) => {
             let status = problem.code.kind().exit_status();
@@ -114,7 +120,7 @@ fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
         if !ui.json {
             print_text(&answer.text)?;
         }
-        return print_denied(denied, answer.data.clone(), ui);
+        return print_denied(denied, answer.data.clone(), answer.unsure, ui);
     }
     if !ui.json {
         return print_text(&answer.text);
@@ -124,12 +130,12 @@ fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
     print_json(object)
 }
 
-fn print_denied(denied: &Denied, data: Map<String, Value>, ui: &Ui) -> io::Result<()> {
+fn print_denied(denied: &Denied, data: Map<String, Value>, unsure: bool, ui: &Ui) -> io::Result<()> {
     if ui.json {
         let reason = |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
         let reasons: Vec<Value> = denied.reasons().map(reason).collect();
         let mut object = Map::from_iter([
-            ("result".to_owned(), json!("denied")),
+            ("result".to_owned(), json!(if unsure { "error" } else { "denied" })),
             ("code".to_owned(), json!(denied.code().as_str())),
             ("reasons".to_owned(), json!(reasons)),
         ]);
@@ -138,7 +144,7 @@ fn print_denied(denied: &Denied, data: Map<String, Value>, ui: &Ui) -> io::Resul
     }
     let count = denied.reasons().count();
     let mut out = io::stderr().lock();
-    writeln!(out, "{} {count} {}", ui.bad("denied:"), if count == 1 { "reason" } else { "reasons" })?;
+    writeln!(out, "{} {count} {}", ui.bad(if unsure { "unsure:" } else { "denied:" }), if count == 1 { "reason" } else { "reasons" })?;
     for reason in denied.reasons() {
         writeln!(out, "  [{}] {}", reason.code, reason.message)?;
         if !reason.way.is_empty() {

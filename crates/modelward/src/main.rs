@@ -6,6 +6,7 @@ mod answer;
 mod cli;
 mod commands;
 mod faults;
+mod model;
 mod pages;
 mod settings;
 mod ui;

@@ -6,7 +6,7 @@ use decode::json::{self, Limits};
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Predicate};
+use crate::{Artifact, Error, Predicate};
 
 const TYPE: &str = "https://in-toto.io/Statement/v1";
 const SUBJECTS_MAX: usize = 100_000;
@@ -51,6 +51,14 @@ impl<P: Predicate> Statement<P> {
         };
         // Predicates hold strings, numbers, lists and maps with string keys, which always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// Whether it is about an artifact: about its digest, or about every one of its files. One file alone is not enough,
+    /// since two artifacts may share one.
+    #[must_use]
+    pub fn covers(&self, artifact: &Artifact) -> bool {
+        let mut files = artifact.files().values();
+        self.is_about(artifact.digest()) || files.all(|file| self.is_about(file.digest))
     }
 
     /// Whether one of the subjects has this digest.
