@@ -1,1 +1,3 @@
 //! All that reaches out: store, log, builder, keys
+
+pub mod log;
