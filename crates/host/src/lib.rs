@@ -1,3 +1,4 @@
 //! All that reaches out: store, log, builder, keys
 
 pub mod log;
+pub mod store;

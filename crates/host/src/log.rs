@@ -148,6 +148,11 @@ impl Log {
         Ok(head.size)
     }
 
+    /// How many entries the log claims to have, whoever signed that.
+    pub(crate) fn claimed_size(&self) -> Result<u64, LogError> {
+        Ok(self.claimed_head()?.size)
+    }
+
     /// A proof, for anybody who has the key, that the entry at `index` is in the log.
     ///
     /// # Errors
@@ -223,16 +228,15 @@ impl Log {
     }
 
     fn repair_locked(&self) -> Result<(), LogError> {
-        let (signed, current) = (self.history.repair()?, self.read_checkpoint()?);
-        if signed == current {
+        let (last, current) = (self.history.repair()?, self.read_checkpoint()?);
+        if last.note == current {
             return Ok(());
         }
-        let current = self.claimed_head()?;
-        let signed = signed.ok_or(LogError::Forgotten { size: current.size })?;
+        // A killed writer leaves the checkpoint before the last; anything else is damage, and not to be covered up.
+        let size = self.claimed_head()?.size;
+        let signed = last.note.filter(|_| last.before == current);
+        let signed = signed.ok_or(LogError::Forgotten { size })?;
         let head = claimed(&signed)?;
-        if head.size < current.size {
-            return Err(LogError::Forgotten { size: current.size });
-        }
         let is_this_log = Tiles::new(&self.folder, head.size).check_root(head).is_ok();
         if !is_this_log {
             return Err(LogError::Rewritten { size: head.size });

@@ -94,11 +94,24 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
     }
 }
 
+/// The paths in a folder, in the order of their names.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, DiskError> {
+    let listing = fs::read_dir(folder).map_err(DiskError::at(folder))?;
+    let paths: io::Result<Vec<PathBuf>> = listing.map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths.map_err(DiskError::at(folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Removes a file.
+pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
+    fs::remove_file(path).map_err(DiskError::at(path))
+}
+
 /// Removes what writers that were killed left behind: temporary files that nobody has locked, an hour after their last
 /// change by the clock `now`.
 pub(crate) fn clear(tmp: &Path, now: SystemTime) -> Result<(), DiskError> {
-    for entry in fs::read_dir(tmp).map_err(DiskError::at(tmp))? {
-        let path = entry.map_err(DiskError::at(tmp))?.path();
+    for path in files(tmp)? {
         // A file that another process has just removed is as good as removed by us.
         let Ok(file) = File::open(&path) else {
             continue;
@@ -112,7 +125,7 @@ pub(crate) fn clear(tmp: &Path, now: SystemTime) -> Result<(), DiskError> {
             && rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
             && path.is_file()
         {
-            fs::remove_file(&path).map_err(DiskError::at(&path))?;
+            remove(&path)?;
         }
     }
     Ok(())
@@ -214,7 +227,7 @@ pub enum DiskError {
 
 impl DiskError {
     /// Names the file that a system's error is about.
-    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |cause| match cause.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, cause },
@@ -222,11 +235,6 @@ impl DiskError {
             io::ErrorKind::PermissionDenied => Self::Denied { path, cause },
             _ => Self::Io { path, cause },
         }
-    }
-
-    /// Whether there was simply nothing there.
-    pub(crate) fn is_not_found(&self) -> bool {
-        matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
     }
 
     /// What a person can do about it.

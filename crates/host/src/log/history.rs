@@ -9,10 +9,17 @@ use super::LogError;
 use super::durable::{self, DiskError};
 
 /// A checkpoint of ours has a name of at most 255 bytes, three short lines, and one signature.
-const RECORD_SIZE_BYTES_MAX: u64 = 2048;
+const TAIL_SIZE_BYTES: u64 = 3 * 2048;
 const LINE_SIZE_BYTES_MAX: u64 = 1024;
 /// Origin, size, root, an empty line, the signature, an empty line.
 const LINES_PER_RECORD: usize = 6;
+
+/// The last checkpoint that was signed, and the one before it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Last {
+    pub(super) note: Option<String>,
+    pub(super) before: Option<String>,
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct History {
@@ -30,40 +37,38 @@ impl History {
         Ok(durable::append(&self.path, format!("{note}\n").as_bytes())?)
     }
 
-    /// The last checkpoint. What a killed writer left unfinished after it is cut off.
-    pub(super) fn repair(&self) -> Result<Option<String>, LogError> {
-        let Some((note, end)) = self.tail()? else {
-            return Ok(None);
-        };
-        if self.size_bytes()? != end {
-            let file = File::options().write(true).open(&self.path);
-            let cut = file.and_then(|file| file.set_len(end).and_then(|()| file.sync_all()));
-            cut.map_err(DiskError::at(&self.path))?;
-        }
-        Ok(note)
-    }
-
-    /// The last whole record and where it ends; none if there is no file.
-    fn tail(&self) -> Result<Option<(Option<String>, u64)>, LogError> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(DiskError::at(&self.path)(e).into()),
-        };
-        let failed = || DiskError::at(&self.path);
-        let size_bytes = file.metadata().map_err(failed())?.len();
-        // A whole record before an unfinished one is within the last two.
-        let start = size_bytes.saturating_sub(2 * RECORD_SIZE_BYTES_MAX);
-        let mut tail = Vec::new();
-        file.seek(SeekFrom::Start(start)).map_err(failed())?;
-        file.take(2 * RECORD_SIZE_BYTES_MAX)
-            .read_to_end(&mut tail)
-            .map_err(failed())?;
-        let (note, end) = last_record(&tail);
-        if note.is_none() && start > 0 {
+    /// The last checkpoints. What a killed writer left unfinished after them is cut off.
+    pub(super) fn repair(&self) -> Result<Last, LogError> {
+        let bytes = self.tail()?;
+        let (note, end) = last_record(&bytes);
+        if note.is_none() && bytes.len() as u64 == TAIL_SIZE_BYTES {
             return Err(LogError::History);
         }
-        Ok(Some((note, start + end as u64)))
+        let unfinished = (bytes.len() - end) as u64;
+        if unfinished > 0 {
+            let whole = self.size_bytes()?.saturating_sub(unfinished);
+            let file = File::options().write(true).open(&self.path);
+            let cut = file.and_then(|file| file.set_len(whole).and_then(|()| file.sync_all()));
+            cut.map_err(DiskError::at(&self.path))?;
+        }
+        let start = end.saturating_sub(note.as_ref().map_or(0, |note| note.len() + 1));
+        let (before, _) = last_record(bytes.get(..start).unwrap_or_default());
+        Ok(Last { note, before })
+    }
+
+    /// The end of the file: room for two whole records and an unfinished one.
+    fn tail(&self) -> Result<Vec<u8>, LogError> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(DiskError::at(&self.path)(e).into()),
+        };
+        let start = self.size_bytes()?.saturating_sub(TAIL_SIZE_BYTES);
+        let mut tail = Vec::new();
+        file.seek(SeekFrom::Start(start))
+            .and_then(|_| file.take(TAIL_SIZE_BYTES).read_to_end(&mut tail))
+            .map_err(DiskError::at(&self.path))?;
+        Ok(tail)
     }
 
     pub(super) fn size_bytes(&self) -> Result<u64, LogError> {
@@ -157,16 +162,18 @@ mod tests {
     fn the_last_whole_record_whatever_was_cut_off() {
         let dir = tempfile::tempdir().unwrap();
         let history = History::in_folder(dir.path());
-        assert_eq!(history.repair().unwrap(), None);
+        assert_eq!(history.repair().unwrap().note, None);
         for size in 0..40 {
             history.push(&note(size)).unwrap();
-            assert_eq!(history.repair().unwrap(), Some(note(size)));
+            assert_eq!(history.repair().unwrap().note, Some(note(size)));
         }
+        let last = history.repair().unwrap();
+        assert_eq!(last.before, Some(note(38)));
         let whole = std::fs::read(&history.path).unwrap();
         let record = note(39).len() + 1;
         for cut in 1..record {
             std::fs::write(&history.path, &whole[..whole.len() - cut]).unwrap();
-            assert_eq!(history.repair().unwrap(), Some(note(38)), "{cut}");
+            assert_eq!(history.repair().unwrap().note, Some(note(38)), "{cut}");
             assert_eq!(history.size_bytes().unwrap() as usize, whole.len() - record);
         }
         let read: Result<Vec<String>, LogError> = history.records(u64::MAX).unwrap().collect();
@@ -180,7 +187,7 @@ mod tests {
         let whole = format!("{}\n", note(1));
         for cut in 0..whole.len() {
             std::fs::write(&history.path, &whole.as_bytes()[..cut]).unwrap();
-            assert_eq!(history.repair().unwrap(), None, "{cut}");
+            assert_eq!(history.repair().unwrap().note, None, "{cut}");
             assert_eq!(history.size_bytes().unwrap(), 0);
         }
     }
@@ -189,12 +196,12 @@ mod tests {
     fn what_is_no_history_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let history = History::in_folder(dir.path());
-        for bad in ["x", "a\nb\nc\n", "a\nb\nc\nd\ne\nf\n", &"x".repeat(5000)] {
+        for bad in ["x", "a\nb\nc\n", "a\nb\nc\nd\ne\nf\n", &"x".repeat(7000)] {
             std::fs::write(&history.path, bad).unwrap();
             let read: Result<Vec<String>, LogError> = history.records(u64::MAX).unwrap().collect();
             assert!(read.is_err(), "{bad}");
         }
-        std::fs::write(&history.path, "x".repeat(5000)).unwrap();
+        std::fs::write(&history.path, "x".repeat(7000)).unwrap();
         assert!(history.repair().is_err());
     }
 }
