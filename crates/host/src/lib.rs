@@ -1,6 +1,9 @@
-//! All that reaches out: store, log, builder, keys
+//! All that reaches out: store, log, builder, keys.
+
 pub mod clock;
 pub mod fetch;
 pub mod keys;
+pub mod log;
+pub mod store;
 pub mod trust_root;
 pub mod whole_file;

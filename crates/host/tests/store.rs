@@ -1,0 +1,10 @@
+//! The store and its log on a real disk: what is acknowledged stays, whatever kills the writer.
+
+mod store {
+    mod attacks;
+    mod crash;
+    mod durability;
+    mod everyday;
+    mod machine;
+    pub(crate) mod room;
+}
