@@ -3,21 +3,22 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use tempfile::TempDir;
-
 struct Step {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Step {
-    fn new() -> Self {
-        let step = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+    /// An empty folder of this name, with the data set below it.
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        let step = Self { folder };
         for name in ["in/mnist", "out", "results"] {
             fs::create_dir_all(step.path().join(name)).unwrap();
         }
@@ -29,7 +30,7 @@ impl Step {
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
@@ -99,7 +100,7 @@ fn labels(count: usize) -> Vec<u8> {
 
 #[test]
 fn learns_and_says_how_well() {
-    let step = Step::new();
+    let step = Step::new("learns_and_says_how_well");
     let output = step.train(&["--epochs", "5", "--batch", "10"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(output.stdout, b"");
@@ -128,7 +129,7 @@ fn learns_and_says_how_well() {
 
 #[test]
 fn same_inputs_give_the_same_bytes() {
-    let step = Step::new();
+    let step = Step::new("same_inputs_give_the_same_bytes");
     let first = step.model(&["--epochs", "1", "--seed", "3"]);
     assert_eq!(step.model(&["--epochs", "1", "--seed", "3"]), first);
     // Each of these is another recipe: what is equal above could have differed.
@@ -148,7 +149,7 @@ fn same_inputs_give_the_same_bytes() {
 
 #[test]
 fn one_altered_picture_gives_another_model() {
-    let step = Step::new();
+    let step = Step::new("one_altered_picture_gives_another_model");
     let first = step.model(&["--epochs", "1"]);
     let mut altered = images(200);
     altered[16] ^= 0xff;
@@ -158,17 +159,17 @@ fn one_altered_picture_gives_another_model() {
 
 #[test]
 fn refuses_files_that_are_not_whole() {
-    let step = Step::new();
+    let step = Step::new("refuses_files_that_are_not_whole");
     step.write("in/mnist/train-images-idx3-ubyte", &images(200)[..100_000]);
     step.refused(&[], "incomplete or altered");
-    let step = Step::new();
+    let step = Step::new("refuses_files_that_are_not_whole_too");
     step.write("in/mnist/t10k-labels-idx1-ubyte", &labels(49));
     step.refused(&[], "50 images and 49 labels");
 }
 
 #[test]
 fn refuses_inputs_and_outputs_that_are_not_there() {
-    let step = Step::new();
+    let step = Step::new("refuses_inputs_and_outputs_that_are_not_there");
     step.refused(&["--dataset", "letters"], "cannot open");
     step.refused(&["--dataset", "../in/mnist"], "without `/`");
     fs::remove_dir(step.path().join("results")).unwrap();
@@ -177,5 +178,6 @@ fn refuses_inputs_and_outputs_that_are_not_there() {
 
 #[test]
 fn refuses_to_deliver_a_model_without_numbers() {
-    Step::new().refused(&["--learning-rate", "1e30"], "no longer a finite number");
+    Step::new("refuses_to_deliver_a_model_without_numbers")
+        .refused(&["--learning-rate", "1e30"], "no longer a finite number");
 }
