@@ -1,6 +1,7 @@
 //! Windows onto a file that is read by position and never held.
 
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
 
 /// What a scan reads from: bytes with a position.
 pub trait ReadSeek: Read + Seek {}
@@ -76,13 +77,19 @@ impl<'a> Input<'a> {
         Ok(bytes)
     }
 
-    /// Hands everything to `take`, piece by piece; every piece but the last is as long as the buffer.
-    pub(crate) fn stream(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<()> {
+    /// Hands everything to `take`, piece by piece, until it breaks off; every piece but the last is as long as the
+    /// buffer.
+    pub(crate) fn stream(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
+    ) -> io::Result<()> {
         let mut buffer = vec![0; PIECE_BYTES];
         let mut at = 0;
         while at < self.size {
             let read = self.read_at(at, &mut buffer)?;
-            take(&buffer[..read]);
+            if take(&buffer[..read]).is_break() {
+                break;
+            }
             at += read as u64;
         }
         Ok(())

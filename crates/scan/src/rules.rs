@@ -105,7 +105,7 @@ rules! {
         "loading takes an object from the extension registry"
         "the code names nothing: what it gives depends on the process that loads the file"
         "ask its maker for safetensors";
-    PersistentId Suspicious Some(502), "persistent_id"
+    Persistent Suspicious Some(502), "persistent_id"
         "loading asks its loader for an object by a name of its own"
         "outside a torch container it is not known what the loader does with it"
         "load it only with the program it was made for";

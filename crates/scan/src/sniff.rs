@@ -41,7 +41,9 @@ pub(crate) fn scan_nested(
             let front = directory.front;
             let format = torch_zip::scan(input, directory, depth, findings)?;
             if front > 0 {
-                scan_front(input, front, findings)?;
+                let what = format!("{front} bytes stand before a zip container");
+                findings.add(Id::Polyglot, 0, what);
+                scan_single(input, name, findings)?;
             }
             format
         }
@@ -71,7 +73,7 @@ fn scan_single(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> io
     if head.starts_with(b"\x80") {
         return Ok(pickle::scan(input, false, findings)?.format);
     }
-    if json::is_likely(&head) {
+    if json::is_likely(&head) && !text::is_prose(name) {
         json::scan(input, findings)?;
         check_code_name(name, findings);
         return Ok(Format::Json);
@@ -83,8 +85,8 @@ fn scan_single(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> io
 fn scan_unmarked(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> io::Result<Format> {
     let mut apart = findings.apart();
     let outcome = pickle::scan(input, false, &mut apart)?;
-    let text = text::is_text(input)?;
-    if outcome.effects > 0 || (outcome.streams > 0 && !text) {
+    let text = text::read(input)?;
+    if outcome.effects > 0 || (outcome.streams > 0 && text.is_none()) {
         findings.absorb(apart);
         return Ok(outcome.format);
     }
@@ -96,8 +98,8 @@ fn scan_unmarked(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> 
     if apart.worst() == Some(Severity::Malicious) {
         findings.absorb(apart);
     }
-    if text {
-        text::scan(input, name, findings)?;
+    if let Some(text) = text {
+        text::scan(input, text, name, findings)?;
         return Ok(Format::Text);
     }
     if extension(name) == "safetensors" {
@@ -106,17 +108,6 @@ fn scan_unmarked(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> 
     findings.not_read("a format that this version does not know");
     pickle::hidden_after(input, 0, findings)?;
     Ok(Format::Unknown)
-}
-
-/// What stands before the first member of a zip container: a loader that does not look for the end reads it first.
-fn scan_front(input: &mut Input<'_>, front: u64, findings: &mut Findings) -> io::Result<()> {
-    let what = format!("{front} bytes stand before a zip container");
-    findings.add(Id::Polyglot, 0, what);
-    let mut window = input.window(0, front);
-    let mut apart = findings.apart();
-    pickle::scan(&mut window, false, &mut apart)?;
-    findings.absorb(apart);
-    pickle::hidden_after(&mut window, 0, findings)
 }
 
 fn executable(head: &[u8]) -> Option<&'static str> {

@@ -14,8 +14,7 @@ pub(crate) mod names;
 mod opcode;
 mod renames;
 mod render;
-#[cfg(test)]
-mod tests;
+mod stack;
 mod value;
 
 use std::collections::BTreeMap;
@@ -32,10 +31,6 @@ use value::Value;
 
 /// The most opcodes of one file.
 const OPCODES_MAX: u64 = 1 << 31;
-/// The most opcodes of a pickle that was found where none belongs.
-const HIDDEN_OPCODES_MAX: u64 = 1 << 16;
-/// How many places in one file are tried for a hidden pickle.
-const HIDDEN_TRIES_MAX: u32 = 4096;
 /// How far into what can't be read hidden pickles are looked for.
 const HIDDEN_BYTES_MAX: u64 = 16 << 20;
 /// The version that torch writes after its magic number.
@@ -63,9 +58,9 @@ pub(crate) fn scan(
     let mut judge = Judge::new(findings, torch);
     let mut streams = Streams::default();
     let mut opcodes = OPCODES_MAX;
-    let mut tries = HIDDEN_TRIES_MAX;
+    let mut budget = Budget::default();
     let mut nested = |judge: &mut Judge<'_>, at: u64, data: &[u8]| {
-        hidden_in_constant(data, at, &mut tries, judge.findings);
+        hidden_in_constant(data, at, &mut budget, judge.findings);
     };
     let broken = loop {
         if streams.end == input.size() {
@@ -187,17 +182,13 @@ pub(crate) fn hidden_after(
     findings: &mut Findings,
 ) -> io::Result<()> {
     const PIECE_BYTES: usize = 64 << 10;
-    let mut tries = HIDDEN_TRIES_MAX;
+    let mut budget = Budget::default();
     let end = input.size().min(from.saturating_add(HIDDEN_BYTES_MAX));
     let mut at = from;
     while at < end {
         let piece = input.bytes_at(at, PIECE_BYTES + 1)?;
         for start in starts(&piece) {
-            if tries == 0 {
-                return Ok(());
-            }
-            tries -= 1;
-            run_hidden(input, at + start, at + start, findings);
+            run_hidden(input, at + start, at + start, &mut budget, findings);
         }
         at += PIECE_BYTES as u64;
     }
@@ -206,15 +197,11 @@ pub(crate) fn hidden_after(
 
 /// Looks for hostile pickles in a constant. Nothing that is allowed to be called reads its constants as pickles, so
 /// that giving up here loses an explanation and no verdict.
-fn hidden_in_constant(data: &[u8], at: u64, tries: &mut u32, findings: &mut Findings) {
+fn hidden_in_constant(data: &[u8], at: u64, budget: &mut Budget, findings: &mut Findings) {
     for start in starts(data) {
-        if *tries == 0 {
-            return;
-        }
-        *tries -= 1;
         let mut file = io::Cursor::new(data);
         if let Ok(mut input) = Input::whole(&mut file) {
-            run_hidden(&mut input, start, at, findings);
+            run_hidden(&mut input, start, at, budget, findings);
         }
     }
 }
@@ -228,13 +215,38 @@ fn starts(bytes: &[u8]) -> impl Iterator<Item = u64> {
         .map(|(at, _)| at as u64)
 }
 
-fn run_hidden(input: &mut Input<'_>, from: u64, reported_at: u64, findings: &mut Findings) {
+/// What may be spent on pickles that lie where none belongs.
+struct Budget {
+    tries: u32,
+    opcodes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            tries: 4096,
+            opcodes: 1 << 21,
+        }
+    }
+}
+
+fn run_hidden(
+    input: &mut Input<'_>,
+    from: u64,
+    reported_at: u64,
+    budget: &mut Budget,
+    findings: &mut Findings,
+) {
+    let Some(tries) = budget.tries.checked_sub(1) else {
+        return;
+    };
+    budget.tries = tries;
     let mut apart = findings.apart();
     let mut judge = Judge::new(&mut apart, false);
     let mut ignored = |_: &mut Judge<'_>, _: u64, _: &[u8]| {};
     let mut machine = Machine::new(Cursor::new(input, from), &mut judge, &mut ignored);
     // How it ends does not matter: what it did until then does.
-    let _ = machine.run(&mut HIDDEN_OPCODES_MAX.clone());
+    let _ = machine.run(&mut budget.opcodes);
     findings.absorb_hostile(&apart, reported_at);
 }
 
@@ -242,7 +254,7 @@ fn run_hidden(input: &mut Input<'_>, from: u64, reported_at: u64, findings: &mut
 pub(crate) fn look_at_start(input: &mut Input<'_>, findings: &mut Findings) -> io::Result<()> {
     let head = input.bytes_at(0, 2)?;
     if starts(&head).next().is_some() {
-        run_hidden(input, 0, 0, findings);
+        run_hidden(input, 0, 0, &mut Budget::default(), findings);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! safetensors: the header by its decoder, then every value of every tensor.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use decode::safetensors::{Dtype, Header, TensorInfo, prefix_size_bytes, read_header};
 
@@ -62,7 +63,7 @@ fn scan_tensor(
     // Pieces are whole numbers of elements, and so is the tensor.
     window.stream(|piece| {
         let Some(is_finite) = is_finite else {
-            return;
+            return ControlFlow::Continue(());
         };
         for element in piece.chunks_exact(element_bytes) {
             if !is_finite(element) {
@@ -71,6 +72,7 @@ fn scan_tensor(
             }
             seen += 1;
         }
+        ControlFlow::Continue(())
     })?;
     if let Some(first) = first {
         let what = format!(

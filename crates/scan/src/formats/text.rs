@@ -1,6 +1,7 @@
 //! Plain text, told by content: UTF-8 with no control characters, and nothing that some program would run.
 
 use std::io;
+use std::ops::ControlFlow;
 
 use crate::input::Input;
 use crate::report::Findings;
@@ -11,47 +12,63 @@ const CODE: &[&str] = &[
     "py", "pyw", "ipynb", "sh", "bash", "zsh", "bat", "cmd", "ps1", "js", "mjs", "rb", "pl", "lua",
     "php", "r", "jl", "vbs", "desktop", "c", "cc", "cpp", "cu", "rs", "go",
 ];
+/// Names that end so are for people to read.
+const PROSE: &[&str] = &["md", "rst", "txt"];
 /// Names that end so are data that some loader interprets and this version does not.
 const INTERPRETED: &[&str] = &[
     "yaml", "yml", "xml", "pmml", "pbtxt", "prototxt", "html", "htm", "svg", "jinja", "jinja2",
     "j2", "tmpl", "mar", "reg", "plist",
 ];
 
-/// Whether all of a file is text.
-pub(crate) fn is_text(input: &mut Input<'_>) -> io::Result<bool> {
-    let mut text = true;
+/// What is known of a file that is text from the first byte to the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// Whether there is something in it that template engines act on.
+    template: bool,
+}
+
+/// Reads a file as text; none if it is none.
+pub(crate) fn read(input: &mut Input<'_>) -> io::Result<Option<Text>> {
+    let mut text = Some(Text { template: false });
+    let mut last = '\0';
     // The bytes of a character that the last piece cut off.
     let mut cut: Vec<u8> = Vec::new();
     input.stream(|piece| {
-        if !text {
-            return;
-        }
-        let joined;
-        let bytes = match cut.is_empty() {
-            true => piece,
-            false => {
-                joined = [&cut[..], piece].concat();
-                &joined
-            }
-        };
-        let (whole, rest) = match std::str::from_utf8(bytes) {
+        let bytes = [&cut[..], piece].concat();
+        let (whole, rest) = match str::from_utf8(&bytes) {
             Ok(whole) => (whole, &[][..]),
-            Err(error) => {
+            Err(error) if error.error_len().is_none() => {
                 let (whole, rest) = bytes.split_at(error.valid_up_to());
-                text &= error.error_len().is_none();
-                (std::str::from_utf8(whole).unwrap_or_default(), rest)
+                (str::from_utf8(whole).unwrap_or_default(), rest)
+            }
+            Err(_) => {
+                text = None;
+                return ControlFlow::Break(());
             }
         };
-        text &= !whole
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
+        for c in whole.chars() {
+            if c.is_control() && !matches!(c, '\t' | '\n' | '\r') {
+                text = None;
+                return ControlFlow::Break(());
+            }
+            if let ('{', '{' | '%', Some(text)) = (last, c, &mut text) {
+                text.template = true;
+            }
+            last = c;
+        }
         cut = rest.to_vec();
+        ControlFlow::Continue(())
     })?;
-    Ok(text && cut.is_empty())
+    Ok(text.filter(|_| cut.is_empty()))
 }
 
-/// Judges a file that [`is_text`], by how it begins and what its name says it is for.
-pub(crate) fn scan(input: &mut Input<'_>, name: &str, findings: &mut Findings) -> io::Result<()> {
+/// Judges a file that is text, by how it begins and what its name says it is for.
+pub(crate) fn scan(
+    input: &mut Input<'_>,
+    text: Text,
+    name: &str,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let head = input.bytes_at(0, 4096)?;
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     let extension = extension(name);
@@ -76,6 +93,9 @@ pub(crate) fn scan(input: &mut Input<'_>, name: &str, findings: &mut Findings) -
     {
         findings.not_read("a text format that this version does not interpret");
     }
+    if text.template && !is_prose(name) {
+        findings.not_read("text that a template engine would act on");
+    }
     Ok(())
 }
 
@@ -86,6 +106,11 @@ pub(crate) fn extension(name: &str) -> String {
         Some((_, extension)) => extension.to_ascii_lowercase(),
         None => String::new(),
     }
+}
+
+/// Whether a name says that its content is for people, so that no loader acts on what is in it.
+pub(crate) fn is_prose(name: &str) -> bool {
+    PROSE.contains(&&*extension(name))
 }
 
 /// Judges text that may be a template for a template engine.

@@ -56,7 +56,7 @@ impl<'j> Judge<'j> {
         let imported = names::renamed(module, name, protocol);
         let standing = names::standing((module, name), imported);
         let path = format!("{}.{}", imported.0, imported.1);
-        let shown = path.escape_debug();
+        let shown = path.escape_default();
         match standing {
             Standing::Hostile(class) => {
                 let what = format!("imports `{shown}`, which {}", class.as_str());
@@ -141,7 +141,7 @@ impl<'j> Judge<'j> {
                 _ => {}
             },
             Value::Global(global) => {
-                let what = format!("sets attributes of `{}`", global.path.escape_debug());
+                let what = format!("sets attributes of `{}`", global.path.escape_default());
                 let id = match state.is_inert() {
                     true => Id::BuiltImport,
                     false => Id::MutatedImport,
@@ -172,7 +172,7 @@ impl<'j> Judge<'j> {
                 _ => {}
             },
             Value::Global(global) => {
-                let what = format!("puts items into `{}`", global.path.escape_debug());
+                let what = format!("puts items into `{}`", global.path.escape_default());
                 self.findings.add(Id::MutatedImport, at, what);
             }
             _ => {
@@ -207,7 +207,7 @@ impl<'j> Judge<'j> {
             return Value::Storage(elements);
         }
         let what = format!("asks its loader for {}", render(id));
-        self.findings.add(Id::PersistentId, at, what);
+        self.findings.add(Id::Persistent, at, what);
         Value::Mixed
     }
 

@@ -1,17 +1,14 @@
 //! The abstract machine: every opcode, on values that stand for what a loader would have.
 
-use std::rc::Rc;
-
 use super::cursor::{Broken, Cursor};
 use super::judge::Judge;
 use super::literal;
 use super::memo::Memo;
 use super::opcode::{Op, Operand};
-use super::value::{Container, Kind, LIVE_BYTES_MAX, Maker, Value};
+use super::stack::Stack;
+use super::value::{Kind, LIVE_BYTES_MAX, Maker, Value};
 use crate::rules::Id;
 
-/// The most values and marks on the stack.
-const STACK_MAX: usize = 1 << 17;
 /// A result that unfolds to more is a bomb.
 const LOGICAL_SIZE_MAX: u64 = 100_000_000;
 /// The integer that torch's older files start with, as `LONG1` holds it.
@@ -24,9 +21,7 @@ pub(super) struct Machine<'m, 'i, 'f, 'j> {
     /// Where constants that may hold another pickle go.
     pub(super) constants: &'m mut dyn FnMut(&mut Judge<'j>, u64, &[u8]),
     maker: Maker,
-    stack: Vec<Value>,
-    /// How high the stack was at each mark.
-    marks: Vec<usize>,
+    stack: Stack,
     memo: Memo,
     protocol: u8,
     /// Where the opcode that is being run begins.
@@ -44,8 +39,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
             judge,
             constants,
             maker: Maker::default(),
-            stack: Vec::new(),
-            marks: Vec::new(),
+            stack: Stack::default(),
             memo: Memo::default(),
             protocol: 0,
             at: 0,
@@ -62,14 +56,12 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
                 .checked_sub(1)
                 .ok_or(Broken::Limit("the opcodes allowed"))?;
             if op == Op::Stop {
-                return self.pop();
+                return self.stack.pop();
             }
             self.step(op)?;
-            if self.stack.len() + self.marks.len() > STACK_MAX {
-                return Err(Broken::Limit("131072 values on the stack"));
-            }
+            self.stack.check_size()?;
             if self.maker.ledger.live_bytes() > LIVE_BYTES_MAX {
-                return Err(Broken::Limit("6 MiB of values at once"));
+                return Err(Broken::Limit("8 MiB of values at once"));
             }
         }
     }
@@ -108,11 +100,11 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     /// Opcodes with nothing after them.
     fn plain(&mut self, op: Op) -> Result<(), Broken> {
         match op {
-            Op::Mark => self.marks.push(self.stack.len()),
-            Op::Pop => self.discard()?,
-            Op::PopMark => drop(self.pop_mark()?),
+            Op::Mark => self.stack.mark(),
+            Op::Pop => self.stack.discard()?,
+            Op::PopMark => drop(self.stack.pop_mark()?),
             Op::Dup => {
-                let top = self.top()?.clone();
+                let top = self.stack.top()?.clone();
                 self.stack.push(top);
             }
             Op::None => self.stack.push(Value::None),
@@ -124,7 +116,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
                     .not_read("the pickle needs buffers that are not in the file");
                 self.stack.push(Value::Data);
             }
-            Op::ReadonlyBuffer => drop(self.top()?),
+            Op::ReadonlyBuffer => drop(self.stack.top()?),
             Op::EmptyList => self.push_container(Kind::List, &[]),
             Op::EmptyDict => self.push_container(Kind::Dict, &[]),
             Op::EmptySet => self.push_container(Kind::Set, &[]),
@@ -133,7 +125,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
             Op::FrozenSet => self.collect(Kind::Set)?,
             Op::EmptyTuple => self.push_tuple(Vec::new()),
             Op::Tuple => {
-                let items = self.pop_mark()?;
+                let items = self.stack.pop_mark()?;
                 self.push_tuple(items);
             }
             Op::Tuple1 => self.tuple_of(1)?,
@@ -155,19 +147,19 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
         match op {
             Op::StackGlobal => self.stack_global(),
             Op::Reduce => {
-                let arguments = self.pop()?;
-                let callee = self.pop()?;
+                let arguments = self.stack.pop()?;
+                let callee = self.stack.pop()?;
                 self.call(&callee, &arguments)
             }
             Op::NewObj => {
-                let arguments = self.pop()?;
-                let class = self.pop()?;
+                let arguments = self.stack.pop()?;
+                let class = self.stack.pop()?;
                 self.call(&class, &arguments)
             }
             Op::NewObjEx => {
-                let keywords = self.pop()?;
-                let arguments = self.pop()?;
-                let class = self.pop()?;
+                let keywords = self.stack.pop()?;
+                let arguments = self.stack.pop()?;
+                let class = self.stack.pop()?;
                 let arguments = match keywords.logical_size() {
                     1 => arguments,
                     _ => self.maker.tuple(vec![arguments, keywords]),
@@ -175,7 +167,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
                 self.call(&class, &arguments)
             }
             Op::Obj => {
-                let mut items = self.pop_mark()?;
+                let mut items = self.stack.pop_mark()?;
                 if items.is_empty() {
                     return Err(Broken::Underflow);
                 }
@@ -184,13 +176,13 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
                 self.call(&class, &arguments)
             }
             Op::Build => {
-                let state = self.pop()?;
-                let object = self.top()?.clone();
+                let state = self.stack.pop()?;
+                let object = self.stack.top()?.clone();
                 self.judge.build(self.at, &object, &state);
                 Ok(())
             }
             Op::BinPersId => {
-                let id = self.pop()?;
+                let id = self.stack.pop()?;
                 let value = self.judge.persistent(self.at, &id);
                 self.stack.push(value);
                 Ok(())
@@ -293,7 +285,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     fn named(&mut self, op: Op, module: &str, name: &str) -> Result<(), Broken> {
         // INST finds its mark before it imports.
         let arguments = match op {
-            Op::Inst => Some(self.pop_mark()?),
+            Op::Inst => Some(self.stack.pop_mark()?),
             _ => None,
         };
         let global = self
@@ -308,13 +300,16 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     }
 
     fn stack_global(&mut self) -> Result<(), Broken> {
-        let name = self.pop()?;
-        let module = self.pop()?;
+        let name = self.stack.pop()?;
+        let module = self.stack.pop()?;
         let value = match (&module, &name) {
             (Value::Text(module), Value::Text(name)) => {
                 let names = (&*module.value, &*name.value);
                 self.judge
                     .import(self.at, names, self.protocol, &self.maker)
+            }
+            (Value::Data, _) | (_, Value::Data) => {
+                return Err(Broken::Limit("the text that is kept"));
             }
             _ if is_no_text(&module) || is_no_text(&name) => return Err(Broken::Operand),
             _ => self.judge.computed_import(self.at),
@@ -349,12 +344,12 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     }
 
     fn memoize(&mut self, key: u64) -> Result<(), Broken> {
-        let value = self.top()?.clone();
+        let value = self.maker.kept(self.stack.top()?);
         self.memo.put(key, value)
     }
 
     fn collect(&mut self, kind: Kind) -> Result<(), Broken> {
-        let items = self.pop_mark()?;
+        let items = self.stack.pop_mark()?;
         if kind == Kind::Dict && items.len() % 2 == 1 {
             return Err(Broken::Underflow);
         }
@@ -368,7 +363,7 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     }
 
     fn tuple_of(&mut self, count: usize) -> Result<(), Broken> {
-        let items = self.pop_many(count)?;
+        let items = self.stack.pop_many(count)?;
         self.push_tuple(items);
         Ok(())
     }
@@ -386,19 +381,19 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
     }
 
     fn fill_from_mark(&mut self, kind: Kind) -> Result<(), Broken> {
-        let items = self.pop_mark()?;
+        let items = self.stack.pop_mark()?;
         self.fill(kind, &items)
     }
 
     fn fill_with(&mut self, count: usize, kind: Kind) -> Result<(), Broken> {
-        let items = self.pop_many(count)?;
+        let items = self.stack.pop_many(count)?;
         self.fill(kind, &items)
     }
 
     fn fill(&mut self, kind: Kind, items: &[Value]) -> Result<(), Broken> {
-        let object = self.top()?.clone();
+        let object = self.stack.top()?.clone();
         match &object {
-            Value::Container(container) if takes(container, kind) => {
+            Value::Container(container) if container.kind == kind => {
                 for item in items {
                     container.insert(item);
                 }
@@ -410,51 +405,6 @@ impl<'m, 'i, 'f, 'j> Machine<'m, 'i, 'f, 'j> {
         }
         Ok(())
     }
-
-    /// Where the values above the last mark begin.
-    fn floor(&self) -> usize {
-        self.marks.last().copied().unwrap_or(0)
-    }
-
-    fn top(&self) -> Result<&Value, Broken> {
-        match self.stack.len() > self.floor() {
-            true => self.stack.last().ok_or(Broken::Underflow),
-            false => Err(Broken::Underflow),
-        }
-    }
-
-    fn pop(&mut self) -> Result<Value, Broken> {
-        match self.stack.len() > self.floor() {
-            true => self.stack.pop().ok_or(Broken::Underflow),
-            false => Err(Broken::Underflow),
-        }
-    }
-
-    /// `POP` takes a value, or the mark if there is none above it.
-    fn discard(&mut self) -> Result<(), Broken> {
-        if self.stack.len() > self.floor() {
-            self.stack.pop();
-            return Ok(());
-        }
-        self.marks.pop().map(drop).ok_or(Broken::Underflow)
-    }
-
-    fn pop_many(&mut self, count: usize) -> Result<Vec<Value>, Broken> {
-        let from = self.stack.len().checked_sub(count);
-        match from.filter(|from| *from >= self.floor()) {
-            Some(from) => Ok(self.stack.split_off(from)),
-            None => Err(Broken::Underflow),
-        }
-    }
-
-    fn pop_mark(&mut self) -> Result<Vec<Value>, Broken> {
-        let from = self.marks.pop().ok_or(Broken::NoMark)?;
-        Ok(self.stack.split_off(from))
-    }
-}
-
-fn takes(container: &Rc<Container>, kind: Kind) -> bool {
-    container.kind == kind
 }
 
 /// Whether every loader refuses this as a name.
@@ -462,7 +412,6 @@ fn is_no_text(value: &Value) -> bool {
     !matches!(
         value,
         Value::Text(_)
-            | Value::Data
             | Value::Mixed
             | Value::Global(_)
             | Value::Made(_)

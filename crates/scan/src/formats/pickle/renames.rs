@@ -61,8 +61,11 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("xmlrpclib", "xmlrpc.client"),
 ];
 
+/// A module and a name.
+type Path = (&'static str, &'static str);
+
 /// Names that moved on their own: old module and name, new module and name.
-pub(super) const NAMES: &[((&str, &str), (&str, &str))] = &[
+pub(super) const NAMES: &[(Path, Path)] = &[
     (
         ("UserDict", "IterableUserDict"),
         ("collections", "UserDict"),

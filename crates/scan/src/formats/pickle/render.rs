@@ -44,9 +44,9 @@ fn shown(value: &Value, depth: u8) -> String {
             Kind::Dict => "{...}".into(),
             Kind::Set => "{set}".into(),
         },
-        Value::Global(global) => global.path.escape_debug().to_string(),
+        Value::Global(global) => global.path.escape_default().to_string(),
         Value::Made(made) => match &made.by {
-            Some(by) => format!("{}(...)", by.path.escape_debug()),
+            Some(by) => format!("{}(...)", by.path.escape_default()),
             None => "<something computed>".into(),
         },
         Value::Storage(_) => "<storage>".into(),

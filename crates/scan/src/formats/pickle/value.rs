@@ -10,10 +10,18 @@ use super::names::Standing;
 
 /// Tuples nested deeper are kept as a summary; it bounds the depth of every walk.
 const DEPTH_MAX: u16 = 128;
-/// How many items a list, set or dict keeps to be shown.
+/// A tuple with more items is kept as a summary, and so many a list, set or dict keeps while little else is alive.
 const ITEMS_KEPT: usize = 4096;
+/// How many items a list, set or dict keeps in any case, to be shown.
+const ITEMS_SHOWN: usize = 8;
+/// From here on what is kept in the memo is kept as a summary, where that loses only detail.
+const LIVE_BYTES_CROWDED: usize = LIVE_BYTES_MAX / 2;
+/// From here on not even short text is kept in the memo.
+const LIVE_BYTES_NAMES: usize = LIVE_BYTES_MAX / 4 * 3;
+/// Text that may name a module or a class is kept longer.
+const NAME_BYTES_MAX: usize = 64;
 /// The most that may be alive at once, in bytes.
-pub(super) const LIVE_BYTES_MAX: usize = 6 << 20;
+pub(super) const LIVE_BYTES_MAX: usize = 8 << 20;
 
 /// A value on the stack.
 #[derive(Debug, Clone)]
@@ -91,7 +99,7 @@ impl Value {
         use Value::{Bool, Bytes, Data, Int, Number, Text, TorchMagic};
         matches!(
             self,
-            Value::None | Bool(_) | Int(_) | Number | TorchMagic | Text(_) | Bytes(_) | Data
+            Self::None | Bool(_) | Int(_) | Number | TorchMagic | Text(_) | Bytes(_) | Data
         )
     }
 }
@@ -162,6 +170,11 @@ pub(super) struct Tuple {
 }
 
 impl Tuple {
+    /// Whether every item is data without parts.
+    fn is_data(&self) -> bool {
+        self.items.iter().all(Value::is_atom)
+    }
+
     /// What was inert when the tuple was made may have changed since, one level down; deeper is not looked at again,
     /// because shared tuples would be walked exponentially often.
     fn is_inert(&self) -> bool {
@@ -205,7 +218,11 @@ impl Container {
             self.inert.set(false);
         }
         let mut items = self.items.borrow_mut();
-        if item.is_atom() && items.len() < ITEMS_KEPT {
+        let kept = match self.share.ledger.live_bytes() < LIVE_BYTES_CROWDED {
+            true => ITEMS_KEPT,
+            false => ITEMS_SHOWN,
+        };
+        if item.is_atom() && items.len() < kept {
             self.share.grow(size_of::<Value>());
             items.push(item.clone());
         }
@@ -290,6 +307,20 @@ impl Maker {
             container.insert(item);
         }
         Value::Container(container)
+    }
+
+    /// What the memo keeps of a value: less, when much is alive already.
+    pub(super) fn kept(&self, value: &Value) -> Value {
+        let live = self.ledger.live_bytes();
+        match value {
+            Value::Text(text) if text.value.len() <= NAME_BYTES_MAX => match live {
+                ..LIVE_BYTES_NAMES => value.clone(),
+                _ => Value::Data,
+            },
+            Value::Text(_) | Value::Bytes(_) if live >= LIVE_BYTES_CROWDED => Value::Data,
+            Value::Tuple(tuple) if live >= LIVE_BYTES_CROWDED && tuple.is_data() => Value::Data,
+            _ => value.clone(),
+        }
     }
 
     pub(super) fn made(&self, by: Option<Rc<Global>>) -> Value {

@@ -1,6 +1,7 @@
 //! One member of a zip container: its own header, and what it holds.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
@@ -59,7 +60,7 @@ pub(super) fn check_tiling(
             findings.add(Id::ZipHidden, entry.local_at, what);
         }
         let end = data.from.saturating_add(entry.packed);
-        expected = end + descriptor_size(input, entry, end)?;
+        expected = end.saturating_add(descriptor_size(input, entry, end)?);
     }
     let directory_at = directory.begins();
     if expected != directory_at {
@@ -183,9 +184,10 @@ fn stored(
         findings.add(Id::ZipDisagrees, entry.local_at, what);
     }
     let mut crc = Crc::new();
-    input
-        .window(data.from, entry.packed)
-        .stream(|piece| crc.update(piece))?;
+    input.window(data.from, entry.packed).stream(|piece| {
+        crc.update(piece);
+        ControlFlow::Continue(())
+    })?;
     if crc.sum() != entry.crc {
         findings.add(
             Id::ZipChecksum,
