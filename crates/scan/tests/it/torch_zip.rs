@@ -171,6 +171,59 @@ fn hostile_members_are_malicious_whatever_the_container_says() {
 }
 
 #[test]
+fn two_directories_are_never_clean() {
+    // One reader goes by the offset in the last record, another by where the record stands.
+    let real = zip(&members());
+    let decoy = zip(&members());
+    let end = real.len() - 22;
+    let two = [&real[..end], &decoy[..]].concat();
+    let report = scan_bytes("model.pt", &two);
+    assert_eq!(report.verdict, Verdict::Inconclusive, "{report:#?}");
+    let hidden = zip_with_gap(&members(), &hostile());
+    expect(
+        "a gap",
+        "model.pt",
+        &hidden,
+        Verdict::Malicious,
+        Some("nested_pickle"),
+    );
+}
+
+/// The same container with the records that torch writes: 64-bit ones before the last.
+fn wide(locator_error: u64) -> Vec<u8> {
+    let bytes = zip(&members());
+    let (body, last) = bytes.split_at(bytes.len() - 22);
+    let count = u64::try_from(members().len()).unwrap().to_le_bytes();
+    let size = u64::from(u32::from_le_bytes(last[12..16].try_into().unwrap())).to_le_bytes();
+    let at = u64::from(u32::from_le_bytes(last[16..20].try_into().unwrap())).to_le_bytes();
+    let record = [
+        &b"PK\x06\x06"[..],
+        &44u64.to_le_bytes(),
+        &[0; 12],
+        &count,
+        &count,
+        &size,
+        &at,
+    ];
+    let record_at = (u64::try_from(body.len()).unwrap() + locator_error).to_le_bytes();
+    let locator = [&b"PK\x06\x07\0\0\0\0"[..], &record_at, &1u32.to_le_bytes()];
+    let full = [&last[..8], &[0xff; 12], &[0; 2]];
+    [body, &record.concat(), &locator.concat(), &full.concat()].concat()
+}
+
+#[test]
+fn wide_records_are_read_and_have_to_agree() {
+    expect("agrees", "model.pt", &wide(0), Verdict::Clean, None);
+    expect(
+        "elsewhere",
+        "model.pt",
+        &wide(1),
+        Verdict::Inconclusive,
+        None,
+    );
+}
+
+#[test]
 fn what_cannot_be_read_is_inconclusive() {
     let missing = zip(&members()[..1]);
     expect(

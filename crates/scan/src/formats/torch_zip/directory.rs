@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::formats::pickle;
 use crate::input::Input;
 use crate::report::Findings;
 use crate::rules::Id;
@@ -24,6 +25,8 @@ pub(crate) struct Directory {
     pub(crate) front: u64,
     /// Where the records after the directory begin.
     end: u64,
+    /// Whether its records name two places, so that readers take different ones.
+    doubtful: bool,
 }
 
 /// One member, as the directory lists it.
@@ -65,6 +68,7 @@ impl Directory {
             shift: 0,
             front: 0,
             end: at,
+            doubtful: false,
         };
         let is_wide = found.count == 0xffff || found.size == 0xffff_ffff || found.at == 0xffff_ffff;
         let wide = found.wide_record(input)?;
@@ -83,6 +87,8 @@ impl Directory {
         if !begins && found.count > 0 {
             return Ok(None);
         }
+        // Some readers go by the offset alone: there must be no second directory.
+        found.doubtful |= shift > 0 && input.bytes_at(found.at, 4)? == b"PK\x01\x02";
         found.at = real;
         found.shift = shift;
         found.front = found.first_member(input)?;
@@ -106,13 +112,19 @@ impl Directory {
         if !record.starts_with(b"PK\x06\x06") {
             return Ok(None);
         }
-        Ok(Some(Self {
+        let wide = Self {
             count: number(&record, 32, 8),
             size: number(&record, 40, 8),
             at: number(&record, 48, 8),
             end: record_at,
             ..*self
-        }))
+        };
+        let agrees = |short: u64, full: u64, wide: u64| short == full || short == wide;
+        let doubtful = number(&locator, 8, 8) != record_at
+            || !agrees(self.count, 0xffff, wide.count)
+            || !agrees(self.size, 0xffff_ffff, wide.size)
+            || !agrees(self.at, 0xffff_ffff, wide.at);
+        Ok(Some(Self { doubtful, ..wide }))
     }
 
     fn first_member(&self, input: &mut Input<'_>) -> io::Result<u64> {
@@ -152,11 +164,15 @@ impl Directory {
         if !rest.is_empty() || entries.len() as u64 != self.count {
             findings.not_read("the directory of the zip container does not list what it says");
         }
+        if self.doubtful {
+            findings.not_read("the zip container has two directories");
+        }
         let tail = input.size() - self.end;
         let comment = u64::from(input.bytes_at(input.size().saturating_sub(2), 2)? != [0, 0]);
         if comment > 0 || !matches!(tail, 22 | 98) {
             let what = "bytes after the directory of the zip container, or a comment";
             findings.add(Id::ZipHidden, self.end, what);
+            pickle::hidden_after(&mut input.window(self.end, tail), 0, findings)?;
         }
         entries.sort_by_key(|entry| entry.local_at);
         Ok(entries)

@@ -7,6 +7,7 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
 use super::directory::{Directory, Entry, Wide, number};
+use crate::formats::pickle;
 use crate::input::Input;
 use crate::report::Findings;
 use crate::rules::Id;
@@ -58,6 +59,7 @@ pub(super) fn check_tiling(
         if entry.local_at != expected {
             let what = format!("members overlap or leave a gap before {:?}", entry.name);
             findings.add(Id::ZipHidden, entry.local_at, what);
+            look_between(input, expected, entry.local_at, findings)?;
         }
         let end = data.from.saturating_add(entry.packed);
         expected = end.saturating_add(descriptor_size(input, entry, end)?);
@@ -66,8 +68,20 @@ pub(super) fn check_tiling(
     if expected != directory_at {
         let what = "bytes between the last member and the directory";
         findings.add(Id::ZipHidden, expected, what);
+        look_between(input, expected, directory_at, findings)?;
     }
     Ok(places)
+}
+
+/// A reader that goes by an offset may be led to what stands between members.
+fn look_between(
+    input: &mut Input<'_>,
+    from: u64,
+    to: u64,
+    findings: &mut Findings,
+) -> io::Result<()> {
+    let mut window = input.window(from, to.saturating_sub(from));
+    pickle::hidden_after(&mut window, 0, findings)
 }
 
 fn check_local(
