@@ -4,6 +4,7 @@ pub mod clock;
 pub mod fetch;
 pub mod keys;
 pub mod log;
+pub mod predictions;
 pub mod store;
 pub mod trust_root;
 pub mod whole_file;
