@@ -25,6 +25,7 @@ mod statements;
 mod verify;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -75,6 +76,8 @@ impl Store {
         for name in FOLDERS {
             durable::create_folder(&root.join(name))?;
         }
+        let owner_only = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(root.join("keys"), owner_only).map_err(DiskError::at(&root))?;
         let tmp = root.join("tmp");
         for (name, bytes) in [
             ("lock", String::new()),

@@ -2,6 +2,7 @@
 
 mod store {
     mod attacks;
+    pub(crate) mod child;
     mod crash;
     mod durability;
     mod everyday;

@@ -135,7 +135,7 @@ fn only_the_newest_unfinished_tile_stays_and_older_readers_find_theirs_in_it() {
             .walk(head(size / 2 + 1), 0, &mut |_, _| Ok::<_, LogError>(()))
             .unwrap();
     }
-    assert_eq!(room.verify().unwrap().unwrap().head(), head(300));
+    assert_eq!(room.verify().unwrap().unwrap().head(), head(270));
 }
 
 #[test]
