@@ -85,7 +85,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("chain", &["decode", "digest", "trust", "policy"]),
     ("host", &["decode", "digest", "trust", "policy", "chain"]),
     ("server", &["decode", "digest", "trust", "policy", "infer", "chain", "host"]),
-    ("testkit", &["decode", "digest", "trust"]),
+    ("testkit", &["decode", "digest", "trust", "scan", "policy", "infer"]),
     (
         "modelward",
         &["decode", "digest", "trust", "scan", "policy", "infer", "chain", "host", "server"],
