@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use digest::Digest;
 use trust::predicate::{Admission, Serving};
-use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
+use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::lineage::Lineage;
+use crate::recall::recalled;
 
 /// How many hexadecimal digits of the admission and the start make a session.
 const SESSION_DIGITS: usize = 16;
@@ -54,23 +54,13 @@ pub fn decide(
     })
 }
 
-/// Why the artifact may no longer be used, if something that it descends from was recalled.
-///
-/// # Errors
-/// A recall can't be checked.
-pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>, Fault> {
-    let recalls = ledger.recalls()?;
-    let lineage = Lineage::of(artifact, ledger);
-    Ok(policy::recall::evaluate(&recalls.verified(), &lineage.ancestry()))
-}
-
 /// The statement that a server has started.
 #[must_use]
 pub fn statement(name: &str, artifact: &Artifact, admission: Digest, now: Time) -> Statement<Serving> {
     let seed = format!("{admission} {now} {}", artifact.digest());
     let session = Digest::of(seed.as_bytes()).hex().chars().take(SESSION_DIGITS).collect();
     let predicate = Serving { session, admission, started_at: now };
-    Statement { subjects: vec![Subject { name: name.to_owned(), digest: artifact.digest() }], predicate }
+    Statement { subjects: vec![crate::publish::subject(name, artifact)], predicate }
 }
 
 fn missing(model: Digest, place: &Place) -> Reason {

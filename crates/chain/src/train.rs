@@ -4,15 +4,18 @@
 //! added under a policy, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
 //! Denies: `data_not_allowed`, `recalled`. Logs: the provenance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use serde_json::{Value, json};
 use trust::predicate::{
-    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
 };
-use trust::{Statement, Subject, Time};
+use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
+
+use crate::ledger::{Fault, Ledger, Logged};
+use crate::recall::recalled;
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -52,6 +55,30 @@ pub struct Build {
     pub finished: Time,
     /// The builder's own version.
     pub version: String,
+}
+
+/// Says whether a step may learn from these data sets.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn decide(ledger: &Ledger<'_>, datasets: &[Artifact]) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
+    let mut reasons = Vec::new();
+    let mut allowed = Vec::new();
+    for dataset in datasets {
+        reasons.extend(recalled(ledger, dataset)?);
+        match ledger.about::<Dataset>(&BTreeSet::from([dataset.digest()])).believed.pop() {
+            Some(logged) => allowed.push(logged),
+            None => reasons.push(Reason::new(
+                Code::DataNotAllowed,
+                format!("no policy allowed the data set {}", dataset.digest()),
+                "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
+            )),
+        }
+    }
+    Ok(match Denied::from_reasons(reasons) {
+        Some(denied) => Verdict::Denied(denied),
+        None => Verdict::Allowed(allowed),
+    })
 }
 
 /// The statement about a build. `None` when it left no output.
