@@ -81,7 +81,7 @@ impl<'a> Fields<'a> {
         let Some(text) = self.required(key)?.as_str() else {
             return refused("a text is expected");
         };
-        text_rule(text).map_or(Ok(text), |rule| refused(rule))
+        text_rule(text).map_or(Ok(text), refused)
     }
 
     /// A text of visible ASCII characters alone: what is compared letter by letter must not look like another.

@@ -22,20 +22,20 @@ pub(crate) fn first_allowed<'a, T>(
     Err(Denied::from_reasons(merged(all)).unwrap_or_else(|| Denied::because(missing())))
 }
 
-/// A no for these reasons and for what was not found, each said once; else what was found.
-pub(crate) fn settle<T>(reasons: Vec<Reason>, found: Result<T, Denied>) -> Verdict<T> {
+/// What was found, unless there are reasons against it; then these, and why nothing was found, each said once.
+pub(crate) fn found_unless<T>(reasons: Vec<Reason>, found: Result<T, Denied>) -> Result<T, Denied> {
     match found {
-        Ok(value) => unless(reasons, value),
+        Ok(value) => Denied::from_reasons(merged(reasons)).map_or(Ok(value), Err),
         Err(denied) => {
             let all = reasons.into_iter().chain(denied.reasons().cloned());
-            Verdict::Denied(Denied::from_reasons(merged(all.collect())).unwrap_or(denied))
+            Err(Denied::from_reasons(merged(all.collect())).unwrap_or(denied))
         }
     }
 }
 
-/// A no for these reasons, each said once, or a yes if there are none.
-pub(crate) fn unless<T>(reasons: Vec<Reason>, allowed: T) -> Verdict<T> {
-    Denied::from_reasons(merged(reasons)).map_or(Verdict::Allowed(allowed), Verdict::Denied)
+/// The verdict on something found or not.
+pub(crate) fn settled<T>(found: Result<T, Denied>) -> Verdict<T> {
+    found.map_or_else(Verdict::Denied, Verdict::Allowed)
 }
 
 /// A no for this reason.

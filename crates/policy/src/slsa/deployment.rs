@@ -120,7 +120,7 @@ impl DeploymentPolicies {
             |stated| self.check_publication(project, named, stated),
             || publish_missing(named, subject),
         );
-        verdict::settle(Vec::new(), found.map(|stated| project.result(stated)))
+        verdict::settled(found.map(|stated| project.result(stated)))
     }
 
     /// All that speaks against a publication.

@@ -107,7 +107,7 @@ impl PublishPolicies {
         );
         let result = found.map(|stated| project.result(environment, stated.proof().bundle));
         let reasons = project.check_environment(environment);
-        verdict::settle(reasons.into_iter().collect(), result)
+        verdict::settled(verdict::found_unless(reasons.into_iter().collect(), result))
     }
 
     /// All that speaks against a project's artifact having been built so.
