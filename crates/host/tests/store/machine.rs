@@ -130,7 +130,14 @@ fn a_reader_follows_a_writer() {
 #[test]
 fn child_follows() {
     let Some(task) = child::task() else { return };
-    mount("none", &task.folder, "tmpfs", MountFlags::empty(), Some(c"size=8m")).unwrap();
+    mount(
+        "none",
+        &task.folder,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(c"size=8m"),
+    )
+    .unwrap();
     let [written, read] = ["written", "read"].map(|name| task.folder.join(name));
     fs::create_dir(&written).unwrap();
     fs::create_dir(&read).unwrap();
@@ -144,10 +151,16 @@ fn child_follows() {
     let reader = Store::open(&read).unwrap();
     for (text, count) in [("one", 1), ("two", 2), ("three", 3)] {
         record(&writer, text, "model");
-        assert_eq!(reader.statements_about(Digest::of(b"model")).unwrap().len(), count);
+        assert_eq!(
+            reader.statements_about(Digest::of(b"model")).unwrap().len(),
+            count
+        );
         assert_eq!(reader.artifacts().unwrap().len(), 1);
     }
-    assert!(matches!(reader.put_bytes(b"x"), Err(StoreError::ReadOnly { .. })));
+    assert!(matches!(
+        reader.put_bytes(b"x"),
+        Err(StoreError::ReadOnly { .. })
+    ));
     assert_eq!(problems(&reader), [""; 0]);
 }
 
