@@ -63,7 +63,10 @@ pub fn decide(
                     evidence: admitted.to_lines(),
                 };
                 let subjects = vec![subject(&rules.package.to_string(), artifact)];
-                return Ok(Verdict::Allowed(Statement { subjects, predicate }));
+                return Ok(Verdict::Allowed(Statement {
+                    subjects,
+                    predicate,
+                }));
             }
             recalled
         }
@@ -79,16 +82,30 @@ pub fn decide(
             reasons.push(reason);
         }
     }
-    Ok(Verdict::Denied(Denied::from_reasons(reasons).unwrap_or_else(nothing_said)))
+    Ok(Verdict::Denied(
+        Denied::from_reasons(reasons).unwrap_or_else(nothing_said),
+    ))
 }
 
 fn disbelieved<P>(statements: &Statements<P>) -> Vec<Reason> {
     let denied = |cause: &Error| cause.code().kind() == trust::code::Kind::Denied;
     let refused = statements.refused.iter().filter(|(_, cause)| denied(cause));
-    refused.map(|(bundle, cause)| Reason::new(cause.code(), format!("statement {}: {cause}", bundle.short()), cause.way())).collect()
+    refused
+        .map(|(bundle, cause)| {
+            Reason::new(
+                cause.code(),
+                format!("statement {}: {cause}", bundle.short()),
+                cause.way(),
+            )
+        })
+        .collect()
 }
 
 /// A denial always has a reason; this one stands for a contradiction in what gave none.
 fn nothing_said() -> Denied {
-    Denied::because(Reason::new(Code::AdmissionMissing, "the gate denied and gave no reason", "please report it"))
+    Denied::because(Reason::new(
+        Code::AdmissionMissing,
+        "the gate denied and gave no reason",
+        "please report it",
+    ))
 }

@@ -27,12 +27,23 @@ pub fn decide(
     now: Time,
 ) -> Result<Verdict<Statement<Deployment>>, Fault> {
     let publications = ledger.about::<Publish>(&names(artifact));
-    let verdict = policies.evaluate(policy_id, package, artifact.digest(), &publications.verified());
+    let verdict = policies.evaluate(
+        policy_id,
+        package,
+        artifact.digest(),
+        &publications.verified(),
+    );
     let recalled = recalled(ledger, artifact)?;
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {
-            let predicate = Deployment { creation_time: now, scopes: result.scopes };
-            Verdict::Allowed(Statement { subjects: vec![subject(package, artifact)], predicate })
+            let predicate = Deployment {
+                creation_time: now,
+                scopes: result.scopes,
+            };
+            Verdict::Allowed(Statement {
+                subjects: vec![subject(package, artifact)],
+                predicate,
+            })
         }
         (Verdict::Allowed(_), Some(recalled)) => Verdict::Denied(recalled),
         (Verdict::Denied(denied), None) => Verdict::Denied(denied),

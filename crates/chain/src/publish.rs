@@ -34,7 +34,10 @@ pub fn decide(
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {
             let predicate = Publish::new(now, result.package, result.level);
-            Verdict::Allowed(Statement { subjects: vec![subject(package, artifact)], predicate })
+            Verdict::Allowed(Statement {
+                subjects: vec![subject(package, artifact)],
+                predicate,
+            })
         }
         (Verdict::Allowed(_), Some(recalled)) => Verdict::Denied(recalled),
         (Verdict::Denied(denied), None) => Verdict::Denied(denied),
@@ -43,5 +46,8 @@ pub fn decide(
 }
 
 pub(crate) fn subject(name: &str, artifact: &Artifact) -> Subject {
-    Subject { name: name.to_owned(), digest: artifact.digest() }
+    Subject {
+        name: name.to_owned(),
+        digest: artifact.digest(),
+    }
 }

@@ -15,9 +15,20 @@ use crate::lineage::{Lineage, names};
 /// The statement that recalls a target: a digest `sha256:…`, a builder's id, or a key's id.
 #[must_use]
 pub fn statement(kind: RecallKind, target: &str, reason: &str, now: Time) -> Statement<Recall> {
-    let predicate = Recall { kind, target: target.to_owned(), reason: reason.to_owned(), recalled_at: now };
-    let subject = Subject { name: target.to_owned(), digest: predicate.subject() };
-    Statement { subjects: vec![subject], predicate }
+    let predicate = Recall {
+        kind,
+        target: target.to_owned(),
+        reason: reason.to_owned(),
+        recalled_at: now,
+    };
+    let subject = Subject {
+        name: target.to_owned(),
+        digest: predicate.subject(),
+    };
+    Statement {
+        subjects: vec![subject],
+        predicate,
+    }
 }
 
 /// Why an artifact may no longer be used, if it, or anything that it descends from, was recalled.
@@ -29,17 +40,58 @@ pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>,
     if recalls.believed.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(policy::recall::reasons(&recalls.verified(), &ancestry(ledger, artifact)))
+    Ok(policy::recall::reasons(
+        &recalls.verified(),
+        &ancestry(ledger, artifact),
+    ))
 }
 
 /// What a recall can name: the artifact's lineage, and the keys that vouch for it.
 fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Ancestry {
-    let Lineage { digests, builders, mut keys } = Lineage::of(artifact, ledger);
+    let Lineage {
+        digests,
+        builders,
+        mut keys,
+    } = Lineage::of(artifact, ledger);
     let about = names(artifact);
-    keys.extend(ledger.about::<ModelSignature>(&about).believed.iter().map(|l| l.statement.proof().key));
-    keys.extend(ledger.about::<ScanReport>(&about).believed.iter().map(|l| l.statement.proof().key));
-    keys.extend(ledger.about::<Publish>(&about).believed.iter().map(|l| l.statement.proof().key));
-    keys.extend(ledger.about::<Deployment>(&about).believed.iter().map(|l| l.statement.proof().key));
-    keys.extend(ledger.about::<Dataset>(&digests).believed.iter().map(|l| l.statement.proof().key));
-    Ancestry { digests, builders, keys }
+    keys.extend(
+        ledger
+            .about::<ModelSignature>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<ScanReport>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Publish>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Deployment>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Dataset>(&digests)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    Ancestry {
+        digests,
+        builders,
+        keys,
+    }
 }

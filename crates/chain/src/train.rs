@@ -61,12 +61,19 @@ pub struct Build {
 ///
 /// # Errors
 /// A recall can't be checked.
-pub fn decide(ledger: &Ledger<'_>, datasets: &[Artifact]) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
+pub fn decide(
+    ledger: &Ledger<'_>,
+    datasets: &[Artifact],
+) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
     let mut reasons = Vec::new();
     let mut allowed = Vec::new();
     for dataset in datasets {
         reasons.extend(recalled(ledger, dataset)?);
-        match ledger.about::<Dataset>(&BTreeSet::from([dataset.digest()])).believed.pop() {
+        match ledger
+            .about::<Dataset>(&BTreeSet::from([dataset.digest()]))
+            .believed
+            .pop()
+        {
             Some(logged) => allowed.push(logged),
             None => reasons.push(Reason::new(
                 Code::DataNotAllowed,
