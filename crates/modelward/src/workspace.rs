@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use chain::{Dossier, Ledger};
 use digest::Digest;
 use host::keys::KeyFolder;
-use host::store::{Recorded, Store};
+use host::store::{Recorded, Source, Store};
 use trust::log::{Entry, LogKey, LogSigner};
-use trust::{Bundle, Code, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot};
+use trust::{Artifact, Bundle, Code, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 /// The largest statement that is read back from a store.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
+const MANIFEST_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// An open store with all that belongs to it.
 pub(crate) struct Workspace {
@@ -33,16 +35,16 @@ impl Workspace {
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
         let folder = locate(common)?;
         let store = Store::open(&folder)?;
-        let root = host::trust_root::read(&store.root_path())?;
+        let root = host::trust_root::read(&root_path(&store))?;
         let settings = Settings::load(common.settings.as_deref(), Some(&folder))?;
-        let keys = KeyFolder::at(&store.keys_folder());
+        let keys = KeyFolder::at(&keys_folder(&store));
         let now = host::clock::now()?;
         Ok(Self { folder, store, root, keys, settings, now })
     }
 
     /// As [`Workspace::open`], but `None` where there is no store and none was named.
     pub(crate) fn open_if_there(common: &Common) -> Result<Option<Self>, Failure> {
-        if common.store.is_none() && Store::discover(&here()?).is_none() {
+        if common.store.is_none() && discover(&here()?).is_none() {
             return Ok(None);
         }
         Self::open(common).map(Some)
@@ -53,7 +55,7 @@ impl Workspace {
     pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
         let Some(key) = self.log_key()? else { return Ok(Dossier::default()) };
         let checkpoint = self.store.log().verify(&key, &|_| ())?;
-        let mut dossier = Dossier { artifacts: self.store.artifacts()?, ..Dossier::default() };
+        let mut dossier = Dossier { artifacts: self.artifacts()?, ..Dossier::default() };
         dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
         self.store.log().entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
             dossier.entries.push(entry.to_vec());
@@ -135,8 +137,55 @@ impl Workspace {
     }
 
     fn log_signer(&self) -> Result<LogSigner, Failure> {
-        host::trust_root::log_signer(&self.store.keys_folder()).map_err(Failure::from)
+        host::trust_root::log_signer(&keys_folder(&self.store)).map_err(Failure::from)
     }
+
+    /// Puts files in as one artifact.
+    pub(crate) fn keep(&self, name: &str, kind: Kind, files: &BTreeMap<String, PathBuf>, ui: &Ui) -> Result<Artifact, Failure> {
+        let size_bytes = files.values().filter_map(|path| path.metadata().ok()).map(|metadata| metadata.len()).sum();
+        let bar = ui.bytes_bar("storing", size_bytes);
+        let sources = files.iter().map(|(name, path)| (name.clone(), Source::Path(path.clone()))).collect();
+        let kept = self.store.put_tree(name, kind.media_type(), &sources, &|size_bytes| bar.inc(size_bytes))?;
+        bar.finish_and_clear();
+        self.artifact(kept.digest)
+    }
+
+    /// The artifact with this digest.
+    pub(crate) fn artifact(&self, digest: Digest) -> Result<Artifact, Failure> {
+        let manifest = self.store.read_blob(digest, MANIFEST_SIZE_BYTES_MAX)?;
+        Artifact::from_manifest(&manifest).map_err(|e| {
+            Failure::from_error(Code::NotFound, &e, "`modelward store list` shows the artifacts")
+        })
+    }
+
+    /// All artifacts.
+    pub(crate) fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {
+        let named = self.store.artifacts()?;
+        named.iter().map(|named| self.artifact(named.digest)).collect()
+    }
+
+    /// A folder for unfinished work, in the store and removed when it is let go.
+    pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Failure> {
+        let folder = self.store.path().join("tmp");
+        tempfile::Builder::new().prefix("work-").tempdir_in(&folder).map_err(|e| {
+            Failure::from_error(Code::Io, &e, format!("can `{}` be written?", folder.display()))
+        })
+    }
+}
+
+/// Where a store's trust root is.
+pub(crate) fn root_path(store: &Store) -> PathBuf {
+    store.path().join("trust.toml")
+}
+
+/// Where a store's keys are.
+pub(crate) fn keys_folder(store: &Store) -> PathBuf {
+    store.path().join("keys")
+}
+
+/// The nearest folder from here up that has a store.
+fn discover(start: &Path) -> Option<PathBuf> {
+    start.ancestors().find(|folder| folder.join(host::store::FOLDER_NAME).is_dir()).map(Path::to_path_buf)
 }
 
 /// A statement that was recorded.
@@ -165,7 +214,7 @@ pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
         return Ok(folder.clone());
     }
     let here = here()?;
-    Store::discover(&here).ok_or_else(|| {
+    discover(&here).ok_or_else(|| {
         let message = format!("there is no store in `{}` or above it", here.display());
         Failure::error(Code::StoreMissing, message, "make one with `modelward store init`")
     })
@@ -193,6 +242,3 @@ pub(crate) fn password() -> Option<Zeroizing<String>> {
 fn list(names: &[&String]) -> String {
     names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
 }
-
-/// The files of a model on disk: what it is called, its folder or file, and what was measured.
-pub(crate) type Measurements = BTreeMap<String, digest::Measured>;
