@@ -103,7 +103,7 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
     let predicate = Provenance {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
-            external_parameters: external(&build),
+            external_parameters: asked(&build.command, &build.environment, build.source.as_deref(), &build.limits),
             internal_parameters: internal(&build),
             resolved_dependencies: build.dependencies,
         },
@@ -126,16 +126,33 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
     })
 }
 
-fn external(build: &Build) -> BTreeMap<String, Value> {
+/// What the person who asks for a build chooses, as a provenance holds it.
+#[must_use]
+pub fn asked(
+    command: &[String],
+    environment: &BTreeMap<String, String>,
+    source: Option<&str>,
+    limits: &Value,
+) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::from([
-        ("command".to_owned(), json!(build.command)),
-        ("environment".to_owned(), json!(build.environment)),
-        ("limits".to_owned(), build.limits.clone()),
+        ("command".to_owned(), json!(command)),
+        ("environment".to_owned(), json!(environment)),
+        ("limits".to_owned(), limits.clone()),
     ]);
-    if let Some(source) = &build.source {
+    if let Some(source) = source {
         parameters.insert(SOURCE_PARAMETER.to_owned(), json!(source));
     }
     parameters
+}
+
+/// What a step claimed, as its provenance holds it.
+#[must_use]
+pub fn claims(provenance: &Provenance) -> BTreeMap<String, String> {
+    let claim = |descriptor: &ResourceDescriptor| {
+        let name = descriptor.name.strip_prefix(CLAIM)?;
+        Some((name.to_owned(), descriptor.annotations.get("value")?.as_str()?.to_owned()))
+    };
+    provenance.run_details.byproducts.iter().filter_map(claim).collect()
 }
 
 fn internal(build: &Build) -> BTreeMap<String, Value> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chain::serve::Place;
 use chain::{Dossier, Ledger};
 use digest::Digest;
 use host::keys::KeyFolder;
@@ -164,6 +165,66 @@ impl Workspace {
         named.iter().map(|named| self.artifact(named.digest)).collect()
     }
 
+    /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
+    pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        let key = self.keys.load(name, &password)?;
+        key.to_pem(None).map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
+    }
+
+    /// Lays an artifact's files out in a new folder, as links to the store's blobs where that can be. They are for
+    /// readers that measure what they read.
+    pub(crate) fn lay_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        for (path, file) in artifact.files() {
+            let target = folder.join(path.as_str());
+            std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+            let blob = self.store.blob_path(file.digest);
+            if std::fs::hard_link(&blob, &target).is_err() {
+                std::fs::copy(&blob, &target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an artifact's files into a folder: all of them or none, over nothing but the same files.
+    pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent)?;
+        let staging = tempfile::Builder::new().prefix(".modelward-").tempdir_in(parent)?;
+        let made = staging.path().join("made");
+        for (path, file) in artifact.files() {
+            let target = made.join(path.as_str());
+            std::fs::create_dir_all(target.parent().unwrap_or(&made))?;
+            let mut blob = self.store.open_blob(file.digest)?;
+            let measured = digest::measure_reader(&mut blob, &mut std::fs::File::create_new(&target)?)?;
+            if measured.digest() != file.digest {
+                return Err(Failure::error(Code::StoreCorrupt, format!("the blob {} is damaged", file.digest), "`modelward store verify` says what else is"));
+            }
+        }
+        if folder.exists() {
+            let there = crate::model::Model::measure(folder, artifact.kind(), &[], &Ui::new(true, true));
+            if there.is_ok_and(|there| there.artifact == *artifact) {
+                return Ok(());
+            }
+            std::fs::rename(folder, staging.path().join("replaced"))?;
+        }
+        Ok(std::fs::rename(&made, folder)?)
+    }
+
+    /// The package that is meant.
+    pub(crate) fn package(&self, named: Option<String>) -> Result<String, Failure> {
+        named.or_else(|| self.settings.package.clone()).ok_or_else(|| unsaid("package", "--package", "MODELWARD_PACKAGE"))
+    }
+
+    /// The environment and service account that are meant.
+    pub(crate) fn place(&self, environment: Option<String>, account: Option<String>) -> Result<Place, Failure> {
+        let environment = environment.or_else(|| self.settings.environment.clone());
+        let account = account.or_else(|| self.settings.service_account.clone());
+        Ok(Place {
+            environment: environment.ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))?,
+            service_account: account.ok_or_else(|| unsaid("service_account", "--service-account", "MODELWARD_SERVICE_ACCOUNT"))?,
+        })
+    }
+
     /// A folder for unfinished work, in the store and removed when it is let go.
     pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Failure> {
         let folder = self.store.path().join("tmp");
@@ -171,6 +232,11 @@ impl Workspace {
             Failure::from_error(Code::Io, &e, format!("can `{}` be written?", folder.display()))
         })
     }
+}
+
+fn unsaid(setting: &str, flag: &str, variable: &str) -> Failure {
+    let hint = format!("give it with `{flag}`, in {variable}, or as `{setting}` in `modelward.toml`");
+    Failure::error(Code::Usage, format!("no {} was given", setting.replace('_', " ")), hint)
 }
 
 /// Where a store's trust root is.
