@@ -113,38 +113,42 @@ impl AdmissionRules {
         publications: &[&Verified<Statement<Publish>>],
         now: Time,
     ) -> Result<Digest, Denied> {
-        let environment = &self.environment;
-        let way = format!("publish it: `modelward publish … --environment {environment}`");
         let digest = subject.digest();
-        let about = about(publications, digest);
         let missing = || {
             let message = format!("the model {digest} was not published");
-            Reason::new(Code::PublishMissing, message, way.clone())
+            Reason::new(Code::PublishMissing, message, self.publish_way())
         };
         let against = |stated: &Verified<Statement<Publish>>| {
-            let publish = &stated.value().predicate;
-            let age = self.check_age("publication", publish.creation_time, now);
-            let mut reasons: Vec<_> = age
-                .map(|message| Reason::new(Code::PublishMissing, message, way.clone()))
-                .into_iter()
-                .collect();
-            let descriptor = &publish.package;
-            if !self.package.is(descriptor) {
-                let message = format!(
-                    "it was published as `{}/{}`, not as `{}`",
-                    descriptor.registry, descriptor.name, self.package
-                );
-                reasons.push(Reason::new(Code::PublishMissing, message, way.clone()));
-            }
-            let stated = descriptor.environment.as_deref();
-            if stated != Some(environment) {
-                let stated = stated.map_or("no environment".to_owned(), |s| format!("`{s}`"));
-                let message = format!("it was published for {stated}, not for `{environment}`");
-                reasons.push(Reason::new(Code::EnvironmentMismatch, message, way.clone()));
-            }
-            reasons
+            self.check_publication(&stated.value().predicate, now)
         };
-        first_allowed(&about, against, missing).map(|stated| stated.proof().bundle)
+        let found = first_allowed(&about(publications, digest), against, missing);
+        found.map(|stated| stated.proof().bundle)
+    }
+
+    fn check_publication(&self, publish: &Publish, now: Time) -> Vec<Reason> {
+        let reason = |code, message: String| Reason::new(code, message, self.publish_way());
+        let descriptor = &publish.package;
+        let age = self.check_age("publication", publish.creation_time, now);
+        let package = (!self.package.is(descriptor)).then(|| {
+            format!(
+                "it was published as `{}/{}`, not as `{}`",
+                descriptor.registry, descriptor.name, self.package
+            )
+        });
+        let missing = age.into_iter().chain(package);
+        let mut reasons: Vec<_> = missing
+            .map(|message| reason(Code::PublishMissing, message))
+            .collect();
+        let stated = descriptor.environment.as_deref();
+        if stated != Some(self.environment.as_str()) {
+            let stated = stated.map_or("no environment".to_owned(), |stated| format!("`{stated}`"));
+            let message = format!(
+                "it was published for {stated}, not for `{}`",
+                self.environment
+            );
+            reasons.push(reason(Code::EnvironmentMismatch, message));
+        }
+        reasons
     }
 
     fn deployment(
@@ -153,25 +157,39 @@ impl AdmissionRules {
         deployments: &[&Verified<Statement<Deployment>>],
         now: Time,
     ) -> Result<Digest, Denied> {
-        let way = format!(
-            "deploy it with the policy that protects `{}`: `modelward deploy …`",
-            self.service_account
-        );
         let digest = subject.digest();
-        let about = about(deployments, digest);
         let missing = || {
             let message = format!("the model {digest} was not deployed for anyone");
-            Reason::new(Code::DeploymentMissing, message, way.clone())
+            Reason::new(Code::DeploymentMissing, message, self.deploy_way())
         };
         let against = |stated: &Verified<Statement<Deployment>>| {
-            let deployment = &stated.value().predicate;
-            let age = self.check_age("deployment", deployment.creation_time, now);
-            let age = age.map(|message| Reason::new(Code::DeploymentMissing, message, way.clone()));
-            let scope = self.check_scopes(&deployment.scopes);
-            let scope = scope.map(|message| Reason::new(Code::ScopeMismatch, message, way.clone()));
-            age.into_iter().chain(scope).collect()
+            self.check_deployment(&stated.value().predicate, now)
         };
-        first_allowed(&about, against, missing).map(|stated| stated.proof().bundle)
+        let found = first_allowed(&about(deployments, digest), against, missing);
+        found.map(|stated| stated.proof().bundle)
+    }
+
+    fn check_deployment(&self, deployment: &Deployment, now: Time) -> Vec<Reason> {
+        let reason = |code, message: String| Reason::new(code, message, self.deploy_way());
+        let age = self.check_age("deployment", deployment.creation_time, now);
+        let age = age.map(|message| reason(Code::DeploymentMissing, message));
+        let scope = self.check_scopes(&deployment.scopes);
+        let scope = scope.map(|message| reason(Code::ScopeMismatch, message));
+        age.into_iter().chain(scope).collect()
+    }
+
+    fn publish_way(&self) -> String {
+        format!(
+            "publish it: `modelward publish … --environment {}`",
+            self.environment
+        )
+    }
+
+    fn deploy_way(&self) -> String {
+        format!(
+            "deploy it with the policy that protects `{}`: `modelward deploy …`",
+            self.service_account
+        )
     }
 
     /// The predicate's rule: a scope type that the reader doesn't know must be refused, for it may narrow what we would
@@ -185,7 +203,7 @@ impl AdmissionRules {
             ));
         }
         match scopes.get(known) {
-            Some(account) if *account == self.service_account => None,
+            Some(account) if *account == self.service_account && !account.is_empty() => None,
             Some(account) => Some(format!(
                 "it was deployed for `{account}`, not for `{}`",
                 self.service_account
