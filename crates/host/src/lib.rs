@@ -1,1 +1,4 @@
 //! All that reaches out: store, log, builder, keys
+
+pub mod builder;
+pub mod root;
