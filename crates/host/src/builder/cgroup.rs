@@ -24,7 +24,8 @@ impl Cgroup {
     }
 
     fn v1(membership: &str, mounts: &str, limits: &Limits) -> Option<Self> {
-        let controller = |name| Some(mount_of_v1(mounts, name)?.join(membership_v1(membership, name)?));
+        let controller =
+            |name| Some(mount_of_v1(mounts, name)?.join(membership_v1(membership, name)?));
         let memory = make(&controller("memory")?)?;
         let mut group = Self {
             version: CgroupVersion::V1,
@@ -35,7 +36,12 @@ impl Cgroup {
         let _ = write(&memory, "memory.memsw.limit_in_bytes", limits.memory_bytes);
         if let Some(pids) = controller("pids").and_then(|folder| make(&folder)) {
             group.folders.push(pids.clone());
-            write(&pids, "pids.max", limits.processes.saturating_add(OUR_PROCESSES)).ok()?;
+            write(
+                &pids,
+                "pids.max",
+                limits.processes.saturating_add(OUR_PROCESSES),
+            )
+            .ok()?;
         }
         Some(group)
     }
@@ -43,7 +49,9 @@ impl Cgroup {
     /// A group with processes in it gives its controllers to none below, so the first above that does is used.
     fn v2(membership: &str, mounts: &str, limits: &Limits) -> Option<Self> {
         let mount = mount_of_v2(mounts)?;
-        let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let own = membership
+            .lines()
+            .find_map(|line| line.strip_prefix("0::/"))?;
         let above = Path::new(own)
             .ancestors()
             .map(|folder| mount.join(folder))
@@ -55,7 +63,12 @@ impl Cgroup {
         };
         write(&folder, "memory.max", limits.memory_bytes).ok()?;
         let _ = write(&folder, "memory.swap.max", 0);
-        write(&folder, "pids.max", limits.processes.saturating_add(OUR_PROCESSES)).ok()?;
+        write(
+            &folder,
+            "pids.max",
+            limits.processes.saturating_add(OUR_PROCESSES),
+        )
+        .ok()?;
         Some(group)
     }
 
@@ -76,7 +89,10 @@ impl Cgroup {
             CgroupVersion::V1 => "memory.oom_control",
             CgroupVersion::V2 => "memory.events",
         };
-        let counts = self.folders.first().and_then(|folder| fs::read_to_string(folder.join(file)).ok());
+        let counts = self
+            .folders
+            .first()
+            .and_then(|folder| fs::read_to_string(folder.join(file)).ok());
         counts
             .unwrap_or_default()
             .lines()
@@ -139,7 +155,10 @@ fn mount_of_v1(mounts: &str, controller: &str) -> Option<PathBuf> {
         let (root, point) = (place.next()?, place.next()?);
         let mut kind = kind.split(' ');
         let is_it = kind.next()? == "cgroup"
-            && kind.next_back()?.split(',').any(|option| option == controller);
+            && kind
+                .next_back()?
+                .split(',')
+                .any(|option| option == controller);
         (is_it && root == "/").then(|| PathBuf::from(point))
     })
 }
@@ -166,12 +185,24 @@ mod tests {
 
     #[test]
     fn reads_where_the_controllers_are() {
-        assert_eq!(mount_of_v1(MOUNTS, "memory"), Some("/sys/fs/cgroup/memory".into()));
-        assert_eq!(mount_of_v1(MOUNTS, "cpuacct"), Some("/sys/fs/cgroup/cpu,cpuacct".into()));
+        assert_eq!(
+            mount_of_v1(MOUNTS, "memory"),
+            Some("/sys/fs/cgroup/memory".into())
+        );
+        assert_eq!(
+            mount_of_v1(MOUNTS, "cpuacct"),
+            Some("/sys/fs/cgroup/cpu,cpuacct".into())
+        );
         assert_eq!(mount_of_v1(MOUNTS, "pids"), None);
         assert_eq!(mount_of_v2(MOUNTS), Some("/sys/fs/cgroup/unified".into()));
-        assert_eq!(membership_v1("4:memory:/a/b\n3:cpu,cpuacct:/\n0::/\n", "memory"), Some("a/b"));
-        assert_eq!(membership_v1("4:memory:/a/b\n3:cpu,cpuacct:/\n", "cpuacct"), Some(""));
+        assert_eq!(
+            membership_v1("4:memory:/a/b\n3:cpu,cpuacct:/\n0::/\n", "memory"),
+            Some("a/b")
+        );
+        assert_eq!(
+            membership_v1("4:memory:/a/b\n3:cpu,cpuacct:/\n", "cpuacct"),
+            Some("")
+        );
         assert_eq!(membership_v1("0::/x\n", "memory"), None);
     }
 }

@@ -90,8 +90,7 @@ impl Channel {
         let (first, rest) = bytes.split_at(bytes.len().min(PACKET_SIZE_BYTES));
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty()
-            && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors))
+        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors))
         {
             return Err(io::Error::other("too many descriptors for one message"));
         }
@@ -104,7 +103,7 @@ impl Channel {
     }
 
     /// The bytes may be a key, so they are wiped when dropped.
-    pub(super) fn receive_bytes(&self) -> io::Result<Option<(Zeroizing<Vec<u8>>, Vec<OwnedFd>)>> {
+    pub(super) fn receive_bytes(&self) -> io::Result<Option<Received>> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let mut packet = Zeroizing::new(vec![0; PACKET_SIZE_BYTES + LENGTH_SIZE_BYTES]);
         let (filled, descriptors) = self.receive_packet(&mut packet)?;
@@ -140,12 +139,8 @@ impl Channel {
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut parts = [IoSliceMut::new(packet)];
-            match rustix::net::recvmsg(
-                &self.0,
-                &mut parts,
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            ) {
+            match rustix::net::recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+            {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::CONNRESET) => return Ok((0, Vec::new())),
                 received => break received?,
@@ -169,6 +164,9 @@ impl AsFd for Channel {
     }
 }
 
+/// Bytes, and the descriptors that rode on them.
+type Received = (Zeroizing<Vec<u8>>, Vec<OwnedFd>);
+
 const PACKET_SIZE_BYTES: usize = 64 * 1024;
 const LENGTH_SIZE_BYTES: usize = 4;
 const MESSAGE_SIZE_BYTES_MAX: usize = 64 << 20;
@@ -182,7 +180,13 @@ mod tests {
     fn carries_messages_of_any_size_and_descriptors() {
         let (ours, theirs) = Channel::pair().unwrap();
         let theirs = Channel(theirs);
-        for size in [0, 1, PACKET_SIZE_BYTES, PACKET_SIZE_BYTES + 1, 3 * PACKET_SIZE_BYTES + 7] {
+        for size in [
+            0,
+            1,
+            PACKET_SIZE_BYTES,
+            PACKET_SIZE_BYTES + 1,
+            3 * PACKET_SIZE_BYTES + 7,
+        ] {
             let sent = vec![7; size];
             std::thread::scope(|scope| {
                 scope.spawn(|| ours.send_bytes(&sent, &[io::stderr().as_fd()]).unwrap());

@@ -90,7 +90,10 @@ pub(super) fn limit(limits: &Limits) -> io::Result<()> {
     for (resource, wanted) in [
         (Resource::Core, 0),
         (Resource::Data, limits.memory_bytes),
-        (Resource::Nproc, limits.processes.saturating_add(OUR_PROCESSES)),
+        (
+            Resource::Nproc,
+            limits.processes.saturating_add(OUR_PROCESSES),
+        ),
         (Resource::Fsize, limits.file_size_bytes),
         (Resource::Nofile, limits.open_files),
         (Resource::Memlock, MEMLOCK_BYTES_MAX),
@@ -104,7 +107,9 @@ pub(super) fn limit(limits: &Limits) -> io::Result<()> {
 }
 
 fn set_limit(resource: Resource, soft: u64, hard: u64) -> io::Result<()> {
-    let allowed = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
+    let allowed = rustix::process::getrlimit(resource)
+        .maximum
+        .unwrap_or(u64::MAX);
     let limit = Rlimit {
         current: Some(soft.min(allowed)),
         maximum: Some(hard.min(allowed)),

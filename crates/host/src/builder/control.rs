@@ -64,7 +64,11 @@ fn check(step: &Step) -> Result<(), Error> {
         bad("there is no command")
     } else if texts().any(|text| text.contains('\0')) {
         bad("an argument or variable holds a NUL byte")
-    } else if step.env.keys().any(|name| name.is_empty() || name.contains('=')) {
+    } else if step
+        .env
+        .keys()
+        .any(|name| name.is_empty() || name.contains('='))
+    {
         bad("a variable's name is empty or holds `=`")
     } else if texts().map(String::len).sum::<usize>() > COMMAND_SIZE_BYTES_MAX {
         bad("arguments and variables are larger than 1 MiB")
@@ -104,13 +108,19 @@ impl Crew {
         let (to_signer, to_observer) = line()?;
         let mut signer = match key {
             None => None,
-            Some(_) => Some(Process::start(Role::Signer, [to_observer.into(), Stdio::null()])?),
+            Some(_) => Some(Process::start(
+                Role::Signer,
+                [to_observer.into(), Stdio::null()],
+            )?),
         };
         let mut observer = Process::start(Role::Observer, [to_signer.into(), Stdio::null()])?;
         let mut runner = Process::start(Role::Runner, [out_writer.into(), err_writer.into()])?;
         let cgroup = cgroup.filter(|cgroup| cgroup.add(runner.id()).is_ok());
         runner.release()?;
-        let mut all: Vec<_> = signer.iter_mut().chain([&mut observer, &mut runner]).collect();
+        let mut all: Vec<_> = signer
+            .iter_mut()
+            .chain([&mut observer, &mut runner])
+            .collect();
         for process in &mut all {
             process.admit(users)?;
         }

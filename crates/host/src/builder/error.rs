@@ -94,7 +94,9 @@ pub enum Error {
         stderr_tail: String,
     },
     /// The step left processes behind.
-    #[error("the step ended but left {count} of its processes running; they were killed and its outputs are not taken")]
+    #[error(
+        "the step ended but left {count} of its processes running; they were killed and its outputs are not taken"
+    )]
     LeftProcesses {
         /// How many.
         count: u32,

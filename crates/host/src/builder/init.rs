@@ -43,12 +43,14 @@ fn build(channel: &Channel, plan: &Plan) -> Result<(), Failure> {
     rustix::process::umask(rustix::fs::Mode::empty());
     let folders = mounts::build(plan)?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    confine::become_user(plan.user, CapabilitySet::empty()).map_err(Failure::when("changing the user"))?;
+    confine::become_user(plan.user, CapabilitySet::empty())
+        .map_err(Failure::when("changing the user"))?;
     process::die_with_parent().map_err(Failure::when("tying itself to its parent"))?;
     confine::hide().map_err(Failure::when("hiding its memory"))?;
     confine::gain_nothing().map_err(Failure::when("giving up new privileges"))?;
     confine::limit(&plan.limits).map_err(Failure::when("setting limits"))?;
-    let landlock = confine::fence(mounts::WRITABLE).map_err(Failure::when("fencing files by Landlock"))?;
+    let landlock =
+        confine::fence(mounts::WRITABLE).map_err(Failure::when("fencing files by Landlock"))?;
     confine::filter_calls().map_err(Failure::when("filtering system calls"))?;
     let layers = Layers {
         namespaces: NAMESPACES.map(str::to_owned).to_vec(),
@@ -59,7 +61,10 @@ fn build(channel: &Channel, plan: &Plan) -> Result<(), Failure> {
         capabilities: "none".into(),
     };
     channel
-        .send_with(&Report::Built(layers), &[folders.out.as_fd(), folders.results.as_fd()])
+        .send_with(
+            &Report::Built(layers),
+            &[folders.out.as_fd(), folders.results.as_fd()],
+        )
         .map_err(Failure::when("reporting"))
 }
 
@@ -91,7 +96,10 @@ fn watch(channel: &Channel, step: Pid) -> io::Result<()> {
             Err(e) => return Err(e.into()),
         }
         // The control plane says nothing after the plan: this is its end, or its order to stop.
-        if watched.get(1).is_some_and(|line| !line.revents().is_empty()) {
+        if watched
+            .get(1)
+            .is_some_and(|line| !line.revents().is_empty())
+        {
             return Ok(());
         }
         if let Some(exit) = reap(step) {
@@ -137,7 +145,10 @@ fn left_processes() -> io::Result<u32> {
 fn others() -> io::Result<u32> {
     let mut count = 0;
     for entry in fs::read_dir("/proc")? {
-        let number = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        let number = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok());
         count += u32::from(number.is_some_and(|number| number != 1));
     }
     Ok(count)

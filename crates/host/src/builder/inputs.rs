@@ -54,7 +54,10 @@ fn refuse_more(input: &Input, files: &BTreeMap<String, Digest>) -> Result<(), Er
     let more = std::sync::Mutex::new(None);
     let known = |path: &str| {
         let listed = files.contains_key(path)
-            || files.range(format!("{path}/")..).next().is_some_and(|(file, _)| file.starts_with(&format!("{path}/")));
+            || files
+                .range(format!("{path}/")..)
+                .next()
+                .is_some_and(|(file, _)| file.starts_with(&format!("{path}/")));
         if !listed && let Ok(mut more) = more.lock() {
             more.get_or_insert_with(|| path.to_owned());
         }
@@ -64,7 +67,9 @@ fn refuse_more(input: &Input, files: &BTreeMap<String, Digest>) -> Result<(), Er
     match more.into_inner().unwrap_or_default() {
         None => Ok(()),
         Some(path) => Err(Error::InputMismatch {
-            got: digest::measure_file(&input.source.join(&path)).ok().map(|m| m.digest()),
+            got: digest::measure_file(&input.source.join(&path))
+                .ok()
+                .map(|m| m.digest()),
             path: format!("{}/{path}", input.name),
             want: None,
         }),
@@ -86,8 +91,16 @@ fn copy_file(
         .open(target)
         .map_err(folder_error(target))?;
     let got = match digest::measure_copy(source, &mut copy) {
-        Err(digest::ReadError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => None,
-        measured => Some(measured.map_err(|e| input_error(input)(WalkError::Read(e)))?.digest()),
+        Err(digest::ReadError::Io { cause, .. })
+            if cause.kind() == std::io::ErrorKind::NotFound =>
+        {
+            None
+        }
+        measured => Some(
+            measured
+                .map_err(|e| input_error(input)(WalkError::Read(e)))?
+                .digest(),
+        ),
     };
     if got == Some(*want) {
         Ok(())

@@ -97,16 +97,20 @@ mod tests {
         let long = "x".repeat(LINE_SIZE_BYTES_MAX + 1);
         let text = format!("one\n\nhalf\u{fffd}\n{long}");
         let writing = std::thread::spawn(move || {
-            writer.write_all(text.replace('\u{fffd}', "").as_bytes()).unwrap();
+            writer
+                .write_all(text.replace('\u{fffd}', "").as_bytes())
+                .unwrap();
             writer.write_all(&vec![b'y'; TAIL_SIZE_BYTES]).unwrap();
         });
         let mut lines = Lines::new(Stream::Out, reader);
         let mut seen = Vec::new();
         while lines.is_open() {
-            lines.take(&mut |_, line| seen.push(line.to_owned())).unwrap();
+            lines
+                .take(&mut |_, line| seen.push(line.to_owned()))
+                .unwrap();
         }
         writing.join().unwrap();
-        assert_eq!(seen.get(..3).unwrap(), ["one", "", "half"]);
+        assert_eq!(seen[..3], ["one", "", "half"]);
         assert!(seen.iter().all(|line| line.len() <= LINE_SIZE_BYTES_MAX));
         assert_eq!(lines.tail(), "y".repeat(TAIL_SIZE_BYTES));
     }

@@ -91,8 +91,14 @@ pub(super) enum Sight {
         text: String,
     },
     /// Something that is not taken.
-    RefusedOutput { path: String, why: String },
-    RefusedClaim { name: String, why: String },
+    RefusedOutput {
+        path: String,
+        why: String,
+    },
+    RefusedClaim {
+        name: String,
+        why: String,
+    },
     /// That was all.
     Done,
 }

@@ -27,8 +27,11 @@ pub(super) const WRITABLE: &[&str] = &["/out", "/results", "/tmp", "/work", "/de
 pub(super) fn build(plan: &Plan) -> Result<Folders, Failure> {
     let base = plan.scaffold.as_path();
     // What is mounted from here on is nobody else's to see.
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .map_err(Failure::when("making mounts private"))?;
+    rustix::mount::mount_change(
+        "/",
+        MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+    )
+    .map_err(Failure::when("making mounts private"))?;
     tmpfs(base, "mode=0755,size=1m")?;
     mount_tree(&plan.root, base)?;
     mount_proc(base)?;
@@ -83,7 +86,8 @@ fn mount_proc(base: &Path) -> Result<(), Failure> {
     let target = base.join("proc");
     folder(&target)?;
     let flags = NO_SURPRISES | MountFlags::NOEXEC | MountFlags::RDONLY;
-    rustix::mount::mount("proc", &target, "proc", flags, None).map_err(Failure::when("mounting `/proc`"))
+    rustix::mount::mount("proc", &target, "proc", flags, None)
+        .map_err(Failure::when("mounting `/proc`"))
 }
 
 fn mount_devices(base: &Path) -> Result<(), Failure> {
@@ -127,7 +131,11 @@ fn mount_scratch(base: &Path, size_bytes: u64) -> Result<(), Failure> {
 fn mount_writable(plan: &Plan, base: &Path) -> Result<(), Failure> {
     let id = plan.user.id;
     for (name, size_bytes, files) in [
-        ("out", plan.limits.output_bytes, plan.limits.output_files.saturating_add(1)),
+        (
+            "out",
+            plan.limits.output_bytes,
+            plan.limits.output_files.saturating_add(1),
+        ),
         ("results", RESULTS_SIZE_BYTES, RESULTS_FILES),
     ] {
         let target = base.join(name);

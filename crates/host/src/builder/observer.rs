@@ -27,13 +27,13 @@ pub(super) fn serve() -> io::Result<()> {
     };
     let [out, results, received] =
         <[OwnedFd; 3]>::try_from(folders).map_err(|_| io::ErrorKind::InvalidData)?;
+    // The signer first: when the control plane has heard that this was all, it ends this process. Without a key there
+    // is no signer to hear it.
     let say = |sight: &Sight| {
-        channel.send(sight)?;
-        // Without a key there is no signer to hear it.
         if matches!(sight, Sight::Output { .. } | Sight::Done) {
             let _ = signer.send(sight);
         }
-        Ok(())
+        channel.send(sight)
     };
     match observe(&look, &out, &results, &received, &say) {
         Ok(()) => say(&Sight::Done),
@@ -120,7 +120,10 @@ impl Outputs<'_> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o444);
         let copy = rustix::fs::openat(self.received, number.to_string(), flags, mode)?;
-        let size_bytes_max = self.look.output_size_bytes_max.saturating_sub(self.size_bytes);
+        let size_bytes_max = self
+            .look
+            .output_size_bytes_max
+            .saturating_sub(self.size_bytes);
         let measured = digest::measure_reader(
             &mut (&file).take(size_bytes_max.saturating_add(1)),
             &mut File::from(copy),

@@ -106,19 +106,15 @@ impl Process {
     }
 
     fn entry(&self, doing: &'static str) -> Result<Entry, Error> {
-        let received = self.channel.receive().and_then(|entry| {
-            entry.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
-        });
+        let received = self
+            .channel
+            .receive()
+            .and_then(|entry| entry.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof)));
         received.map_err(|cause| self.failed(doing, cause))
     }
 
     pub(super) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Waits for its end.
-    pub(super) fn wait(&mut self) -> io::Result<()> {
-        self.child.wait().map(drop)
     }
 
     pub(super) fn failed(&self, doing: &'static str, cause: io::Error) -> Error {
@@ -163,10 +159,7 @@ pub(super) fn enter(channel: &Channel, namespaces: UnshareFlags) -> Result<Mappe
 }
 
 /// The second half, for a role that needs at most `kept` of its capabilities: another user, nothing to gain, no traces.
-pub(super) fn settle(
-    user: Mapped,
-    kept: rustix::thread::CapabilitySet,
-) -> Result<(), Failure> {
+pub(super) fn settle(user: Mapped, kept: rustix::thread::CapabilitySet) -> Result<(), Failure> {
     confine::become_user(user, kept).map_err(Failure::when("changing the user"))?;
     die_with_parent().map_err(Failure::when("tying itself to its parent"))?;
     confine::hide().map_err(Failure::when("hiding its memory"))?;

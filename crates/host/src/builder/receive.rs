@@ -30,7 +30,10 @@ pub(super) fn outputs(
         output_files_max: step.limits.output_files,
     };
     let folders = [out.as_fd(), results.as_fd(), received.as_fd()];
-    observer.channel.send_with(&look, &folders).map_err(failed)?;
+    observer
+        .channel
+        .send_with(&look, &folders)
+        .map_err(failed)?;
     let (mut outputs, mut claims) = (Outputs::new(), Claims::new());
     loop {
         let sight = observer.channel.receive().map_err(failed)?;

@@ -21,7 +21,8 @@ pub(super) fn serve() -> io::Result<()> {
 
 fn start(channel: &Channel) -> Result<Child, Failure> {
     let released = channel.receive::<()>().map_err(Failure::when("waiting"))?;
-    released.ok_or_else(|| Failure::when("waiting")(io::Error::from(io::ErrorKind::UnexpectedEof)))?;
+    released
+        .ok_or_else(|| Failure::when("waiting")(io::Error::from(io::ErrorKind::UnexpectedEof)))?;
     let user = process::enter(channel, NAMESPACES)?;
     confine::keep_capabilities_over_exec()
         .map_err(Failure::when("keeping its capabilities for process 1"))?;

@@ -15,7 +15,11 @@ use seccompiler::{
 
 /// Puts the filters on this process and all that it starts.
 pub(super) fn apply() -> io::Result<()> {
-    for filter in [foreign_numbers(), hidden().map_err(io::Error::other)?, killing().map_err(io::Error::other)?] {
+    for filter in [
+        foreign_numbers(),
+        hidden().map_err(io::Error::other)?,
+        killing().map_err(io::Error::other)?,
+    ] {
         if !filter.is_empty() {
             seccompiler::apply_filter(&filter).map_err(io::Error::other)?;
         }
@@ -54,7 +58,12 @@ fn condition(
     operator: SeccompCmpOp,
     value: u64,
 ) -> Result<SeccompCondition, seccompiler::Error> {
-    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?)
+    Ok(SeccompCondition::new(
+        argument,
+        SeccompCmpArgLen::Dword,
+        operator,
+        value,
+    )?)
 }
 
 fn compile(

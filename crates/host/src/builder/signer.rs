@@ -30,11 +30,17 @@ impl Signer {
         let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
         let channel = &self.0.channel;
         channel.send_bytes(statement, &[]).map_err(failed)?;
-        match channel.receive().and_then(|answer| answer.ok_or_else(gone)).map_err(failed)? {
+        match channel
+            .receive()
+            .and_then(|answer| answer.ok_or_else(gone))
+            .map_err(failed)?
+        {
             Answer::Refused(why) => Err(Error::NotSigned { why }),
             Answer::Signed => {
                 let signed = channel.receive_bytes().map_err(failed)?;
-                signed.map(|(bytes, _)| bytes.to_vec()).ok_or_else(|| failed(gone()))
+                signed
+                    .map(|(bytes, _)| bytes.to_vec())
+                    .ok_or_else(|| failed(gone()))
             }
         }
     }
@@ -126,7 +132,8 @@ mod tests {
     fn signs_only_what_was_observed() {
         let (one, two) = ("1".repeat(64), "2".repeat(64));
         let observed = Digests::from([("a".into(), one.clone()), ("b".into(), two.clone())]);
-        let subject = |name: &str, hex: &str| format!(r#"{{"name":"{name}","digest":{{"sha256":"{hex}"}}}}"#);
+        let subject =
+            |name: &str, hex: &str| format!(r#"{{"name":"{name}","digest":{{"sha256":"{hex}"}}}}"#);
         let refusal = |subjects: &[String]| {
             let statement = format!(r#"{{"subject":[{}]}}"#, subjects.join(","));
             check(statement.as_bytes(), &observed).err()
@@ -140,7 +147,10 @@ mod tests {
             vec![subject("a", &one), subject("c", &two)],
             vec![subject("a", &one), subject("b", &two), subject("c", &two)],
             vec![subject("a", &one), subject("b", &two), subject("b", &two)],
-            vec![subject("a", &one), subject("b", &two).replace("sha256", "sha512")],
+            vec![
+                subject("a", &one),
+                subject("b", &two).replace("sha256", "sha512"),
+            ],
         ] {
             assert!(refusal(&subjects).is_some(), "{subjects:?}");
         }

@@ -115,7 +115,8 @@ impl Users {
             }
             process.admit(self)?;
             process.await_ready()?;
-            let uid = real_uid(process.id()).map_err(Error::no_sandbox("reading a process's user"))?;
+            let uid =
+                real_uid(process.id()).map_err(Error::no_sandbox("reading a process's user"))?;
             if uid != self.outer(role).uid {
                 return Err(Error::NoSandbox {
                     doing: "changing the user".into(),
@@ -162,8 +163,14 @@ impl Users {
     /// Maps the ids of a process that has just left the shared user namespace.
     pub(super) fn map(&self, role: Role, process: u32) -> io::Result<()> {
         let pairs = self.pairs(role);
-        let uids: Vec<_> = pairs.iter().map(|(inner, outer)| (*inner, outer.uid)).collect();
-        let gids: Vec<_> = pairs.iter().map(|(inner, outer)| (*inner, outer.gid)).collect();
+        let uids: Vec<_> = pairs
+            .iter()
+            .map(|(inner, outer)| (*inner, outer.uid))
+            .collect();
+        let gids: Vec<_> = pairs
+            .iter()
+            .map(|(inner, outer)| (*inner, outer.gid))
+            .collect();
         match self.isolation {
             Isolation::MappedUsers => {
                 map_by("newuidmap", process, &uids)?;
@@ -220,7 +227,10 @@ fn map_by(program: &str, process: u32, pairs: &[(u32, u32)]) -> io::Result<()> {
 
 /// The first subordinate ids of the caller, if there are enough.
 fn subordinate(caller: Id) -> Option<Id> {
-    let name = name_of(caller.uid, &fs::read_to_string("/etc/passwd").unwrap_or_default());
+    let name = name_of(
+        caller.uid,
+        &fs::read_to_string("/etc/passwd").unwrap_or_default(),
+    );
     let first = |file| first_of(&fs::read_to_string(file).ok()?, name.as_deref(), caller.uid);
     Some(Id {
         uid: first("/etc/subuid")?,
@@ -251,7 +261,13 @@ fn real_uid(process: u32) -> io::Result<u32> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     status
         .lines()
-        .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("Uid:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 

@@ -38,7 +38,7 @@ pub(super) fn step(
         if left.is_zero() {
             seen.stop(crew, plan.limits.wall)?;
         } else if listen(crew, left, on_line)? {
-            seen.hear(crew, &plan.command)?;
+            seen.hear(crew, &plan.command, &plan.limits)?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -68,7 +68,13 @@ fn listen(
 /// Waits for the sandbox or the step to say something: which of sandbox, output and error did.
 fn wait(crew: &Crew, left: Duration) -> io::Result<[bool; 3]> {
     let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-    let interest = |lines: &Lines| if lines.is_open() { PollFlags::IN } else { PollFlags::empty() };
+    let interest = |lines: &Lines| {
+        if lines.is_open() {
+            PollFlags::IN
+        } else {
+            PollFlags::empty()
+        }
+    };
     let mut sources = [
         PollFd::new(&crew.runner.channel, PollFlags::IN),
         PollFd::new(&crew.out, interest(&crew.out)),
@@ -110,10 +116,11 @@ impl Seen {
         told.map_err(|cause| crew.runner.failed("being stopped", cause))
     }
 
-    fn hear(&mut self, crew: &Crew, command: &[String]) -> Result<(), Error> {
+    fn hear(&mut self, crew: &Crew, command: &[String], limits: &Limits) -> Result<(), Error> {
         let heard = crew.runner.channel.receive_with::<Report>();
-        let heard = heard.and_then(|heard| heard.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()));
-        let (report, folders) = heard.map_err(|cause| crew.runner.failed("running the step", cause))?;
+        let heard =
+            heard.and_then(|heard| heard.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()));
+        let (report, folders) = heard.map_err(|cause| died(crew, limits, cause))?;
         match report {
             Report::Built(layers) => self.built = Some((layers, folders)),
             Report::Ended {
@@ -135,21 +142,23 @@ impl Seen {
         if let Some(stopped) = self.stopped {
             return Err(stopped);
         }
-        let (Some((layers, folders)), Some((exit, left_processes, cpu_seconds))) = (self.built, self.ended) else {
-            // Its own memory may have run out, too.
+        let (Some((layers, folders)), Some((exit, left_processes, cpu_seconds))) =
+            (self.built, self.ended)
+        else {
             let cause = io::Error::other("process 1 of the sandbox died before it could report");
-            return Err(crew.runner.failed("running the step", cause));
+            return Err(died(crew, limits, cause));
         };
-        let kills = crew.cgroup.as_ref().map_or(0, Cgroup::out_of_memory_kills);
-        failure_of(exit, kills, limits, || crew.err.tail())?;
+        failure_of(exit, out_of_memory_kills(crew), limits, || crew.err.tail())?;
         if left_processes > 0 {
             return Err(Error::LeftProcesses {
                 count: left_processes,
             });
         }
         let folders = <[OwnedFd; 2]>::try_from(folders);
-        let folders = folders
-            .map_err(|_| crew.runner.failed("handing over outputs", io::ErrorKind::InvalidData.into()))?;
+        let folders = folders.map_err(|_| {
+            crew.runner
+                .failed("handing over outputs", io::ErrorKind::InvalidData.into())
+        })?;
         Ok(Ended {
             layers,
             folders,
@@ -157,6 +166,21 @@ impl Seen {
             cpu_seconds,
         })
     }
+}
+
+/// When a group's memory is used up, the kernel may kill one of ours in it.
+fn died(crew: &Crew, limits: &Limits, cause: io::Error) -> Error {
+    if out_of_memory_kills(crew) > 0 {
+        Error::OutOfMemory {
+            limit_bytes: limits.memory_bytes,
+        }
+    } else {
+        crew.runner.failed("running the step", cause)
+    }
+}
+
+fn out_of_memory_kills(crew: &Crew) -> u64 {
+    crew.cgroup.as_ref().map_or(0, Cgroup::out_of_memory_kills)
 }
 
 /// A shell reports a program that was killed by a signal as 128 and the signal's number.

@@ -139,7 +139,11 @@ impl Gathered {
                 self.entries.insert(here, Entry::Link(target));
                 continue;
             }
-            let kind = if metadata.is_dir() { Entry::Folder } else { Entry::File };
+            let kind = if metadata.is_dir() {
+                Entry::Folder
+            } else {
+                Entry::File
+            };
             self.entries.insert(here.clone(), kind);
             real = here;
         }
@@ -162,10 +166,11 @@ fn find(library: &str, by: &Path, elf: &Elf) -> Option<PathBuf> {
         return Some(PathBuf::from(library)).filter(|path| path.exists());
     }
     let origin = by.parent()?.to_str()?;
-    let own = elf
-        .search
-        .iter()
-        .map(|folder| folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin));
+    let own = elf.search.iter().map(|folder| {
+        folder
+            .replace("${ORIGIN}", origin)
+            .replace("$ORIGIN", origin)
+    });
     own.chain(LIBRARY_FOLDERS.iter().map(ToString::to_string))
         .map(|folder| Path::new(&folder).join(library))
         .find(|path| read(path).is_ok_and(|found| found.machine == elf.machine))
@@ -206,13 +211,18 @@ fn read(path: &Path) -> Result<Elf, Error> {
 fn start_of(path: &Path) -> Result<Vec<u8>, Error> {
     let mut start = Vec::new();
     let file = fs::File::open(path).map_err(failed(path))?;
-    let filled = file.take(SCRIPT_LINE_SIZE_BYTES_MAX).read_to_end(&mut start);
+    let filled = file
+        .take(SCRIPT_LINE_SIZE_BYTES_MAX)
+        .read_to_end(&mut start);
     filled.map_err(failed(path))?;
     Ok(start)
 }
 
 fn interpreter_of_script(start: &[u8]) -> Option<PathBuf> {
-    let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = start
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let line = std::str::from_utf8(line).ok()?;
     line.split_whitespace().next().map(PathBuf::from)
 }
@@ -271,7 +281,10 @@ mod tests {
         let (one, two) = (make("one"), make("two"));
         assert_eq!(one.root.digest(), two.root.digest());
         let manifest = one.root.manifest().unwrap();
-        assert!(manifest.contains("libc.so.6") && manifest.contains("ld-linux"), "{manifest}");
+        assert!(
+            manifest.contains("libc.so.6") && manifest.contains("ld-linux"),
+            "{manifest}"
+        );
         assert_eq!(one.root.kind().as_str(), "host-closure");
         assert!(matches!(
             closure(&["/bin/sh".into()], &[], &dir.path().join("one")),

@@ -143,7 +143,9 @@ impl Walk<'_> {
         let mode = metadata.permissions().mode() & 0o7777;
         let line = if metadata.is_symlink() {
             let target = fs::read_link(&path).map_err(failed(&path))?;
-            let target = target.to_str().ok_or_else(|| Error::Name { path: path.clone() })?;
+            let target = target
+                .to_str()
+                .ok_or_else(|| Error::Name { path: path.clone() })?;
             format!("link {}:{target}", target.len())
         } else if metadata.is_dir() {
             format!("folder {mode:o}")

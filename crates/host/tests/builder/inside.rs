@@ -34,7 +34,9 @@ pub(crate) fn act(words: &[String]) -> ExitCode {
 
 /// All that are open, but the one that looks.
 fn descriptors() {
-    let open = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
+    let open = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut open: Vec<_> = open
         .filter_map(|path| Some((path.clone(), fs::read_link(path).ok()?)))
         .filter(|(_, target)| !target.to_string_lossy().contains("/fd"))
@@ -69,7 +71,11 @@ fn processes() {
 fn privileges() {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let told = ["Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp:"];
-    let lines = status.lines().filter(|line| told.iter().any(|name| line.starts_with(name)));
-    let text: String = lines.map(|line| format!("{}\n", line.replace('\t', " "))).collect();
+    let lines = status
+        .lines()
+        .filter(|line| told.iter().any(|name| line.starts_with(name)));
+    let text: String = lines
+        .map(|line| format!("{}\n", line.replace('\t', " ")))
+        .collect();
     fs::write("/out/privileges", text).unwrap();
 }

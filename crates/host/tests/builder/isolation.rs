@@ -34,15 +34,18 @@ fn isolation_separate_users() -> Result<(), String> {
     }
     is_isolated_by(Isolation::SeparateUsers)?;
     // The configured range is the one that is used.
-    assert_eq!(seen_from_outside(&Users::detect(FIRST_ID + 500).unwrap()), Some(FIRST_ID + 500));
+    assert_eq!(
+        seen_from_outside(&Users::detect(FIRST_ID + 500).unwrap()),
+        Some(FIRST_ID + 500)
+    );
     assert_eq!(seen_from_outside(&Users::same_user()), Some(0));
     Ok(())
 }
 
 fn isolation_mapped_users() -> Result<(), String> {
-    let has_programs = ["newuidmap", "newgidmap"].iter().all(|program| {
-        Command::new(program).stderr(Stdio::null()).status().is_ok()
-    });
+    let has_programs = ["newuidmap", "newgidmap"]
+        .iter()
+        .all(|program| Command::new(program).stderr(Stdio::null()).status().is_ok());
     if !has_programs {
         return Err("there is no `newuidmap` (apt-get install uidmap)".into());
     }
@@ -54,8 +57,14 @@ fn isolation_same_user() -> Result<(), String> {
 }
 
 fn no_user_namespaces() -> Result<(), String> {
-    let none = "echo 0 > /proc/sys/user/max_user_namespaces";
-    as_nobody_after(&format!("unshare -U -r true && {none}"), "", "has_no_sandbox")
+    let none = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$0\" __case has_no_sandbox";
+    let program = public_copy();
+    ends_well(
+        Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-euc", none])
+            .arg(program),
+    );
+    Ok(())
 }
 
 fn has_no_sandbox() -> Result<(), String> {
@@ -70,9 +79,15 @@ fn has_no_sandbox() -> Result<(), String> {
 /// Runs a step that way, and looks at the ids from outside.
 fn is_isolated_by(isolation: Isolation) -> Result<(), String> {
     assert_eq!(host::builder::detect().unwrap(), isolation);
-    let ran = run(&script("echo x > /out/x; chmod 000 /out/x; id -u > /out/id")).unwrap();
+    let ran = run(&script(
+        "echo x > /out/x; chmod 000 /out/x; id -u > /out/id",
+    ))
+    .unwrap();
     assert_eq!(ran.profile.isolation, isolation);
-    assert_eq!((read(&ran, "x").as_str(), read(&ran, "id").as_str()), ("x\n", "1000\n"));
+    assert_eq!(
+        (read(&ran, "x").as_str(), read(&ran, "id").as_str()),
+        ("x\n", "1000\n")
+    );
     let own = rustix::process::geteuid().as_raw();
     let seen = seen_from_outside(&world().users);
     match isolation {
@@ -115,28 +130,36 @@ fn uid_of_sleeper(mark: &str) -> Option<u32> {
     })
 }
 
-fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
-    as_nobody_after("true", subordinates, case)
-}
-
 /// Runs a case as the user `nobody`, who has these subordinate ids. Only a mount namespace of its own sees them.
-fn as_nobody_after(first: &str, subordinates: &str, case: &str) -> Result<(), String> {
+fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("becoming another user takes root".into());
     }
     let file = world().folder.path().join(format!("subordinates-{case}"));
     fs::write(&file, subordinates).unwrap();
     let script = format!(
-        "touch /etc/subuid /etc/subgid; mount --bind {file} /etc/subuid; mount --bind {file} /etc/subgid; {first}
+        "touch /etc/subuid /etc/subgid; mount --bind {file} /etc/subuid; mount --bind {file} /etc/subgid
          exec setpriv --reuid=65534 --regid=65534 --clear-groups {program} __case {case}",
         file = file.display(),
         program = public_copy().display(),
     );
-    let ended = Command::new("unshare")
-        .args(["--mount", "--propagation", "private", "sh", "-euc", &script])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ended.stdout).into_owned() + &String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+    ends_well(Command::new("unshare").args([
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-euc",
+        &script,
+    ]));
     Ok(())
+}
+
+fn ends_well(command: &mut Command) {
+    let ended = command.output().unwrap();
+    let said = [ended.stdout, ended.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        ended.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }

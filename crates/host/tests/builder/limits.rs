@@ -28,7 +28,11 @@ fn memory_of_one() -> Result<(), String> {
     let refused = run(&step).unwrap_err();
     let is_told = matches!(
         refused,
-        Error::OutOfMemory { .. } | Error::StepFailed { exit: Exit::Signal(6), .. }
+        Error::OutOfMemory { .. }
+            | Error::StepFailed {
+                exit: Exit::Signal(6),
+                ..
+            }
     );
     assert!(is_told, "{refused:?}");
     Ok(())
@@ -73,7 +77,10 @@ fn time_of_the_processor() -> Result<(), String> {
     let mut step = inside(&["spin"]);
     step.limits.cpu_seconds = 1;
     let refused = run(&step).unwrap_err();
-    assert!(matches!(refused, Error::OutOfCpu { limit_seconds: 1 }), "{refused:?}");
+    assert!(
+        matches!(refused, Error::OutOfCpu { limit_seconds: 1 }),
+        "{refused:?}"
+    );
     Ok(())
 }
 
@@ -114,7 +121,8 @@ fn output_size() -> Result<(), String> {
 }
 
 fn scratch_size() -> Result<(), String> {
-    let mut step = script("for d in /tmp /work /dev/shm; do head -c 1000000 /dev/zero > $d/x; done");
+    let mut step =
+        script("for d in /tmp /work /dev/shm; do head -c 1000000 /dev/zero > $d/x; done");
     run(&step).unwrap();
     step.limits.scratch_bytes = 2_000_000;
     assert!(matches!(run(&step), Err(Error::StepFailed { .. })));

@@ -3,11 +3,7 @@
 //! The test program is its own runner, observer and signer, as the product is, so it has a `main` of its own, which
 //! looks for the hidden subcommands first.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test program says what it did"
-)]
+#![expect(clippy::print_stdout, reason = "a test program says what it did")]
 
 mod attacks;
 mod inside;

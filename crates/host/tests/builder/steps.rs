@@ -16,13 +16,22 @@ pub(crate) fn cases() -> Vec<Case> {
         ("another_input_is_refused", another_input_is_refused),
         ("root_is_read_only", root_is_read_only),
         ("another_root_is_refused", another_root_is_refused),
-        ("environment_is_what_was_asked", environment_is_what_was_asked),
+        (
+            "environment_is_what_was_asked",
+            environment_is_what_was_asked,
+        ),
         ("prints_are_heard", prints_are_heard),
         ("failures_are_told", failures_are_told),
         ("results_are_claims", results_are_claims),
-        ("signer_signs_what_was_observed", signer_signs_what_was_observed),
+        (
+            "signer_signs_what_was_observed",
+            signer_signs_what_was_observed,
+        ),
         ("twice_the_same", twice_the_same),
-        ("threads_and_local_sockets_work", threads_and_local_sockets_work),
+        (
+            "threads_and_local_sockets_work",
+            threads_and_local_sockets_work,
+        ),
         ("python_step", python_step),
         ("profile_says_what_was_on", profile_says_what_was_on),
         ("nothing_is_left_on_disk", nothing_is_left_on_disk),
@@ -30,10 +39,16 @@ pub(crate) fn cases() -> Vec<Case> {
 }
 
 fn hello() -> Result<(), String> {
-    let ran = run(&script("mkdir /out/a; echo hello > /out/a/b; echo x > /tmp/x; echo y > y")).unwrap();
+    let ran = run(&script(
+        "mkdir /out/a; echo hello > /out/a/b; echo x > /tmp/x; echo y > y",
+    ))
+    .unwrap();
     assert_eq!(ran.outputs.keys().collect::<Vec<_>>(), ["a/b"]);
     let observed = ran.outputs["a/b"];
-    assert_eq!((observed.digest, observed.size_bytes), (Digest::of(b"hello\n"), 6));
+    assert_eq!(
+        (observed.digest, observed.size_bytes),
+        (Digest::of(b"hello\n"), 6)
+    );
     assert_eq!(read(&ran, "a/b"), "hello\n");
     assert!(ran.seconds > 0.0 && ran.seconds < 5.0);
     Ok(())
@@ -94,12 +109,17 @@ fn root_is_read_only() -> Result<(), String> {
          ls / > /out/root; ls /dev > /out/dev";
     let ran = run(&script(text)).unwrap();
     let seen = read(&ran, "root");
-    for name in ["bin", "dev", "in", "lib64", "out", "proc", "results", "tmp", "usr", "work"] {
+    for name in [
+        "bin", "dev", "in", "lib64", "out", "proc", "results", "tmp", "usr", "work",
+    ] {
         assert!(seen.lines().any(|line| line == name), "{seen}");
     }
     assert!(!seen.contains("home") && !seen.contains("sys"), "{seen}");
     let devices = "fd full null random shm stderr stdin stdout urandom zero";
-    assert_eq!(read(&ran, "dev").lines().collect::<Vec<_>>().join(" "), devices);
+    assert_eq!(
+        read(&ran, "dev").lines().collect::<Vec<_>>().join(" "),
+        devices
+    );
     Ok(())
 }
 
@@ -110,19 +130,29 @@ fn another_root_is_refused() -> Result<(), String> {
     step.root = made.root;
     run(&script("exit 0")).unwrap();
     fs::write(into.join("more"), "x").unwrap();
-    assert!(matches!(run(&step), Err(Error::Root(host::root::Error::Mismatch { .. }))));
+    assert!(matches!(
+        run(&step),
+        Err(Error::Root(host::root::Error::Mismatch { .. }))
+    ));
     Ok(())
 }
 
 fn environment_is_what_was_asked() -> Result<(), String> {
-    let mut step = command(&["/bin/sh", "-c", "cat /proc/self/environ > /out/env; id -u > /out/id; id -g >> /out/id; cat /proc/sys/kernel/hostname > /out/host; cat"]);
+    let mut step = command(&[
+        "/bin/sh",
+        "-c",
+        "cat /proc/self/environ > /out/env; id -u > /out/id; id -g >> /out/id; cat /proc/sys/kernel/hostname > /out/host; cat",
+    ]);
     step.env.insert("SEED".into(), "7".into());
     let ran = run(&step).unwrap();
     let env = read(&ran, "env");
     let mut names: Vec<_> = env.split('\0').filter(|v| !v.is_empty()).collect();
     names.sort_unstable();
     assert_eq!(names, ["PATH=/bin:/usr/bin", "PWD=/work", "SEED=7"]);
-    assert_eq!((read(&ran, "id").as_str(), read(&ran, "host").as_str()), ("1000\n1000\n", "step\n"));
+    assert_eq!(
+        (read(&ran, "id").as_str(), read(&ran, "host").as_str()),
+        ("1000\n1000\n", "step\n")
+    );
     for (name, value) in [("", "x"), ("A=B", "x"), ("A", "x\0")] {
         let mut step = script("true");
         step.env.insert(name.into(), value.into());
@@ -140,8 +170,14 @@ fn prints_are_heard() -> Result<(), String> {
     let ran = ran.unwrap();
     heard.sort();
     let expected = [(false, "one"), (false, "three"), (true, "two")];
-    assert_eq!(heard, expected.map(|(is_err, line)| (is_err, line.to_owned())));
-    assert_eq!((ran.stdout_tail.as_str(), ran.stderr_tail.as_str()), ("one\nthree\n", "two\n"));
+    assert_eq!(
+        heard,
+        expected.map(|(is_err, line)| (is_err, line.to_owned()))
+    );
+    assert_eq!(
+        (ran.stdout_tail.as_str(), ran.stderr_tail.as_str()),
+        ("one\nthree\n", "two\n")
+    );
     // Far more than is kept does not hold the step up.
     let ran = run(&script("head -c 3000000 /dev/zero; echo end")).unwrap();
     assert!(ran.stdout_tail.len() <= 64 << 10 && ran.stdout_tail.ends_with("end\n"));
@@ -155,7 +191,16 @@ fn failures_are_told() -> Result<(), String> {
         "{failed:?}"
     );
     let killed = run(&script("kill -9 $$")).unwrap_err();
-    assert!(matches!(killed, Error::StepFailed { exit: Exit::Signal(9), .. }), "{killed:?}");
+    assert!(
+        matches!(
+            killed,
+            Error::StepFailed {
+                exit: Exit::Signal(9),
+                ..
+            }
+        ),
+        "{killed:?}"
+    );
     let absent = run(&command(&["/bin/no-such-program"])).unwrap_err();
     assert!(
         matches!(&absent, Error::NotStarted { program, .. } if program == "/bin/no-such-program"),
@@ -166,8 +211,14 @@ fn failures_are_told() -> Result<(), String> {
 }
 
 fn results_are_claims() -> Result<(), String> {
-    let ran = run(&script("printf 0.99 > /results/accuracy; echo x > /out/model")).unwrap();
-    assert_eq!(ran.claims, BTreeMap::from([("accuracy".into(), "0.99".into())]));
+    let ran = run(&script(
+        "printf 0.99 > /results/accuracy; echo x > /out/model",
+    ))
+    .unwrap();
+    assert_eq!(
+        ran.claims,
+        BTreeMap::from([("accuracy".into(), "0.99".into())])
+    );
     assert_eq!(ran.outputs.keys().collect::<Vec<_>>(), ["model"]);
     Ok(())
 }
@@ -186,17 +237,26 @@ fn signer_signs_what_was_observed() -> Result<(), String> {
     let expected = Digest::of(format!("key{good}").as_bytes()).raw().to_vec();
     assert_eq!(ran.sign(good.as_bytes()).unwrap(), expected);
     // A second statement is not signed, whatever it says.
-    assert!(matches!(ran.sign(good.as_bytes()), Err(Error::NotSigned { .. })));
+    assert!(matches!(
+        ran.sign(good.as_bytes()),
+        Err(Error::NotSigned { .. })
+    ));
     for (key, statement) in [
         (&b"key"[..], statement(b"other")),
         (b"key", "{}".into()),
         (b"bad", good.clone()),
     ] {
         let refused = run(key).sign(statement.as_bytes());
-        assert!(matches!(refused, Err(Error::NotSigned { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::NotSigned { .. })),
+            "{refused:?}"
+        );
     }
     let mut unsigned = crate::world::run(&script("echo model > /out/model")).unwrap();
-    assert!(matches!(unsigned.sign(good.as_bytes()), Err(Error::NotSigned { .. })));
+    assert!(matches!(
+        unsigned.sign(good.as_bytes()),
+        Err(Error::NotSigned { .. })
+    ));
     Ok(())
 }
 
@@ -215,7 +275,11 @@ fn threads_and_local_sockets_work() -> Result<(), String> {
 }
 
 fn python_step() -> Result<(), String> {
-    let mut step = command(&["python3", "-c", "import json, hashlib, math, random\nrandom.seed(7)\njson.dump([random.random(), math.pi, hashlib.sha256(b'x').hexdigest()], open('/out/model.json', 'w'))"]);
+    let mut step = command(&[
+        "python3",
+        "-c",
+        "import json, hashlib, math, random\nrandom.seed(7)\njson.dump([random.random(), math.pi, hashlib.sha256(b'x').hexdigest()], open('/out/model.json', 'w'))",
+    ]);
     step.root = python()?.clone();
     let (one, two) = (run(&step).unwrap(), run(&step).unwrap());
     assert!(read(&one, "model.json").contains("3.14159"));
@@ -227,7 +291,10 @@ fn profile_says_what_was_on() -> Result<(), String> {
     let profile = run(&script("true")).unwrap().profile;
     let json = serde_json::to_value(&profile).unwrap();
     assert_eq!(json["isolation"], profile.isolation.as_str());
-    assert_eq!((&json["network"], &json["seccomp"]), (&"none".into(), &true.into()));
+    assert_eq!(
+        (&json["network"], &json["seccomp"]),
+        (&"none".into(), &true.into())
+    );
     if rustix::process::geteuid().is_root() {
         assert_eq!(profile.isolation, Isolation::SeparateUsers);
     }

@@ -31,7 +31,10 @@ pub(crate) fn world() -> &'static World {
     WORLD.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("runs")).unwrap();
-        let programs = ["sh", "cat", "ls", "ln", "mkdir", "mkfifo", "sleep", "head", "chmod", "dd", "id", "true"];
+        let programs = [
+            "sh", "cat", "ls", "ln", "mkdir", "mkfifo", "sleep", "head", "chmod", "dd", "id",
+            "true",
+        ];
         let programs = programs.map(|name| PathBuf::from("/bin").join(name));
         // What this test program needs when it is an input of a step.
         let library = format!("/lib/{}-linux-gnu/libgcc_s.so.1", std::env::consts::ARCH);
@@ -98,7 +101,8 @@ pub(crate) fn python() -> Result<&'static RootTree, String> {
     static ROOT: OnceLock<Result<RootTree, String>> = OnceLock::new();
     let made = ROOT.get_or_init(|| {
         let program = Path::new("/usr/bin/python3").canonicalize();
-        let program = program.map_err(|_| "there is no `/usr/bin/python3` (apt-get install python3)")?;
+        let program =
+            program.map_err(|_| "there is no `/usr/bin/python3` (apt-get install python3)")?;
         let library = Path::new("/usr/lib").join(program.file_name().unwrap());
         let into = world().folder.path().join("python");
         let made = closure(&["/usr/bin/python3".into()], &[library], &into);
