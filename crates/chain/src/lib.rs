@@ -1,1 +1,20 @@
-//! The stages, one file each, in data order: the decisions, with no I/O
+//! The stages, one file each, in data order: the decisions, with no I/O.
+//!
+//! ```text
+//! dataset ─► train ─► scan ─► sign ─► publish ─► deploy ─► admit ─► serve
+//!    │         │        │       │        │          │        │        │
+//!    └─────────┴────────┴───────┴── statements ─────┴────────┴────────┴─► ledger ─► lineage ─► audit, recall
+//! ```
+//! Each stage takes what was verified and answers with a verdict; an allowed one carries the statement to sign. Bytes
+//! come in as arguments: whoever calls gathers, acts and records.
+
+pub mod audit;
+pub mod ledger;
+pub mod lineage;
+pub mod recall;
+pub mod scan;
+pub mod sign;
+pub mod train;
+
+pub use ledger::{Dossier, Fault, Ledger, Logged, Statements};
+pub use lineage::Lineage;

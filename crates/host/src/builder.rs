@@ -51,10 +51,8 @@ pub use control::run;
 pub use error::Error;
 pub use profile::{CgroupVersion, Layers, SandboxProfile};
 pub use step::{Exit, Expected, Input, Limits, Observed, Ran, Step, Stream};
-pub use users::{FIRST_ID, Isolation, Users, detect};
-
-/// Signs a statement with a key, both as bytes: what the signer process does with what it was given.
-pub type SignFn = fn(key: &[u8], statement: &[u8]) -> Result<Vec<u8>, String>;
+pub use trust::predicate::Isolation;
+pub use users::{FIRST_ID, Users, detect};
 
 /// The hidden subcommands of a program that uses this builder.
 pub const SUBCOMMANDS: [&str; 4] = ["__runner", "__observer", "__signer", INIT];
@@ -63,11 +61,11 @@ const INIT: &str = "__init";
 /// Does the part of the hidden subcommand `name`. To be called first thing in `main`, before any thread is started and
 /// any file opened, when the first argument is one of [`SUBCOMMANDS`].
 #[must_use]
-pub fn entry(name: &str, sign: SignFn) -> ExitCode {
+pub fn entry(name: &str) -> ExitCode {
     let served = sandbox::close_inherited().and_then(|()| match name {
         "__runner" => runner::serve(),
         "__observer" => observer::serve(),
-        "__signer" => signer::serve(sign),
+        "__signer" => signer::serve(),
         INIT => init::serve(),
         _ => Err(std::io::ErrorKind::InvalidInput.into()),
     });

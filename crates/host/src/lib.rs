@@ -1,4 +1,12 @@
-//! All that reaches out: store, log, builder, keys
+//! All that reaches out: store, log, builder, keys.
 
 pub mod builder;
+pub mod clock;
+pub mod fetch;
+pub mod keys;
+pub mod log;
+pub mod predictions;
 pub mod root;
+pub mod store;
+pub mod trust_root;
+pub mod whole_file;

@@ -1,1 +1,21 @@
-fn main() {}
+//! Modelward: one program that keeps a model's chain of custody.
+
+use std::process::ExitCode;
+
+mod answer;
+mod cli;
+mod commands;
+mod faults;
+mod model;
+mod pages;
+mod settings;
+mod ui;
+mod workspace;
+
+fn main() -> ExitCode {
+    // The builder's processes are this binary again; they must be single-threaded from their first instruction.
+    if let Some(code) = commands::train::builder_process() {
+        return code;
+    }
+    cli::run(std::env::args_os())
+}

@@ -1,1 +1,38 @@
-//! Bytes to facts: statements, bundles, keys, log proofs; alone makes Verified
+//! Bytes to facts. This room alone makes [`Verified`].
+//!
+//! ```text
+//! key ─► root ─┐
+//! dsse ─► bundle ─► statement<predicate> ─► verify ─► Verified<Statement<P>> ─┬─► Verified<Artifact>   (with a listing)
+//!                                                                            └─► Verified<Sealed>     (with sealed bytes)
+//! ```
+//! Pure: bytes and time are arguments; nothing here opens a file, reads a clock or rolls dice.
+
+pub mod artifact;
+mod base64;
+mod bundle;
+pub mod code;
+mod denial;
+mod dsse;
+mod error;
+mod key;
+pub mod log;
+pub mod predicate;
+mod root;
+mod statement;
+mod time;
+mod verified;
+mod verify;
+
+pub use artifact::{Artifact, Kind, TreePath};
+pub use bundle::Bundle;
+pub use code::Code;
+pub use denial::{Denied, Reason, Verdict};
+pub use dsse::{Envelope, PAYLOAD_TYPE};
+pub use error::Error;
+pub use key::{EncryptionSeed, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted};
+pub use predicate::Predicate;
+pub use root::{Role, RootError, RootKey, TrustRoot};
+pub use statement::{Opaque, Statement, Subject};
+pub use time::{ParseTimeError, Time};
+pub use verified::{Proof, Verified};
+pub use verify::{Difference, seal, verify, verify_sealed, verify_tree};

@@ -17,7 +17,7 @@ use super::step::{Ran, Step, Stream};
 use super::users::Users;
 use super::{inputs, receive, watch};
 
-/// Runs a step: `key`, if there is one, goes to the signer alone, for [`Ran::sign`]. `on_line` hears what the step
+/// Runs a step: `key` (PKCS#8 PEM, not encrypted), if there is one, goes to the signer alone, for [`Ran::sign`]. `on_line` hears what the step
 /// prints, as it prints it; the text is the step's, so whoever shows it has to make it harmless.
 ///
 /// # Errors
@@ -25,7 +25,7 @@ use super::{inputs, receive, watch};
 pub fn run(
     step: &Step,
     users: &Users,
-    key: Option<&[u8]>,
+    key: Option<&str>,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ran, Error> {
     check(step)?;
@@ -103,7 +103,7 @@ pub(super) struct Crew {
 
 impl Crew {
     /// All three start side by side. The signer has its key before anything foreign runs.
-    fn start(users: &Users, key: Option<&[u8]>, cgroup: Option<Cgroup>) -> Result<Self, Error> {
+    fn start(users: &Users, key: Option<&str>, cgroup: Option<Cgroup>) -> Result<Self, Error> {
         let [(out, out_writer), (err, err_writer)] = [pipe(Stream::Out)?, pipe(Stream::Err)?];
         let (to_signer, to_observer) = line()?;
         let mut signer = match key {
@@ -127,14 +127,13 @@ impl Crew {
         for process in &mut all {
             process.await_ready()?;
         }
-        let signer = signer.map(Signer);
-        if let (Some(signer), Some(key)) = (&signer, key) {
-            signer.give_key(key)?;
-        }
+        let signer = signer
+            .zip(key)
+            .map(|(process, key)| Signer::new(process, key));
         Ok(Self {
             runner,
             observer,
-            signer,
+            signer: signer.transpose()?,
             out,
             err,
             cgroup,

@@ -106,7 +106,9 @@ pub(super) enum Sight {
 /// From the signer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// Signed; the signature's bytes follow as a message of their own.
+    /// It has a key that it can sign with.
+    HoldsKey,
+    /// Signed; the bundle's bytes follow as a message of their own.
     Signed,
     Refused(String),
 }

@@ -1,14 +1,15 @@
 //! Which layers stood between a step and the machine, for provenance.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use trust::predicate::Isolation;
 
 use super::step::Limits;
-use super::users::Isolation;
 
 /// What stood between a step and the machine: what was on, not what was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SandboxProfile {
     /// How runner, observer and signer were kept apart.
+    #[serde(serialize_with = "as_word")]
     pub isolation: Isolation,
     /// What process 1 of the sandbox put on.
     #[serde(flatten)]
@@ -17,6 +18,14 @@ pub struct SandboxProfile {
     pub cgroup: Option<CgroupVersion>,
     /// The limits it ran under.
     pub limits: Limits,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn as_word<S: Serializer>(isolation: &Isolation, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(isolation.as_str())
 }
 
 /// The layers that process 1 of the sandbox put on itself and so on the step.

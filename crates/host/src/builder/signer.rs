@@ -6,48 +6,66 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use decode::json::{self, Limits};
+use digest::Digest;
 use rustix::thread::{CapabilitySet, UnshareFlags};
+use trust::predicate::Provenance;
+use trust::{Bundle, Predicate, PrivateKey, Signer as _, Statement};
 
 use super::channel::Channel;
+use super::confine;
 use super::error::Error;
 use super::message::{Answer, Entry, Failure, Sight};
 use super::process::{self, Process};
-use super::{SignFn, confine};
 
 /// A signer that waits for its one statement. Dropping it ends its process, and the key is gone from memory.
 #[derive(Debug)]
-pub(super) struct Signer(pub(super) Process);
+pub(super) struct Signer(Process);
 
 impl Signer {
-    pub(super) fn give_key(&self, key: &[u8]) -> Result<(), Error> {
-        let given = self.0.channel.send_bytes(key, &[]);
-        given.map_err(|cause| self.0.failed("being given the key", cause))
+    /// Gives a signer process its key. One that it can't sign with is refused here, before anything has run.
+    pub(super) fn new(process: Process, key: &str) -> Result<Self, Error> {
+        let signer = Self(process);
+        let given = signer.0.channel.send_bytes(key.as_bytes(), &[]);
+        given.map_err(|cause| signer.failed(cause))?;
+        match signer.answer()? {
+            Answer::HoldsKey => Ok(signer),
+            Answer::Refused(why) => Err(Error::NotSigned { why }),
+            Answer::Signed => Err(signer.failed(io::ErrorKind::InvalidData.into())),
+        }
     }
 
-    pub(super) fn sign(self, statement: &[u8]) -> Result<Vec<u8>, Error> {
-        let failed = |cause| self.0.failed("signing", cause);
-        let gone = || io::Error::from(io::ErrorKind::UnexpectedEof);
-        let channel = &self.0.channel;
-        channel.send_bytes(statement, &[]).map_err(failed)?;
-        match channel
-            .receive()
-            .and_then(|answer| answer.ok_or_else(gone))
-            .map_err(failed)?
-        {
+    pub(super) fn sign(self, statement: &[u8]) -> Result<Bundle, Error> {
+        let sent = self.0.channel.send_bytes(statement, &[]);
+        sent.map_err(|cause| self.failed(cause))?;
+        match self.answer()? {
+            Answer::Signed => self.bundle(),
             Answer::Refused(why) => Err(Error::NotSigned { why }),
-            Answer::Signed => {
-                let signed = channel.receive_bytes().map_err(failed)?;
-                signed
-                    .map(|(bytes, _)| bytes.to_vec())
-                    .ok_or_else(|| failed(gone()))
-            }
+            Answer::HoldsKey => Err(self.failed(io::ErrorKind::InvalidData.into())),
         }
+    }
+
+    fn answer(&self) -> Result<Answer, Error> {
+        let answer = self.0.channel.receive();
+        answer
+            .and_then(|answer| answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+            .map_err(|cause| self.failed(cause))
+    }
+
+    fn bundle(&self) -> Result<Bundle, Error> {
+        let received = self.0.channel.receive_bytes();
+        received
+            .and_then(|bytes| bytes.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
+            .and_then(|(bytes, _)| Bundle::parse(&bytes).map_err(io::Error::other))
+            .map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: io::Error) -> Error {
+        self.0.failed("signing", cause)
     }
 }
 
 /// Serves one run.
-pub(super) fn serve(sign: SignFn) -> io::Result<()> {
+pub(super) fn serve() -> io::Result<()> {
     let channel = Channel::inherited()?;
     let observer = Channel::inherited_second()?;
     if let Err(failure) = start(&channel) {
@@ -57,20 +75,34 @@ pub(super) fn serve(sign: SignFn) -> io::Result<()> {
     let Some((key, _)) = channel.receive_bytes()? else {
         return Ok(());
     };
+    let key = match read_key(&key) {
+        Ok(key) => key,
+        Err(why) => return channel.send(&Answer::Refused(why)),
+    };
+    channel.send(&Answer::HoldsKey)?;
     let Some(observed) = hear(&observer)? else {
         return Ok(());
     };
     let Some((statement, _)) = channel.receive_bytes()? else {
         return Ok(());
     };
-    let signed = check(&statement, &observed).and_then(|()| sign(&key, &statement));
-    match signed {
+    match sign(&key, &statement, &observed) {
         Err(why) => channel.send(&Answer::Refused(why)),
-        Ok(bytes) => {
+        Ok(bundle) => {
             channel.send(&Answer::Signed)?;
-            channel.send_bytes(&bytes, &[])
+            channel.send_bytes(&bundle.to_bytes(), &[])
         }
     }
+}
+
+fn read_key(pem: &[u8]) -> Result<PrivateKey, String> {
+    let pem = std::str::from_utf8(pem).map_err(|_| "the key is not PEM")?;
+    PrivateKey::from_pem(pem, None).map_err(|e| e.to_string())
+}
+
+fn sign(key: &PrivateKey, statement: &[u8], observed: &Digests) -> Result<Bundle, String> {
+    check(statement, observed)?;
+    key.seal(statement.to_vec()).map_err(|e| e.to_string())
 }
 
 fn start(channel: &Channel) -> Result<(), Failure> {
@@ -83,39 +115,37 @@ const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
     .union(UnshareFlags::NEWNET)
     .union(UnshareFlags::NEWIPC);
 
-type Digests = BTreeMap<String, String>;
+type Digests = BTreeMap<String, Digest>;
 
 /// What the observer measured; nothing, if it refused something or is gone.
 fn hear(observer: &Channel) -> io::Result<Option<Digests>> {
     let mut observed = Digests::new();
     loop {
         match observer.receive()? {
-            Some(Sight::Output { path, sha256, .. }) => observed.insert(path, sha256),
+            Some(Sight::Output { path, sha256, .. }) => {
+                let digest = Digest::from_hex(&sha256).map_err(io::Error::other)?;
+                observed.insert(path, digest);
+            }
             Some(Sight::Done) => return Ok(Some(observed)),
             _ => return Ok(None),
-        };
+        }
     }
 }
 
-/// The statement's subjects must be the outputs: all of them, no other, with the digests that were observed.
+/// The statement must be provenance, and its subjects the outputs: all of them, no other, as they were observed.
 fn check(statement: &[u8], observed: &Digests) -> Result<(), String> {
-    let statement = json::value(statement, Limits::LARGE).map_err(|e| e.to_string())?;
-    let subjects = statement.member("subject").and_then(json::Value::as_array);
-    let mut stated = Digests::new();
-    for subject in subjects.ok_or("the statement has no subjects")? {
-        let name = subject.member("name").and_then(json::Value::as_str);
-        let digests = subject.member("digest").and_then(json::Value::as_object);
-        let (Some(name), Some([(algorithm, sha256)])) = (name, digests) else {
-            return Err("a subject needs a name and one digest".into());
-        };
-        let sha256 = sha256.as_str().filter(|_| algorithm == "sha256");
-        let sha256 = sha256.ok_or("a subject needs a SHA-256 digest")?.to_owned();
-        if stated.insert(name.to_owned(), sha256).is_some() {
-            return Err(format!("subject `{name}` stands twice"));
-        }
+    let statement = Statement::parse(statement).map_err(|e| e.to_string())?;
+    if statement.predicate.predicate_type != Provenance::TYPE {
+        return Err("the statement is not provenance, and a builder signs nothing else".into());
     }
-    if stated.is_empty() {
-        return Err("there is nothing to state: the step has no outputs".into());
+    let mut stated = Digests::new();
+    for subject in statement.subjects {
+        if stated
+            .insert(subject.name.clone(), subject.digest)
+            .is_some()
+        {
+            return Err(format!("subject `{}` stands twice", subject.name));
+        }
     }
     if stated == *observed {
         Ok(())
@@ -128,33 +158,38 @@ fn check(statement: &[u8], observed: &Digests) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    const PROVENANCE: &str = Provenance::TYPE;
+
+    fn refusal(predicate_type: &str, subjects: &[(&str, &[u8])]) -> Option<String> {
+        let observed = [("a", &b"1"[..]), ("b", b"2")];
+        let observed = observed.map(|(name, bytes)| (name.to_owned(), Digest::of(bytes)));
+        let subjects = subjects.iter().map(|(name, bytes)| {
+            let hex = Digest::of(bytes).hex();
+            format!(r#"{{"name":"{name}","digest":{{"sha256":"{hex}"}}}}"#)
+        });
+        let subjects = subjects.collect::<Vec<_>>().join(",");
+        let statement = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":[{subjects}],"predicateType":"{predicate_type}","predicate":{{}}}}"#
+        );
+        check(statement.as_bytes(), &Digests::from(observed)).err()
+    }
+
     #[test]
     fn signs_only_what_was_observed() {
-        let (one, two) = ("1".repeat(64), "2".repeat(64));
-        let observed = Digests::from([("a".into(), one.clone()), ("b".into(), two.clone())]);
-        let subject =
-            |name: &str, hex: &str| format!(r#"{{"name":"{name}","digest":{{"sha256":"{hex}"}}}}"#);
-        let refusal = |subjects: &[String]| {
-            let statement = format!(r#"{{"subject":[{}]}}"#, subjects.join(","));
-            check(statement.as_bytes(), &observed).err()
-        };
-        assert_eq!(refusal(&[subject("a", &one), subject("b", &two)]), None);
-        assert_eq!(refusal(&[subject("b", &two), subject("a", &one)]), None);
+        assert_eq!(refusal(PROVENANCE, &[("a", b"1"), ("b", b"2")]), None);
+        assert_eq!(refusal(PROVENANCE, &[("b", b"2"), ("a", b"1")]), None);
         for subjects in [
-            vec![subject("a", &one)],
-            vec![],
-            vec![subject("a", &one), subject("b", &one)],
-            vec![subject("a", &one), subject("c", &two)],
-            vec![subject("a", &one), subject("b", &two), subject("c", &two)],
-            vec![subject("a", &one), subject("b", &two), subject("b", &two)],
-            vec![
-                subject("a", &one),
-                subject("b", &two).replace("sha256", "sha512"),
-            ],
+            &[("a", &b"1"[..])][..],
+            &[],
+            &[("a", b"1"), ("b", b"1")],
+            &[("a", b"1"), ("c", b"2")],
+            &[("a", b"1"), ("b", b"2"), ("c", b"2")],
+            &[("a", b"1"), ("b", b"2"), ("b", b"2")],
         ] {
-            assert!(refusal(&subjects).is_some(), "{subjects:?}");
+            assert!(refusal(PROVENANCE, subjects).is_some(), "{subjects:?}");
         }
-        assert!(check(b"{}", &observed).is_err());
-        assert!(check(br#"{"subject":[]}"#, &Digests::new()).is_err());
+        let both = [("a", &b"1"[..]), ("b", b"2")];
+        assert!(refusal("https://slsa.dev/publish/v0.1", &both).is_some());
+        assert!(check(b"{}", &Digests::new()).is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use digest::Digest;
 use serde::{Deserialize, Serialize};
+use trust::Bundle;
 
 use super::error::Error;
 use super::profile::SandboxProfile;
@@ -157,12 +158,12 @@ impl Ran {
         self.folder.staged()
     }
 
-    /// Has the signer sign an in-toto statement. It does so once, and only if the statement's subjects are exactly
-    /// what the observer told it.
+    /// Has the signer seal the bytes of an in-toto statement. It does so once, and only for provenance whose subjects
+    /// are exactly what the observer told it. It lives as long as the thread that called [`run`](super::run).
     ///
     /// # Errors
     /// The step was run without a key, the signer has signed already, or it refuses.
-    pub fn sign(&mut self, statement: &[u8]) -> Result<Vec<u8>, Error> {
+    pub fn sign(&mut self, statement: &[u8]) -> Result<Bundle, Error> {
         let signer = self.signer.take().ok_or_else(|| Error::NotSigned {
             why: "there is no signer, or it has signed already".into(),
         })?;

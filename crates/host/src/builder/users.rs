@@ -4,35 +4,11 @@ use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
 
-use serde::{Deserialize, Serialize};
+use trust::predicate::Isolation;
 
 use super::error::Error;
 use super::message::Mapped;
 use super::process::{Process, Role};
-
-/// How runner, observer and signer are kept apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Isolation {
-    /// Only by namespaces: all three have the caller's user id. No better than Build L1.
-    SameUser,
-    /// By three of the user's subordinate ids (`newuidmap`).
-    MappedUsers,
-    /// By three ids of a range that root set aside.
-    SeparateUsers,
-}
-
-impl Isolation {
-    /// As provenance says it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SameUser => "same-user",
-            Self::MappedUsers => "mapped-users",
-            Self::SeparateUsers => "separate-users",
-        }
-    }
-}
 
 /// The first of the three ids that root uses when nothing is configured. No distribution gives it to anyone.
 pub const FIRST_ID: u32 = 0x7000_0000;

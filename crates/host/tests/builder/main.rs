@@ -24,9 +24,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let rest = arguments.get(2..).unwrap_or_default();
     match arguments.get(1).map(String::as_str) {
-        Some(name) if host::builder::SUBCOMMANDS.contains(&name) => {
-            host::builder::entry(name, world::sign)
-        }
+        Some(name) if host::builder::SUBCOMMANDS.contains(&name) => host::builder::entry(name),
         Some("__inside") => inside::act(rest),
         Some("__case") => run(&isolation::as_user(), rest),
         Some("__overhead") => overhead::measure(rest),

@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::world::{command, quietly, world};
+use crate::world::{command, key_pem, quietly, world};
 
 /// Prints medians of the same trivial step, turn by turn. Measuring the root is apart, as it grows with the root.
 pub(crate) fn measure(words: &[String]) -> ExitCode {
@@ -23,7 +23,9 @@ pub(crate) fn measure(words: &[String]) -> ExitCode {
             drop(host::builder::run(&step, &world().users, None, &mut quietly).unwrap());
         }));
         signed.push(time(|| {
-            drop(host::builder::run(&step, &world().users, Some(b"key"), &mut quietly).unwrap());
+            drop(
+                host::builder::run(&step, &world().users, Some(&key_pem()), &mut quietly).unwrap(),
+            );
         }));
         bwrap.push(time(|| peer(&step.root)));
     }

@@ -7,7 +7,12 @@ use digest::Digest;
 use host::builder::{Error, Exit, Expected, Input, Isolation, Stream};
 
 use crate::Case;
-use crate::world::{command, inside, python, quietly, read, run, script, world};
+use trust::predicate::Provenance;
+use trust::{Predicate, Signer};
+
+use crate::world::{
+    command, inside, key, key_pem, python, quietly, read, run, script, statement, world,
+};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -106,7 +111,7 @@ fn root_is_read_only() -> Result<(), String> {
     let text = "for f in /new /bin/sh /usr/new /dev/new /proc/sys/kernel/hostname /etc; do
            if (echo x > $f) 2>/dev/null; then echo $f; exit 1; fi
          done
-         ls / > /out/root; ls /dev > /out/dev";
+         ls / > /out/root; ls /dev > /out/dev; cat /proc/self/mountinfo > /out/mounts";
     let ran = run(&script(text)).unwrap();
     let seen = read(&ran, "root");
     for name in [
@@ -115,6 +120,18 @@ fn root_is_read_only() -> Result<(), String> {
         assert!(seen.lines().any(|line| line == name), "{seen}");
     }
     assert!(!seen.contains("home") && !seen.contains("sys"), "{seen}");
+    // Landlock alone would refuse the writes above; the mounts have to by themselves, too.
+    for line in read(&ran, "mounts").lines() {
+        let fields: Vec<_> = line.split(' ').collect();
+        let is_ours = ["/out", "/results", "/tmp", "/work"].contains(&fields[4])
+            || fields[4].starts_with("/dev/");
+        let options: Vec<_> = fields[5].split(',').collect();
+        assert_eq!(options.contains(&"ro"), !is_ours, "{line}");
+        assert!(
+            options.contains(&"nosuid") || fields[4].starts_with("/dev/"),
+            "{line}"
+        );
+    }
     let devices = "fd full null random shm stderr stdin stdout urandom zero";
     assert_eq!(
         read(&ran, "dev").lines().collect::<Vec<_>>().join(" "),
@@ -224,39 +241,30 @@ fn results_are_claims() -> Result<(), String> {
 }
 
 fn signer_signs_what_was_observed() -> Result<(), String> {
-    let run = |key: &[u8]| {
+    let run_with = |key: &str| {
         let step = script("echo model > /out/model");
-        host::builder::run(&step, &world().users, Some(key), &mut quietly).unwrap()
+        host::builder::run(&step, &world().users, Some(key), &mut quietly)
     };
-    let statement = |bytes: &[u8]| {
-        let hex = Digest::of(bytes).hex();
-        format!(r#"{{"subject":[{{"name":"model","digest":{{"sha256":"{hex}"}}}}]}}"#)
-    };
-    let good = statement(b"model\n");
-    let mut ran = run(b"key");
-    let expected = Digest::of(format!("key{good}").as_bytes()).raw().to_vec();
-    assert_eq!(ran.sign(good.as_bytes()).unwrap(), expected);
+    let good = statement(Provenance::TYPE, "model", b"model\n");
+    let mut ran = run_with(&key_pem()).unwrap();
+    assert_eq!(ran.sign(&good).unwrap(), key().seal(good.clone()).unwrap());
     // A second statement is not signed, whatever it says.
-    assert!(matches!(
-        ran.sign(good.as_bytes()),
-        Err(Error::NotSigned { .. })
-    ));
-    for (key, statement) in [
-        (&b"key"[..], statement(b"other")),
-        (b"key", "{}".into()),
-        (b"bad", good.clone()),
+    assert!(matches!(ran.sign(&good), Err(Error::NotSigned { .. })));
+    for statement in [
+        statement(Provenance::TYPE, "model", b"other"),
+        statement(Provenance::TYPE, "other", b"model\n"),
+        statement("https://slsa.dev/publish/v0.1", "model", b"model\n"),
+        b"{}".to_vec(),
     ] {
-        let refused = run(key).sign(statement.as_bytes());
+        let refused = run_with(&key_pem()).unwrap().sign(&statement);
         assert!(
             matches!(refused, Err(Error::NotSigned { .. })),
             "{refused:?}"
         );
     }
-    let mut unsigned = crate::world::run(&script("echo model > /out/model")).unwrap();
-    assert!(matches!(
-        unsigned.sign(good.as_bytes()),
-        Err(Error::NotSigned { .. })
-    ));
+    assert!(matches!(run_with("no key"), Err(Error::NotSigned { .. })));
+    let mut unsigned = run(&script("echo model > /out/model")).unwrap();
+    assert!(matches!(unsigned.sign(&good), Err(Error::NotSigned { .. })));
     Ok(())
 }
 

@@ -11,12 +11,24 @@ use host::builder::{Error, Expected, FIRST_ID, Input, Limits, Ran, Step, Stream,
 use host::root::{RootTree, closure};
 use tempfile::TempDir;
 
-/// Not a signature, but made from all that a signature is made from.
-pub(crate) fn sign(key: &[u8], statement: &[u8]) -> Result<Vec<u8>, String> {
-    if key == b"bad" {
-        return Err("this is no key".into());
-    }
-    Ok(Digest::of(&[key, statement].concat()).raw().to_vec())
+/// A key, made anew by each test process from a fixed scalar.
+pub(crate) fn key() -> trust::PrivateKey {
+    trust::PrivateKey::from_random(&[7; 32]).unwrap()
+}
+
+pub(crate) fn key_pem() -> String {
+    key().to_pem(None).unwrap().to_string()
+}
+
+/// The bytes of a statement of this type about one output.
+pub(crate) fn statement(predicate_type: &str, name: &str, bytes: &[u8]) -> Vec<u8> {
+    let statement = serde_json::json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": name, "digest": {"sha256": Digest::of(bytes).hex()}}],
+        "predicateType": predicate_type,
+        "predicate": {},
+    });
+    statement.to_string().into_bytes()
 }
 
 pub(crate) struct World {

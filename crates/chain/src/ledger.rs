@@ -1,0 +1,278 @@
+//! The log and the statements it names, checked together before a gate looks at any of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use digest::Digest;
+use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
+use trust::predicate::Recall;
+use trust::{Artifact, Code, Error, Predicate, Statement, Time, TrustRoot, Verified};
+
+/// What was gathered for a decision. None of it is trusted.
+#[derive(Debug, Clone, Default)]
+pub struct Dossier {
+    /// The log's last checkpoint; `None` when there is no log yet.
+    pub checkpoint: Option<String>,
+    /// Every line of the log, in order.
+    pub entries: Vec<Vec<u8>>,
+    /// The bundles that the lines name, by digest.
+    pub bundles: BTreeMap<Digest, Vec<u8>>,
+    /// The artifacts that are known, each of which certifies itself by its digest.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A log that is whole, and the statements in it, each believed or refused by the root at `now`.
+#[derive(Debug)]
+pub struct Ledger<'a> {
+    root: &'a TrustRoot,
+    now: Time,
+    entries: Vec<Entry>,
+    bundles: BTreeMap<Digest, Vec<u8>>,
+    artifacts: Vec<Artifact>,
+}
+
+/// A believed statement and its line in the log.
+#[derive(Debug)]
+pub struct Logged<P> {
+    /// The statement.
+    pub statement: Verified<Statement<P>>,
+    /// Its line.
+    pub index: u64,
+}
+
+/// The statements of one type that were asked for.
+#[derive(Debug)]
+pub struct Statements<P> {
+    /// Those that are believed, in the log's order.
+    pub believed: Vec<Logged<P>>,
+    /// Those that are not, with the reason.
+    pub refused: Vec<(Digest, Error)>,
+}
+
+impl<P> Statements<P> {
+    /// The believed statements.
+    #[must_use]
+    pub fn verified(&self) -> Vec<&Verified<Statement<P>>> {
+        self.believed
+            .iter()
+            .map(|logged| &logged.statement)
+            .collect()
+    }
+}
+
+impl<'a> Ledger<'a> {
+    /// Checks a dossier's log.
+    ///
+    /// # Errors
+    /// The root does not hold now, or the log is not one that the root knows, or not whole.
+    pub fn open(dossier: Dossier, root: &'a TrustRoot, now: Time) -> Result<Self, Fault> {
+        // (1) The root holds. Stops: deciding by keys that were retired with it.
+        root.check_time(now).map_err(Fault::Root)?;
+        check_log(&dossier, root)?;
+        // (4) Every line is read. Stops: a line that hides what it names.
+        let parse = |(index, bytes): (usize, &Vec<u8>)| {
+            Entry::parse(bytes).map_err(|cause| Fault::Entry {
+                index,
+                problem: cause.to_string(),
+            })
+        };
+        let entries = dossier
+            .entries
+            .iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()?;
+        let Dossier {
+            bundles, artifacts, ..
+        } = dossier;
+        Ok(Self {
+            root,
+            now,
+            entries,
+            bundles,
+            artifacts,
+        })
+    }
+
+    /// The statements of type `P` about any of these digests.
+    #[must_use]
+    pub fn about<P: Predicate>(&self, subjects: &BTreeSet<Digest>) -> Statements<P> {
+        self.select(|entry| {
+            entry
+                .subjects()
+                .iter()
+                .any(|subject| subjects.contains(subject))
+        })
+    }
+
+    /// All statements of type `P`.
+    #[must_use]
+    pub fn all<P: Predicate>(&self) -> Statements<P> {
+        self.select(|_| true)
+    }
+
+    /// All recalls. One that can't be believed is not passed over: it could be the one that matters.
+    ///
+    /// # Errors
+    /// A recall's bundle is gone, or its statement is not believed.
+    pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
+        let mut recalls = self.all::<Recall>();
+        match recalls.refused.pop() {
+            None => Ok(recalls),
+            Some((bundle, cause)) => Err(Fault::Recall {
+                bundle,
+                cause: Box::new(cause),
+            }),
+        }
+    }
+
+    /// The artifact with this digest, if it is known.
+    #[must_use]
+    pub fn artifact(&self, digest: Digest) -> Option<&Artifact> {
+        self.artifacts
+            .iter()
+            .find(|artifact| artifact.digest() == digest)
+    }
+
+    /// All artifacts that are known.
+    #[must_use]
+    pub fn artifacts(&self) -> &[Artifact] {
+        &self.artifacts
+    }
+
+    /// The lines of the log.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn select<P: Predicate>(&self, wanted: impl Fn(&Entry) -> bool) -> Statements<P> {
+        let mut found = Statements {
+            believed: Vec::new(),
+            refused: Vec::new(),
+        };
+        let typed = |entry: &&Entry| entry.predicate_type() == P::TYPE && wanted(entry);
+        for (index, entry) in self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| typed(entry))
+        {
+            match self.read::<P>(entry) {
+                Ok(statement) => found.believed.push(Logged {
+                    statement,
+                    index: index as u64,
+                }),
+                Err(cause) => found.refused.push((entry.bundle(), cause)),
+            }
+        }
+        found
+    }
+
+    fn read<P: Predicate>(&self, entry: &Entry) -> Result<Verified<Statement<P>>, Error> {
+        let bytes = self.bundles.get(&entry.bundle());
+        let bytes = bytes.filter(|bytes| Digest::of(bytes) == entry.bundle());
+        let bytes = bytes.ok_or(Error::BundleShape(
+            "the log names it, and it is not in the store",
+        ))?;
+        let statement = trust::verify::<P>(bytes, self.root, self.now)?;
+        // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
+        let is_about = |subject: &Digest| statement.value().is_about(*subject);
+        if entry.subjects().iter().all(is_about) {
+            Ok(statement)
+        } else {
+            Err(Error::StatementShape(
+                "its log line names other subjects".to_owned(),
+            ))
+        }
+    }
+}
+
+fn check_log(dossier: &Dossier, root: &TrustRoot) -> Result<(), Fault> {
+    let Some(note) = &dossier.checkpoint else {
+        return if dossier.entries.is_empty() {
+            Ok(())
+        } else {
+            Err(Fault::Inconsistent)
+        };
+    };
+    // (2) A log of the root signed the checkpoint. Stops: a log that somebody else made up.
+    let keys = root
+        .logs()
+        .iter()
+        .filter_map(|key| key.parse::<LogKey>().ok());
+    let opened = keys
+        .map(|key| Checkpoint::open(note, &key))
+        .find_map(Result::ok);
+    let head = opened.ok_or(Fault::LogUnknown)?.head();
+    // (3) The lines are exactly those that were signed. Stops: lines altered, dropped or put in later.
+    let mut frontier = Frontier::default();
+    for entry in &dossier.entries {
+        frontier.push(leaf_hash(entry));
+    }
+    if frontier.size() == head.size && frontier.root() == head.root {
+        Ok(())
+    } else {
+        Err(Fault::Inconsistent)
+    }
+}
+
+/// Why nothing can be decided by this log.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Fault {
+    /// The root does not hold.
+    #[error(transparent)]
+    Root(Error),
+    /// No log of the root signed the checkpoint.
+    #[error("the log's checkpoint is not signed by a log that the trust root knows")]
+    LogUnknown,
+    /// The lines are not those of the checkpoint.
+    #[error(
+        "the log was rewritten: its lines are not the ones that its checkpoint was signed over"
+    )]
+    Inconsistent,
+    /// A line can't be read.
+    #[error("line {index} of the log can't be read: {problem}")]
+    Entry {
+        /// Which line.
+        index: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A recall can't be believed.
+    #[error("the recall {bundle} can't be checked, and so nothing can be let through")]
+    Recall {
+        /// Its bundle.
+        bundle: Digest,
+        /// Why.
+        #[source]
+        cause: Box<Error>,
+    },
+}
+
+impl Fault {
+    /// The code of this fault.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Root(cause) => cause.code(),
+            Self::LogUnknown => Code::LogKeyUnknown,
+            Self::Inconsistent | Self::Entry { .. } => Code::LogInconsistent,
+            Self::Recall { cause, .. } => cause.code(),
+        }
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn way(&self) -> &str {
+        match self {
+            Self::Root(cause) => cause.way(),
+            Self::LogUnknown => {
+                "use the log that belongs to this trust root, or add its key to the root"
+            }
+            Self::Inconsistent | Self::Entry { .. } => {
+                "find out with `modelward log verify` what was changed, and restore the log from a backup"
+            }
+            Self::Recall { cause, .. } => cause.way(),
+        }
+    }
+}

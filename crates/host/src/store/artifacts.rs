@@ -1,0 +1,292 @@
+//! Artifacts: named files under one digest, that of their OCI manifest. They are what statements are about.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use digest::{Digest, Measured};
+
+use super::index::{Index, NameRow};
+use super::oci::{
+    Descriptor, ImageIndex, MANIFEST_SIZE_BYTES_MAX, MANIFEST_TYPE, Manifest, REF_NAME, TITLE,
+};
+use super::{Access, Store, StoreError};
+use crate::log::durable;
+
+const NAME_SIZE_BYTES_MAX: usize = 255;
+const FILE_NAME_SIZE_BYTES_MAX: usize = 4096;
+
+/// Where a file of an artifact comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A regular file, which is put into the store.
+    Path(PathBuf),
+    /// A blob that is in the store.
+    Stored(Measured),
+}
+
+/// Files under one digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// What kind of artifact it is: a media type.
+    pub artifact_type: String,
+    /// Its files, by name.
+    pub files: BTreeMap<String, StoredFile>,
+}
+
+/// A file of an artifact, as its manifest states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Which blob it is.
+    pub digest: Digest,
+    /// How long it is.
+    pub size_bytes: u64,
+}
+
+/// A name under which an artifact was put in. A name is a help for people: two artifacts may have the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedArtifact {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// The name.
+    pub name: String,
+    /// What kind of artifact it is.
+    pub artifact_type: String,
+}
+
+impl Store {
+    /// Puts files in as one artifact. The same files make the same artifact, whatever its name. `progress` hears how
+    /// many bytes were taken.
+    ///
+    /// # Errors
+    /// A name is not allowed, there is no file, a file can't be read, a blob is not in the store, or the disk fails.
+    pub fn put_tree(
+        &self,
+        name: &str,
+        artifact_type: &str,
+        files: &BTreeMap<String, Source>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Artifact, StoreError> {
+        check_name(name)?;
+        check_name(artifact_type)?;
+        if files.is_empty() {
+            return Err(StoreError::NoFiles);
+        }
+        files.keys().try_for_each(|file| check_file_name(file))?;
+        let mut layers = Vec::new();
+        for (file, source) in files {
+            layers.push(Descriptor::file(file, self.take(source, progress)?));
+        }
+        let manifest = Manifest::artifact(artifact_type, layers);
+        let measured = self.put_bytes(manifest.to_json().as_bytes())?;
+        self.give_name(&NameRow {
+            digest: measured.digest(),
+            name: name.to_owned(),
+            artifact_type: artifact_type.to_owned(),
+            size_bytes: measured.size_bytes(),
+        })?;
+        artifact(measured.digest(), manifest)
+    }
+
+    /// Reads an artifact's manifest.
+    ///
+    /// # Errors
+    /// It isn't there, is corrupt, or is no artifact.
+    pub fn artifact(&self, digest: Digest) -> Result<Artifact, StoreError> {
+        let bytes = self.read_blob(digest, MANIFEST_SIZE_BYTES_MAX)?;
+        let manifest = Manifest::parse(&bytes);
+        artifact(
+            digest,
+            manifest.map_err(|cause| StoreError::NotAnArtifact { digest, cause })?,
+        )
+    }
+
+    /// All artifacts with their names.
+    ///
+    /// # Errors
+    /// The index fails.
+    pub fn artifacts(&self) -> Result<Vec<NamedArtifact>, StoreError> {
+        let named = |row: NameRow| NamedArtifact {
+            digest: row.digest,
+            name: row.name,
+            artifact_type: row.artifact_type,
+        };
+        Ok(self.index().names()?.into_iter().map(named).collect())
+    }
+
+    fn take(&self, source: &Source, progress: &dyn Fn(u64)) -> Result<Measured, StoreError> {
+        match source {
+            Source::Path(path) => self.put_file(path, progress),
+            Source::Stored(measured) if self.holds(*measured) => Ok(*measured),
+            Source::Stored(measured) => Err(StoreError::BlobMissing {
+                digest: measured.digest(),
+            }),
+        }
+    }
+
+    /// First the index, then `index.json`: what a killed writer left out of the latter is added when the store is
+    /// opened, and a name that only stands in `index.json` is damage.
+    fn give_name(&self, row: &NameRow) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        let mut index = self.index();
+        let change = index.begin()?;
+        change.name(row)?;
+        change.commit()?;
+        self.write_names(std::slice::from_ref(row))
+    }
+
+    /// Adds names to `index.json` that it doesn't have.
+    fn write_names(&self, rows: &[NameRow]) -> Result<(), StoreError> {
+        let mut index = self.read_index_json()?;
+        let known = index.manifests.len();
+        for row in rows {
+            let descriptor = row.descriptor();
+            if !index.manifests.contains(&descriptor) {
+                index.manifests.push(descriptor);
+            }
+        }
+        if index.manifests.len() > known {
+            durable::replace(
+                &self.index_json_path(),
+                index.to_json().as_bytes(),
+                &self.tmp(),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Makes the index and `index.json` agree again, when the store is opened. An `index.json` that can't be read stays
+    /// as it is: the names are in the index too, and `verify` tells of it.
+    pub(super) fn catch_up_names(&self, index: &mut Index) -> Result<(), StoreError> {
+        let agreed = if index.has_names()? {
+            self.write_names(&index.names()?)
+        } else {
+            self.index_json_rows()
+                .and_then(|rows| import_names(index, &rows))
+        };
+        match agreed {
+            Err(StoreError::Json { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Makes the names again, from `index.json`, or, if that can't be read, from the index.
+    pub(super) fn rebuild_names(
+        &self,
+        index: &mut Index,
+        known: Option<&[NameRow]>,
+    ) -> Result<(), StoreError> {
+        let rows = match (self.index_json_rows(), known) {
+            (Err(StoreError::Json { .. }), Some(known)) => known.to_vec(),
+            (rows, _) => rows?,
+        };
+        let json = ImageIndex::of(rows.iter().map(NameRow::descriptor).collect()).to_json();
+        durable::replace(&self.index_json_path(), json.as_bytes(), &self.tmp())?;
+        import_names(index, &rows)
+    }
+
+    /// The names that stand in `index.json`.
+    pub(super) fn index_json_rows(&self) -> Result<Vec<NameRow>, StoreError> {
+        let index = self.read_index_json()?;
+        let row = |descriptor: Descriptor| {
+            let row = NameRow::from(descriptor.clone());
+            (row.descriptor() == descriptor).then_some(row)
+        };
+        let rows: Option<Vec<NameRow>> = index.manifests.into_iter().map(row).collect();
+        rows.ok_or_else(|| StoreError::Json {
+            path: self.index_json_path(),
+            cause: decode::json::Error::Shape("not the descriptor of a named artifact".to_owned()),
+        })
+    }
+
+    fn read_index_json(&self) -> Result<ImageIndex, StoreError> {
+        let path = self.index_json_path();
+        let bytes = durable::read_if_there(&path)?.unwrap_or_default();
+        ImageIndex::parse(&bytes).map_err(|cause| StoreError::Json { path, cause })
+    }
+
+    fn index_json_path(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
+    pub(super) fn is_writable(&self) -> bool {
+        self.access == Access::Write
+    }
+}
+
+impl NameRow {
+    fn descriptor(&self) -> Descriptor {
+        Descriptor {
+            media_type: MANIFEST_TYPE.to_owned(),
+            digest: self.digest,
+            size: self.size_bytes,
+            artifact_type: Some(self.artifact_type.clone()),
+            annotations: [(REF_NAME.to_owned(), self.name.clone())].into(),
+        }
+    }
+}
+
+impl From<Descriptor> for NameRow {
+    fn from(mut descriptor: Descriptor) -> Self {
+        Self {
+            digest: descriptor.digest,
+            name: descriptor.annotations.remove(REF_NAME).unwrap_or_default(),
+            artifact_type: descriptor.artifact_type.unwrap_or_default(),
+            size_bytes: descriptor.size,
+        }
+    }
+}
+
+/// Takes names into an index that has none.
+pub(super) fn import_names(index: &mut Index, rows: &[NameRow]) -> Result<(), StoreError> {
+    let change = index.begin()?;
+    for row in rows {
+        change.name(row)?;
+    }
+    change.set_has_names()?;
+    change.commit()
+}
+
+fn artifact(digest: Digest, manifest: Manifest) -> Result<Artifact, StoreError> {
+    let mut files = BTreeMap::new();
+    for mut layer in manifest.layers {
+        let name = layer.annotations.remove(TITLE).unwrap_or_default();
+        check_file_name(&name)?;
+        let file = StoredFile {
+            digest: layer.digest,
+            size_bytes: layer.size,
+        };
+        if files.insert(name.clone(), file).is_some() {
+            return Err(StoreError::FileName { name });
+        }
+    }
+    Ok(Artifact {
+        digest,
+        artifact_type: manifest.artifact_type,
+        files,
+    })
+}
+
+fn check_name(name: &str) -> Result<(), StoreError> {
+    let is_plain = !name.chars().any(char::is_control);
+    if is_plain && !name.is_empty() && name.len() <= NAME_SIZE_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(StoreError::ArtifactName {
+            name: name.chars().take(80).collect(),
+        })
+    }
+}
+
+fn check_file_name(name: &str) -> Result<(), StoreError> {
+    let is_plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && !name.chars().any(|c| c.is_control() || c == '\\');
+    if is_plain && name.len() <= FILE_NAME_SIZE_BYTES_MAX {
+        Ok(())
+    } else {
+        Err(StoreError::FileName {
+            name: name.chars().take(80).collect(),
+        })
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong with the store.
+
+use std::io;
+use std::path::PathBuf;
+
+use digest::{Digest, ReadError};
+
+use crate::log::{DiskError, LogError};
+
+/// Why the store didn't do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// No store here, nor above.
+    #[error("there is no store in `{}` or a folder above it", folder.display())]
+    NoStore {
+        /// Where the search began.
+        folder: PathBuf,
+    },
+    /// A folder of the right name, with something else in it.
+    #[error("`{}` is not a store of Modelward", folder.display())]
+    NotOurs {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A store that a later version of the program made.
+    #[error("`{}` is a store of version {found}, and this program knows versions up to {known}", folder.display())]
+    Newer {
+        /// The folder.
+        folder: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest that is known.
+        known: u32,
+    },
+    /// Not in the store.
+    #[error("{digest} is not in the store")]
+    BlobMissing {
+        /// What was asked for.
+        digest: Digest,
+    },
+    /// The file under this digest has other bytes.
+    #[error("the store's copy of {digest} is corrupt: its bytes are {got}")]
+    BlobCorrupt {
+        /// What was asked for.
+        digest: Digest,
+        /// What the bytes there are.
+        got: Digest,
+    },
+    /// Longer than the caller can take.
+    #[error("{digest} has {size_bytes} bytes, more than the {size_bytes_max} that are read here")]
+    BlobTooLarge {
+        /// What was asked for.
+        digest: Digest,
+        /// Its size.
+        size_bytes: u64,
+        /// How much was allowed.
+        size_bytes_max: u64,
+    },
+    /// A file that was to be put in.
+    #[error(transparent)]
+    Source(#[from] ReadError),
+    /// A stream that was to be put in.
+    #[error("what was to be stored can't be read")]
+    Read(#[source] io::Error),
+    /// A file's name inside an artifact.
+    #[error(
+        "`{name}` can't be the name of a file in an artifact: it has to be relative, without `..`"
+    )]
+    FileName {
+        /// The name.
+        name: String,
+    },
+    /// An artifact's own name or type.
+    #[error(
+        "`{name}` can't be an artifact's name or type: 1 to 255 bytes without control characters were expected"
+    )]
+    ArtifactName {
+        /// The name.
+        name: String,
+    },
+    /// An artifact needs a file.
+    #[error("an artifact needs at least one file")]
+    NoFiles,
+    /// A blob that is no manifest of ours.
+    #[error("{digest} is not an artifact")]
+    NotAnArtifact {
+        /// Which blob.
+        digest: Digest,
+        /// Why.
+        #[source]
+        cause: decode::json::Error,
+    },
+    /// A JSON file of the store.
+    #[error("`{}` of the store is damaged", path.display())]
+    Json {
+        /// Which.
+        path: PathBuf,
+        /// How.
+        #[source]
+        cause: decode::json::Error,
+    },
+    /// The log entry names another bundle than the one to record.
+    #[error("the bundle is {got}, and its log entry says {want}")]
+    OtherBundle {
+        /// What the entry says.
+        want: Digest,
+        /// What the bytes are.
+        got: Digest,
+    },
+    /// A line of the log is none of ours.
+    #[error("entry {log_index} of the log can't be read")]
+    Entry {
+        /// Which.
+        log_index: u64,
+        /// Why.
+        #[source]
+        cause: trust::log::EntryError,
+    },
+    /// The index failed.
+    #[error("the store's index, `index.sqlite`, failed")]
+    Index(#[source] rusqlite::Error),
+    /// The log lost lines.
+    #[error("the store's index knows {indexed} lines of the log, and the log has only {logged}")]
+    LogShrank {
+        /// How many the index knows.
+        indexed: u64,
+        /// How many there are.
+        logged: u64,
+    },
+    /// Opened for reading.
+    #[error("the store `{}` can't be written to", folder.display())]
+    ReadOnly {
+        /// The store.
+        folder: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Disk(disk) | Self::Log(LogError::Disk(disk)) => disk.hint(),
+            Self::NoStore { .. } => Some("name the folder that has one with `--store`"),
+            Self::NotOurs { .. } => {
+                Some("name another folder with `--store`; this one was left as it is")
+            }
+            Self::Newer { .. } => Some("use the newer program; this one changed nothing"),
+            Self::BlobCorrupt { .. } => {
+                Some("remove that blob and put the file into the store again")
+            }
+            Self::Index(_) | Self::Json { .. } => {
+                Some("run `modelward store rebuild`: it is made again from the log and the blobs")
+            }
+            Self::LogShrank { .. } => Some(
+                "restore `log` from a backup; `modelward store rebuild` accepts the shorter log",
+            ),
+            Self::ReadOnly { .. } => {
+                Some("run as the folder's owner, or name another folder with `--store`")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(cause: rusqlite::Error) -> Self {
+        let path = PathBuf::from("index.sqlite");
+        let kind = match cause.sqlite_error_code() {
+            // The file was removed or replaced while it was open.
+            Some(rusqlite::ErrorCode::ReadOnly) if is_moved(&cause) => return Self::Index(cause),
+            Some(rusqlite::ErrorCode::DiskFull) => io::ErrorKind::StorageFull,
+            Some(rusqlite::ErrorCode::ReadOnly) => io::ErrorKind::ReadOnlyFilesystem,
+            Some(rusqlite::ErrorCode::PermissionDenied) => io::ErrorKind::PermissionDenied,
+            _ => return Self::Index(cause),
+        };
+        DiskError::at(&path)(io::Error::new(kind, cause)).into()
+    }
+}
+
+fn is_moved(cause: &rusqlite::Error) -> bool {
+    let code = cause.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_READONLY_DBMOVED)
+}

@@ -1,0 +1,136 @@
+//! The trust root's file and the log's key, in a store.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use trust::log::{LogSigner, NoteError};
+use trust::{Code, RootError, TrustRoot};
+use zeroize::Zeroizing;
+
+use crate::keys::{KeyFileError, random, read_private, write_new};
+
+const SIZE_BYTES_MAX: u64 = 1 << 20;
+const LOG_SEED: &str = "log.seed";
+
+/// Reads a trust root.
+///
+/// # Errors
+/// The file can't be read, or is no trust root.
+pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
+    let failed = |cause| TrustRootError::Io {
+        path: path.to_owned(),
+        cause,
+    };
+    if fs::metadata(path).map_err(failed)?.len() > SIZE_BYTES_MAX {
+        return Err(TrustRootError::Root {
+            path: path.to_owned(),
+            cause: RootError::TooLong,
+        });
+    }
+    let bytes = fs::read(path).map_err(failed)?;
+    TrustRoot::parse(&bytes).map_err(|cause| TrustRootError::Root {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// Writes a trust root, whole or not at all.
+///
+/// # Errors
+/// The file can't be written.
+pub fn write(path: &Path, root: &TrustRoot) -> Result<(), TrustRootError> {
+    let failed = |cause| TrustRootError::Io {
+        path: path.to_owned(),
+        cause,
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(root.to_toml().as_bytes())
+        .and_then(|()| file.as_file().sync_all())
+        .map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+/// Makes the key of a new log, called `name`.
+///
+/// # Errors
+/// There is one already, or it can't be written.
+pub fn create_log_key(keys: &Path, name: &str) -> Result<LogSigner, TrustRootError> {
+    let seed = Zeroizing::new(random::<32>()?);
+    let signer = LogSigner::from_seed(name, &seed)?;
+    let text = Zeroizing::new(format!("{name}\n{}\n", HEXLOWER.encode(&*seed)));
+    write_new(&keys.join(LOG_SEED), text.as_bytes())?;
+    Ok(signer)
+}
+
+/// The key of a store's log.
+///
+/// # Errors
+/// It is not there, others may read it, or it is no key.
+pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
+    let path = keys.join(LOG_SEED);
+    let text = read_private(&path)?;
+    let mut lines = text.lines();
+    let name = lines.next().unwrap_or_default();
+    let seed = HEXLOWER
+        .decode(lines.next().unwrap_or_default().as_bytes())
+        .ok();
+    let seed = seed
+        .and_then(|seed| <[u8; 32]>::try_from(seed).ok())
+        .map(Zeroizing::new);
+    let seed = seed.ok_or(TrustRootError::Seed { path })?;
+    Ok(LogSigner::from_seed(name, &seed)?)
+}
+
+/// Why a trust root or log key can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustRootError {
+    /// Reading or writing failed.
+    #[error("the trust root `{}` can't be read or written", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// Not a trust root.
+    #[error("`{}` is no trust root", path.display())]
+    Root {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: RootError,
+    },
+    /// The log's key is damaged.
+    #[error("the log's key `{}` is damaged", path.display())]
+    Seed {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The log's key can't be had.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The log's name is not fit.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+}
+
+impl TrustRootError {
+    /// The code of this error.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Io { .. } => Code::Io,
+            Self::Root { .. } => Code::RootInvalid,
+            Self::Seed { .. } | Self::Note(_) => Code::KeyInvalid,
+            Self::Key(cause) => cause.code(),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! A store in a temporary folder, and the statements that tests put in.
+
+use std::path::Path;
+
+use digest::Digest;
+use host::store::{Recorded, Store};
+use tempfile::TempDir;
+use trust::log::{Entry, LogSigner};
+
+pub(crate) struct Room {
+    pub(crate) dir: TempDir,
+    pub(crate) store: Store,
+}
+
+pub(crate) fn room() -> Room {
+    in_folder(tempfile::tempdir().unwrap())
+}
+
+/// On a memory file system where there is one: a kill doesn't lose what the kernel has, so that crash tests need no
+/// disk, and a disk makes them ten times slower.
+pub(crate) fn fast_room() -> Room {
+    let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    in_folder(dir.unwrap())
+}
+
+fn in_folder(dir: TempDir) -> Room {
+    Room {
+        store: Store::init(dir.path()).unwrap(),
+        dir,
+    }
+}
+
+pub(crate) fn signer() -> LogSigner {
+    LogSigner::from_seed("example.com/log", &[5; 32]).unwrap()
+}
+
+/// A bundle with its entry: the text says which, and what it is about.
+pub(crate) fn statement(text: &str, subject: &str) -> (Vec<u8>, Entry) {
+    let bundle = format!("{{\"bundle\":\"{text}\"}}").into_bytes();
+    let subjects = [Digest::of(subject.as_bytes())];
+    let entry = Entry::new(Digest::of(&bundle), "https://example.com/said/v1", subjects);
+    (bundle, entry.unwrap())
+}
+
+pub(crate) fn record(store: &Store, text: &str, subject: &str) -> Recorded {
+    let (bundle, entry) = statement(text, subject);
+    store.record(&bundle, &entry, &signer()).unwrap()
+}
+
+pub(crate) fn problems(store: &Store) -> Vec<String> {
+    let found = store.verify(Some(signer().key()), &|_| ()).unwrap();
+    found.iter().map(ToString::to_string).collect()
+}
+
+/// All files under a folder, by path relative to it.
+pub(crate) fn files(root: &Path) -> Vec<String> {
+    let listing = digest::list(root, &|_| false, &|_| ()).unwrap();
+    listing.into_keys().collect()
+}

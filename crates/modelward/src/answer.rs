@@ -1,0 +1,191 @@
+//! What a command answers: yes, no, or that it could not tell; and how that is printed and becomes an exit status.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+use trust::code::Kind;
+use trust::{Code, Denied, Reason};
+
+use crate::ui::Ui;
+
+/// A yes: what to say to a person, and the same as data.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    /// For a person, without a newline at the end. Empty says nothing.
+    pub(crate) text: String,
+    /// For a program: the members of the JSON object, beside `result`.
+    pub(crate) data: Map<String, Value>,
+    /// A no that comes with an answer, such as a scan's report.
+    pub(crate) denied: Option<Denied>,
+    /// The answer is that nobody can tell, such as a scan that did not understand a file.
+    pub(crate) unsure: bool,
+}
+
+impl Answer {
+    /// A yes with a text and an object of data.
+    pub(crate) fn new(text: impl Into<String>, data: Value) -> Self {
+        let data = if let Value::Object(members) = data { members } else { Map::new() };
+        Self { text: text.into(), data, denied: None, unsure: false }
+    }
+
+    /// The same answer, and a no if there are reasons for one.
+    pub(crate) fn denied_if(mut self, denied: Option<Denied>) -> Self {
+        self.denied = denied;
+        self
+    }
+}
+
+/// Not a yes: a no without more to say, or no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The answer is no.
+    Denied(Denied),
+    /// There is no answer.
+    Error(Problem),
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) causes: Vec<String>,
+    pub(crate) hint: String,
+}
+
+impl Failure {
+    /// No answer, for this reason.
+    pub(crate) fn error(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Error(Problem { code, message: message.into(), causes: Vec::new(), hint: hint.into() })
+    }
+
+    /// An error of another room: a no if its code is one, else no answer. Its causes are told in order.
+    pub(crate) fn from_error(code: Code, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
+        let causes: Vec<String> = causes(error);
+        if code.kind() == Kind::Denied {
+            let message = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
+            return Self::Denied(Denied::because(Reason::new(code, message, hint)));
+        }
+        Self::Error(Problem { code, message: error.to_string(), causes, hint: hint.into() })
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    causes
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+/// Prints what a command came to, and gives its exit status: 0 yes, 1 no, 2 could not tell.
+pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
+    let (written, status) = match result {
+        Ok(answer) => {
+            let status = match (&answer.denied, answer.unsure) {
+                (_, true) => Kind::Error.exit_status(),
+                (Some(_), false) => Kind::Denied.exit_status(),
+                (None, false) => 0,
+            };
+            (print_answer(&answer, ui), status)
+        }
+        Err(Failure::Denied(denied)) => {
+            let status = denied.code().kind().exit_status();
+            (print_denied(&denied, Map::new(), false, ui), status)
+        }
+        Err(Failure::Error(problem)) => {
+            let status = problem.code.kind().exit_status();
+            (print_problem(&problem, ui), status)
+        }
+    };
+    match written {
+        // Whoever reads us has enough: that is no failure of ours.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
+        Err(_) => ExitCode::from(Kind::Error.exit_status()),
+        Ok(()) => ExitCode::from(status),
+    }
+}
+
+fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
+    if let Some(denied) = &answer.denied {
+        if !ui.json {
+            print_text(&answer.text)?;
+        }
+        return print_denied(denied, answer.data.clone(), answer.unsure, ui);
+    }
+    if !ui.json {
+        return print_text(&answer.text);
+    }
+    let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
+    object.extend(answer.data.clone());
+    print_json(object)
+}
+
+fn print_denied(denied: &Denied, data: Map<String, Value>, unsure: bool, ui: &Ui) -> io::Result<()> {
+    if ui.json {
+        let reason = |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
+        let reasons: Vec<Value> = denied.reasons().map(reason).collect();
+        let mut object = Map::from_iter([
+            ("result".to_owned(), json!(if unsure { "error" } else { "denied" })),
+            ("code".to_owned(), json!(denied.code().as_str())),
+            ("reasons".to_owned(), json!(reasons)),
+        ]);
+        object.extend(data);
+        return print_json(object);
+    }
+    let count = denied.reasons().count();
+    let mut out = io::stderr().lock();
+    writeln!(out, "{} {count} {}", ui.bad(if unsure { "unsure:" } else { "denied:" }), if count == 1 { "reason" } else { "reasons" })?;
+    for reason in denied.reasons() {
+        writeln!(out, "  [{}] {}", reason.code, reason.message)?;
+        if !reason.way.is_empty() {
+            writeln!(out, "    way to yes: {}", reason.way)?;
+        }
+    }
+    writeln!(out, "  more: modelward help error {}", denied.code())
+}
+
+fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
+    if ui.json {
+        return print_json(Map::from_iter([
+            ("result".to_owned(), json!("error")),
+            ("code".to_owned(), json!(problem.code.as_str())),
+            ("message".to_owned(), json!(problem.message)),
+            ("causes".to_owned(), json!(problem.causes)),
+            ("hint".to_owned(), json!(problem.hint)),
+        ]));
+    }
+    let mut out = io::stderr().lock();
+    writeln!(out, "{} [{}] {}", ui.bad("error:"), problem.code, problem.message)?;
+    for cause in &problem.causes {
+        writeln!(out, "  caused by: {cause}")?;
+    }
+    if !problem.hint.is_empty() {
+        writeln!(out, "  hint: {}", problem.hint)?;
+    }
+    Ok(())
+}
+
+fn print_text(text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()
+}
+
+fn print_json(object: Map<String, Value>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", Value::Object(object))?;
+    out.flush()
+}

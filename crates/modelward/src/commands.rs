@@ -1,0 +1,22 @@
+//! One file for each word of the command line, named as it is typed: its arguments, whose comments are its help, and
+//! what it does: parse, ask, act, print.
+
+pub(crate) mod admit;
+pub(crate) mod audit;
+pub(crate) mod completions;
+pub(crate) mod dataset;
+pub(crate) mod demo;
+pub(crate) mod deploy;
+pub(crate) mod doctor;
+pub(crate) mod help;
+pub(crate) mod key;
+pub(crate) mod log;
+pub(crate) mod man;
+pub(crate) mod publish;
+pub(crate) mod recall;
+pub(crate) mod scan;
+pub(crate) mod serve;
+pub(crate) mod sign;
+pub(crate) mod store;
+pub(crate) mod train;
+pub(crate) mod verify;

@@ -1,0 +1,181 @@
+//! `modelward dataset add|list`
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use chain::Logged;
+use digest::Digest;
+use host::fetch::{self, Wanted};
+use policy::dependency::{DatasetRule, DependencyPolicy, Source};
+use serde_json::json;
+use trust::predicate::Dataset;
+use trust::{Artifact, Code, Kind, Reason, Role, Verdict};
+
+use crate::answer::{Answer, Failure};
+use crate::cli::Common;
+use crate::model::unreadable;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+const POLICY_SIZE_BYTES_MAX: u64 = 1 << 20;
+
+/// Bring in data sets, as a dependency policy allows
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Fetch a data set that the policy names, check every byte, and keep it
+    Add(Add),
+    /// List the data sets
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+struct Add {
+    /// The policy's name for it
+    name: String,
+    /// The dependency policy (docs/formats/dependency-policy.md)
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// What it is to be used for
+    #[arg(long, value_name = "PURPOSE", default_value = "train")]
+    purpose: String,
+    /// An archive or folder that is here already, instead of the source that the policy names
+    #[arg(long, value_name = "PATH")]
+    from: Option<PathBuf>,
+    /// The key that signs
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+}
+
+pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    match args.action {
+        Action::Add(add) => bring(&add, &workspace, ui),
+        Action::List => list(&workspace),
+    }
+}
+
+fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
+    let bytes = host::whole_file::read(&args.policy, POLICY_SIZE_BYTES_MAX).map_err(|e| unreadable(&args.policy, &e))?;
+    let policy = DependencyPolicy::parse(&args.policy.display().to_string(), &bytes)?;
+    let rule = match policy.evaluate(&args.name, &args.purpose, None) {
+        Verdict::Allowed(rule) => rule,
+        Verdict::Denied(denied) => return Err(denied.into()),
+    };
+    // What is here may be reused; a path that was named is looked at.
+    if args.from.is_none()
+        && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
+    {
+        return Ok(answer(&args.name, &artifact, logged.statement.proof().bundle, logged.index, true));
+    }
+    let staging = workspace.staging()?;
+    let source = match &args.from {
+        Some(path) => path.clone(),
+        None => bring_source(rule, staging.path(), &args.policy, ui)?,
+    };
+    check_archive(rule, &source)?;
+    let wanted: Vec<Wanted> = rule.files.iter().map(want).collect();
+    let taken = staging.path().join("taken");
+    let listing = fetch::take(&source, &wanted, &taken)?;
+    let (artifact, statement) = match chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)? {
+        Verdict::Allowed(allowed) => allowed,
+        Verdict::Denied(denied) => return Err(denied.into()),
+    };
+    let sources = listing.keys().map(|name| (name.clone(), taken.join(name))).collect();
+    workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
+    let said = workspace.say(&statement, &workspace.signer(Role::Dataset, args.key.as_deref())?)?;
+    Ok(answer(&args.name, &artifact, said.bundle, said.log_index, false))
+}
+
+/// The data set as it was added before under the very same policy, if its blobs are still here.
+fn reusable(rule: &DatasetRule, policy: Digest, workspace: &Workspace) -> Result<Option<(Artifact, Logged<Dataset>)>, Failure> {
+    let files = rule.files.iter().map(|file| {
+        (file.name.clone(), trust::artifact::FileEntry { digest: file.digest, size_bytes: file.size_bytes })
+    });
+    let Ok(artifact) = Artifact::new(Kind::DataSet, files.collect()) else { return Ok(None) };
+    let held = |file: &trust::artifact::FileEntry| workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes);
+    if !artifact.files().values().all(held) {
+        return Ok(None);
+    }
+    let ledger = workspace.ledger()?;
+    let added = ledger.about::<Dataset>(&BTreeSet::from([artifact.digest()])).believed;
+    let same = |logged: &Logged<Dataset>| logged.statement.value().predicate.policy == policy.to_string();
+    Ok(added.into_iter().rfind(same).map(|logged| (artifact, logged)))
+}
+
+fn bring_source(rule: &DatasetRule, staging: &Path, policy: &Path, ui: &Ui) -> Result<PathBuf, Failure> {
+    ui.note(&format!("fetching {} as the policy names it", rule.source));
+    match &rule.source {
+        Source::Npm { package, version } => {
+            let folder = staging.join("package");
+            std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e))?;
+            Ok(fetch::npm(package, version, &folder)?)
+        }
+        // A path in a policy is relative to it.
+        Source::File(path) => Ok(policy.parent().unwrap_or(Path::new(".")).join(path)),
+    }
+}
+
+fn check_archive(rule: &DatasetRule, source: &Path) -> Result<(), Failure> {
+    let Some(want) = &rule.archive else { return Ok(()) };
+    match fetch::measure(source)? {
+        Some((digest, _)) if digest != want.digest => Err(Failure::Denied(trust::Denied::because(Reason::new(
+            Code::DigestMismatch,
+            format!("the archive of `{}` is not the one that the policy names: expected {}, got {digest}", rule.name, want.digest),
+            "get the archive that the policy names; if it was replaced on purpose, say so in the policy",
+        )))),
+        _ => Ok(()),
+    }
+}
+
+fn want(file: &policy::dependency::FileRule) -> Wanted {
+    Wanted { path: file.path.as_str().to_owned(), name: file.name.as_str().to_owned(), size_bytes_max: file.size_bytes }
+}
+
+fn answer(name: &str, artifact: &Artifact, bundle: Digest, log_index: u64, reused: bool) -> Answer {
+    let how = if reused { "unchanged, reused" } else { "added" };
+    let text = format!(
+        "{how}: data set `{name}` ({}), {} files, {} bytes\nstatement {} in log line {log_index}",
+        artifact.digest(), artifact.files().len(), artifact.size_bytes(), bundle.short()
+    );
+    let data = json!({"name": name, "dataset": artifact.digest().to_string(), "reused": reused,
+                      "statement": {"bundle": bundle.to_string(), "logIndex": log_index}});
+    Answer::new(text, data)
+}
+
+fn list(workspace: &Workspace) -> Result<Answer, Failure> {
+    let datasets = workspace.ledger()?.all::<Dataset>().believed;
+    let line = |logged: &Logged<Dataset>| {
+        let said = &logged.statement.value().predicate;
+        let digest = logged.statement.value().subjects.first().map(|subject| subject.digest.to_string());
+        format!("{:16} {}  {}  for {}", said.name, digest.unwrap_or_default(), said.licence, said.purposes.join(", "))
+    };
+    let datum = |logged: &Logged<Dataset>| {
+        let said = &logged.statement.value().predicate;
+        let digest = logged.statement.value().subjects.first().map(|subject| subject.digest.to_string());
+        json!({"name": said.name, "digest": digest, "licence": said.licence, "purposes": said.purposes, "source": said.source})
+    };
+    let text = datasets.iter().map(line).collect::<Vec<_>>().join("\n");
+    Ok(Answer::new(text, json!({"datasets": datasets.iter().map(datum).collect::<Vec<_>>()})))
+}
+
+/// The artifact of the data set with this name or digest that was added last.
+pub(crate) fn find(word: &str, workspace: &Workspace) -> Result<(String, Artifact), Failure> {
+    let ledger = workspace.ledger()?;
+    let named = |logged: &Logged<Dataset>| {
+        let statement = logged.statement.value();
+        statement.predicate.name == word || word.parse().is_ok_and(|digest| statement.is_about(digest))
+    };
+    let missing = || {
+        Failure::error(Code::NotFound, format!("there is no data set `{word}` in the store"), "add it: `modelward dataset add NAME --policy FILE`")
+    };
+    let found = ledger.all::<Dataset>().believed.into_iter().rfind(named).ok_or_else(missing)?;
+    let statement = found.statement.value();
+    let digest = statement.subjects.first().map(|subject| subject.digest).ok_or_else(missing)?;
+    Ok((statement.predicate.name.clone(), ledger.artifact(digest).cloned().ok_or_else(missing)?))
+}

@@ -1,0 +1,224 @@
+//! `modelward key new|list|set`
+
+use host::keys::KeyFolder;
+use serde_json::json;
+use trust::{Code, PublicKey, Role, RootKey, Signer, Time, TrustRoot};
+
+use crate::answer::{Answer, Failure};
+use crate::cli::Common;
+use crate::ui::Ui;
+use crate::workspace::{Workspace, password};
+
+const YEAR_SECONDS: i64 = 366 * 24 * 3600;
+const CLOCK_SLACK_SECONDS: i64 = 300;
+
+/// Make keys, and say in the trust root what each may say
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a key, and let the trust root believe it
+    New(New),
+    /// List the trust root's keys
+    List,
+    /// Change what the trust root believes of a key, or add somebody else's, or change how long the root holds
+    Set(Set),
+}
+
+#[derive(Debug, clap::Args)]
+struct New {
+    /// What to call it
+    name: String,
+    /// What it may say (dataset, build, scan, sign, publish, deploy, admit, serve, recall); all without it
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Role>,
+    /// A name it may speak for: a builder's, publisher's or deployer's identity
+    #[arg(long, value_name = "NAME")]
+    speaks_for: Vec<String>,
+    /// Encrypt it; the password comes from MODELWARD_PASSWORD, MODELWARD_PASSWORD_FILE or the prompt
+    #[arg(long)]
+    encrypt: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Set {
+    /// Which key; without it only the root's own times can be changed
+    name: Option<String>,
+    /// The public key of somebody else, in PEM
+    #[arg(long, value_name = "FILE", requires = "name")]
+    public_key: Option<std::path::PathBuf>,
+    /// What it may say from now on
+    #[arg(long = "role", value_name = "ROLE", requires = "name")]
+    roles: Vec<Role>,
+    /// The names it may speak for from now on
+    #[arg(long, value_name = "NAME", requires = "name")]
+    speaks_for: Vec<String>,
+    /// From when it holds
+    #[arg(long, value_name = "TIME", requires = "name")]
+    valid_from: Option<Time>,
+    /// Until when it holds
+    #[arg(long, value_name = "TIME", requires = "name")]
+    valid_until: Option<Time>,
+    /// Believe it no longer
+    #[arg(long, requires = "name", conflicts_with_all = ["public_key", "roles", "speaks_for", "valid_from", "valid_until"])]
+    remove: bool,
+    /// From when the trust root holds
+    #[arg(long, value_name = "TIME")]
+    root_valid_from: Option<Time>,
+    /// Until when the trust root holds
+    #[arg(long, value_name = "TIME")]
+    root_expires: Option<Time>,
+}
+
+pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    match args.action {
+        Action::New(new) => create(new, &workspace),
+        Action::List => Ok(list(&workspace)),
+        Action::Set(set) => change(set, &workspace),
+    }
+}
+
+fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
+    if workspace.root.keys().any(|key| key.name == args.name) {
+        let message = format!("the trust root has a key `{}` already", args.name);
+        return Err(Failure::error(Code::KeyExists, message, "choose another name"));
+    }
+    let password = if args.encrypt { Some(password().ok_or_else(no_password)?) } else { None };
+    let key = workspace.keys.create(&args.name, password.as_ref().map(|password| password.as_str()))?;
+    let roles = if args.roles.is_empty() { Role::ALL.to_vec() } else { args.roles };
+    let root_key = RootKey {
+        name: args.name.clone(),
+        public_key: key.public_key().clone(),
+        speaks_for: if args.speaks_for.is_empty() { default_names(&roles) } else { args.speaks_for },
+        roles,
+        valid_from: workspace.now.plus_seconds(-CLOCK_SLACK_SECONDS),
+        valid_until: workspace.now.plus_seconds(YEAR_SECONDS),
+    };
+    let text = format!("made the key `{}` ({})", args.name, key.public_key().id().short());
+    let data = described(&root_key, &workspace.keys);
+    save(workspace, &workspace.root.clone().with_key(root_key))?;
+    Ok(Answer::new(text, data))
+}
+
+/// A key that builds on this machine may say that it is this machine's builder; publishers and deployers are named after
+/// their role.
+fn default_names(roles: &[Role]) -> Vec<String> {
+    let name = |role: &Role| match role {
+        Role::Build => Some(chain::train::WORKSTATION.to_owned()),
+        Role::Publish => Some(chain::publish::LOCAL_PUBLISHER.to_owned()),
+        _ => None,
+    };
+    roles.iter().filter_map(name).collect()
+}
+
+fn list(workspace: &Workspace) -> Answer {
+    let line = |key: &RootKey| {
+        let roles: Vec<&str> = key.roles.iter().map(|role| role.as_str()).collect();
+        let private = if workspace.keys.has(&key.name) { "private key here" } else { "public key only" };
+        format!("{:16} {}  {}  until {}  {private}", key.name, key.public_key.id().short(), roles.join(","), key.valid_until)
+    };
+    let text = workspace.root.keys().map(line).collect::<Vec<_>>().join("\n");
+    let keys: Vec<_> = workspace.root.keys().map(|key| described(key, &workspace.keys)).collect();
+    let root = &workspace.root;
+    let data = json!({"keys": keys, "serial": root.serial(), "validFrom": root.valid_from().to_string(),
+                      "expires": root.expires().to_string(), "root": root.digest().to_string()});
+    Answer::new(text, data)
+}
+
+fn change(args: Set, workspace: &Workspace) -> Result<Answer, Failure> {
+    let mut root = workspace.root.clone();
+    if let Some(name) = &args.name {
+        root = if args.remove { removed(root, name)? } else { root.clone().with_key(changed(&args, name, workspace)?) };
+    }
+    if args.root_valid_from.is_some() || args.root_expires.is_some() {
+        let from = args.root_valid_from.unwrap_or(root.valid_from());
+        let expires = args.root_expires.unwrap_or(root.expires());
+        root = root.with_times(from, expires);
+    }
+    if root == workspace.root {
+        return Err(Failure::error(Code::Usage, "there is nothing to change", "see `modelward help key set`"));
+    }
+    save(workspace, &root)?;
+    let text = format!("the trust root is now number {}", root.serial());
+    Ok(Answer::new(text, json!({"serial": root.serial(), "root": root.digest().to_string()})))
+}
+
+fn removed(root: TrustRoot, name: &str) -> Result<TrustRoot, Failure> {
+    if root.keys().all(|key| key.name != name) {
+        return Err(no_key(name));
+    }
+    Ok(root.without_key(name))
+}
+
+fn changed(args: &Set, name: &str, workspace: &Workspace) -> Result<RootKey, Failure> {
+    let known = workspace.root.keys().find(|key| key.name == name).cloned();
+    let mut key = match (&args.public_key, known) {
+        (Some(path), known) => {
+            let mut key = known.unwrap_or(fresh(name, read_public(path)?, workspace.now));
+            key.public_key = read_public(path)?;
+            key
+        }
+        (None, Some(known)) => known,
+        (None, None) => return Err(no_key(name)),
+    };
+    if !args.roles.is_empty() {
+        key.roles.clone_from(&args.roles);
+    }
+    if !args.speaks_for.is_empty() {
+        key.speaks_for.clone_from(&args.speaks_for);
+    }
+    key.valid_from = args.valid_from.unwrap_or(key.valid_from);
+    key.valid_until = args.valid_until.unwrap_or(key.valid_until);
+    Ok(key)
+}
+
+fn fresh(name: &str, public_key: PublicKey, now: Time) -> RootKey {
+    RootKey {
+        name: name.to_owned(),
+        public_key,
+        roles: Vec::new(),
+        speaks_for: Vec::new(),
+        valid_from: now.plus_seconds(-CLOCK_SLACK_SECONDS),
+        valid_until: now.plus_seconds(YEAR_SECONDS),
+    }
+}
+
+/// Reads a public key's file.
+pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display()))
+    })?;
+    PublicKey::from_pem(&text).map_err(|e| {
+        Failure::from_error(Code::KeyInvalid, &e, "`openssl ec -in KEY -pubout` writes the form that is read")
+    })
+}
+
+fn save(workspace: &Workspace, root: &TrustRoot) -> Result<(), Failure> {
+    Ok(host::trust_root::write(&workspace.store.root_path(), root)?)
+}
+
+fn described(key: &RootKey, keys: &KeyFolder) -> serde_json::Value {
+    json!({
+        "name": key.name,
+        "id": key.public_key.id().to_string(),
+        "publicKey": key.public_key.pem(),
+        "roles": key.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>(),
+        "speaksFor": key.speaks_for,
+        "validFrom": key.valid_from.to_string(),
+        "validUntil": key.valid_until.to_string(),
+        "private": keys.has(&key.name),
+    })
+}
+
+fn no_key(name: &str) -> Failure {
+    Failure::error(Code::KeyMissing, format!("the trust root has no key `{name}`"), "`modelward key list` shows its keys")
+}
+
+fn no_password() -> Failure {
+    Failure::error(Code::PasswordMissing, "no password to encrypt the key with", "set MODELWARD_PASSWORD_FILE")
+}

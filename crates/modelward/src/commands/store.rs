@@ -1,0 +1,106 @@
+//! `modelward store init|verify|rebuild|list`
+
+use std::path::PathBuf;
+
+use host::store::Store;
+use serde_json::json;
+use trust::{Denied, Reason, TrustRoot};
+
+use crate::answer::{Answer, Failure};
+use crate::cli::Common;
+use crate::ui::Ui;
+use crate::workspace::{Workspace, here};
+
+const YEAR_SECONDS: i64 = 366 * 24 * 3600;
+/// A new root already holds for clocks that are a little behind.
+const CLOCK_SLACK_SECONDS: i64 = 300;
+
+/// Make and check the store that keeps artifacts, statements and the log
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make a store, with a log and an empty trust root
+    Init(Init),
+    /// Read everything again: every byte against its digest, every statement against the log
+    Verify,
+    /// Make the index again from what is on disk
+    Rebuild,
+    /// List the artifacts
+    List,
+}
+
+#[derive(Debug, clap::Args)]
+struct Init {
+    /// The folder; this one by default
+    folder: Option<PathBuf>,
+    /// What the log is called in its checkpoints
+    #[arg(long, value_name = "NAME", default_value = "modelward.local/log")]
+    log_name: String,
+}
+
+pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    match args.action {
+        Action::Init(init) => create(init, common),
+        Action::Verify => verify(common, ui),
+        Action::Rebuild => rebuild(common),
+        Action::List => list(common),
+    }
+}
+
+fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
+    let folder = match args.folder.or_else(|| common.store.clone()) {
+        Some(folder) => folder,
+        None => here()?,
+    };
+    let store = Store::init(&folder)?;
+    let now = host::clock::now()?;
+    let keys = store.keys_folder();
+    // A retried command does no harm: what is there already stays.
+    if !store.root_path().exists() {
+        let log = host::trust_root::create_log_key(&keys, &args.log_name)
+            .or_else(|_| host::trust_root::log_signer(&keys))?;
+        let root = TrustRoot::new(now.plus_seconds(-CLOCK_SLACK_SECONDS), now.plus_seconds(YEAR_SECONDS));
+        host::trust_root::write(&store.root_path(), &root.with_log(log.key().to_string()))?;
+    }
+    let text = format!("a store is in {}\nnext: `modelward key new NAME`", store.path().display());
+    Ok(Answer::new(text, json!({"store": folder, "path": store.path()})))
+}
+
+fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let bar = ui.bytes_bar("reading the store", workspace.store.size_bytes()?);
+    let problems = workspace.store.verify(workspace.log_key()?.as_ref(), &|size_bytes| bar.inc(size_bytes))?;
+    bar.finish_and_clear();
+    let reason = |problem: &host::store::Problem| Reason::new(problem.code(), problem.to_string(), problem.way());
+    let reasons: Vec<Reason> = problems.iter().map(reason).collect();
+    let data = json!({"problems": reasons.len()});
+    let text = if reasons.is_empty() { "the store holds what it says" } else { "" };
+    Ok(Answer::new(text, data).denied_if(Denied::from_reasons(reasons)))
+}
+
+fn rebuild(common: &Common) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let rows = workspace.store.rebuild()?;
+    Ok(Answer::new(format!("the index was made again: {rows} statements"), json!({"statements": rows})))
+}
+
+fn list(common: &Common) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let artifacts = workspace.store.artifacts()?;
+    let line = |artifact: &trust::Artifact| {
+        let files: Vec<&str> = artifact.files().keys().map(trust::TreePath::as_str).collect();
+        format!("{}  {:>12} bytes  {}", artifact.digest(), artifact.size_bytes(), files.join(", "))
+    };
+    let text = artifacts.iter().map(line).collect::<Vec<_>>().join("\n");
+    let datum = |artifact: &trust::Artifact| {
+        let files: Vec<&str> = artifact.files().keys().map(trust::TreePath::as_str).collect();
+        json!({"digest": artifact.digest().to_string(), "type": artifact.kind().media_type(),
+               "sizeBytes": artifact.size_bytes(), "files": files})
+    };
+    Ok(Answer::new(text, json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()})))
+}

@@ -1,0 +1,125 @@
+//! A model as it is given on the command line: a file, a folder, or a digest of one in the store.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use digest::{Digest, Listing};
+use trust::predicate::Form;
+use trust::{Artifact, Code, Kind};
+
+use crate::answer::Failure;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+/// What the signature of a model is called: the model's name and this.
+pub(crate) const SIGNATURE_ENDING: &str = ".sig";
+
+/// A model on disk, measured.
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// Its last name.
+    pub(crate) name: String,
+    /// Its folder or file.
+    pub(crate) path: PathBuf,
+    /// Whether it is one file.
+    pub(crate) form: Form,
+    /// Its files by their names in it.
+    pub(crate) listing: Listing,
+    /// The artifact that they are.
+    pub(crate) artifact: Artifact,
+}
+
+impl Model {
+    /// Measures the file or folder at `path`, without the paths in `ignored` and what is below them.
+    pub(crate) fn measure(path: &Path, kind: Kind, ignored: &[String], ui: &Ui) -> Result<Self, Failure> {
+        let name = name_of(path)?;
+        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        let bar = ui.bytes_bar("hashing", size_of(path));
+        let (form, listing) = if metadata.is_dir() {
+            let ignore = |name: &str| ignored.iter().any(|ignored| ignored == name);
+            (Form::Folder, digest::list(path, &ignore, &|size_bytes| bar.inc(size_bytes))?)
+        } else {
+            let measured = digest::measure_file(path)?;
+            (Form::SingleFile, BTreeMap::from([(name.clone(), measured)]))
+        };
+        bar.finish_and_clear();
+        let artifact = Artifact::from_listing(kind, &listing).map_err(|e| {
+            Failure::from_error(Code::ModelInvalid, &e, format!("is `{}` the model?", path.display()))
+        })?;
+        Ok(Self { name, path: path.to_owned(), form, listing, artifact })
+    }
+
+    /// Where a file of the model is on disk.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        if self.form == Form::SingleFile { self.path.clone() } else { self.path.join(name) }
+    }
+
+    /// Where each file is on disk, by its name in the model.
+    pub(crate) fn sources(&self) -> BTreeMap<String, PathBuf> {
+        self.listing.keys().map(|name| (name.clone(), self.file(name))).collect()
+    }
+}
+
+/// The artifact that a word on the command line means: a digest of one in the store, or what is at a path.
+pub(crate) fn artifact(word: &str, workspace: &Workspace, ui: &Ui) -> Result<(String, Artifact), Failure> {
+    if let Ok(digest) = word.parse::<Digest>() {
+        let artifact = workspace.store.artifact(digest)?;
+        return Ok((digest.short(), artifact));
+    }
+    let model = Model::measure(Path::new(word), Kind::Model, &default_ignored(), ui)?;
+    Ok((model.name, model.artifact))
+}
+
+/// What is left out of a model's folder unless asked for.
+pub(crate) fn default_ignored() -> Vec<String> {
+    chain::sign::IGNORED.iter().map(ToString::to_string).collect()
+}
+
+/// The last name of a path, resolved where it is `.` or `..`.
+pub(crate) fn name_of(path: &Path) -> Result<String, Failure> {
+    let resolved = match path.file_name() {
+        Some(_) => path.to_owned(),
+        None => path.canonicalize().map_err(|e| unreadable(path, &e))?,
+    };
+    let name = resolved.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned);
+    name.ok_or_else(|| Failure::error(Code::ModelInvalid, format!("`{}` has no readable name", path.display()), "rename it"))
+}
+
+/// Where a model's signature is unless it is said otherwise: beside the model.
+pub(crate) fn signature_path(model: &Path) -> Result<PathBuf, Failure> {
+    let name = name_of(model)?;
+    let folder = match model.file_name() {
+        Some(_) => model.to_owned(),
+        None => model.canonicalize().map_err(|e| unreadable(model, &e))?,
+    };
+    Ok(folder.with_file_name(format!("{name}{SIGNATURE_ENDING}")))
+}
+
+pub(crate) fn unreadable(path: &Path, cause: &std::io::Error) -> Failure {
+    let code = if cause.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::Io };
+    Failure::from_error(code, &Unreadable { path: path.to_owned(), cause: cause.to_string() }, "check the path and its permissions")
+}
+
+#[derive(Debug)]
+struct Unreadable {
+    path: PathBuf,
+    cause: String,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` can't be read: {}", self.path.display(), self.cause)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// For a progress bar only: what can't be read counts nothing here and fails later.
+fn size_of(path: &Path) -> u64 {
+    let Ok(metadata) = std::fs::symlink_metadata(path) else { return 0 };
+    if metadata.is_file() {
+        return metadata.len();
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries.filter_map(Result::ok).filter(|entry| !entry.path().is_symlink()).map(|entry| size_of(&entry.path())).sum()
+}

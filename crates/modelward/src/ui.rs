@@ -1,0 +1,72 @@
+//! The terminal: colours, progress, notes. Standard error only; standard output is for answers.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How to speak to whoever is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ui {
+    /// Answer as JSON.
+    pub(crate) json: bool,
+    /// Use colour; it never carries meaning alone.
+    pub(crate) color: bool,
+    /// Draw progress bars.
+    pub(crate) progress: bool,
+    /// Say what is going on.
+    pub(crate) quiet: bool,
+}
+
+impl Ui {
+    /// What fits the terminal, the flags and `NO_COLOR`.
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { json, color: terminal && !plain, progress: terminal && !quiet, quiet }
+    }
+
+    /// A word for something good.
+    pub(crate) fn good(&self, word: &str) -> String {
+        self.painted(word, "32")
+    }
+
+    /// A word for something bad.
+    pub(crate) fn bad(&self, word: &str) -> String {
+        self.painted(word, "31")
+    }
+
+    fn painted(&self, word: &str, color: &str) -> String {
+        if self.color { format!("\x1b[1;{color}m{word}\x1b[0m") } else { word.to_owned() }
+    }
+
+    /// Says what is going on, on standard error.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet {
+            // A note that can't be written has nobody to read it.
+            let _ = writeln!(std::io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// A bar over so many bytes.
+    pub(crate) fn bytes_bar(&self, what: &str, size_bytes: u64) -> ProgressBar {
+        self.bar(what, size_bytes, "{msg:20} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec}")
+    }
+
+    /// A bar over so many things.
+    pub(crate) fn count_bar(&self, what: &str, count: u64) -> ProgressBar {
+        self.bar(what, count, "{msg:20} {bar:30} {pos:>8}/{len:8} {eta}")
+    }
+
+    fn bar(&self, what: &str, length: u64, template: &str) -> ProgressBar {
+        if !self.progress {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(length).with_message(what.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
+            Err(_) => bar,
+        }
+    }
+}

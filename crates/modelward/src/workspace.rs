@@ -1,0 +1,198 @@
+//! What a command works on: a store, its trust root and keys, the settings, and the time.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use chain::{Dossier, Ledger};
+use digest::Digest;
+use host::keys::KeyFolder;
+use host::store::{Recorded, Store};
+use trust::log::{Entry, LogKey, LogSigner};
+use trust::{Bundle, Code, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot};
+use zeroize::Zeroizing;
+
+use crate::answer::Failure;
+use crate::cli::Common;
+use crate::settings::Settings;
+
+/// The largest statement that is read back from a store.
+const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
+
+/// An open store with all that belongs to it.
+pub(crate) struct Workspace {
+    pub(crate) folder: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) root: TrustRoot,
+    pub(crate) keys: KeyFolder,
+    pub(crate) settings: Settings,
+    pub(crate) now: Time,
+}
+
+impl Workspace {
+    /// Opens the store that was named, or the nearest.
+    pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
+        let folder = locate(common)?;
+        let store = Store::open(&folder)?;
+        let root = host::trust_root::read(&store.root_path())?;
+        let settings = Settings::load(common.settings.as_deref(), Some(&folder))?;
+        let keys = KeyFolder::at(&store.keys_folder());
+        let now = host::clock::now()?;
+        Ok(Self { folder, store, root, keys, settings, now })
+    }
+
+    /// As [`Workspace::open`], but `None` where there is no store and none was named.
+    pub(crate) fn open_if_there(common: &Common) -> Result<Option<Self>, Failure> {
+        if common.store.is_none() && Store::discover(&here()?).is_none() {
+            return Ok(None);
+        }
+        Self::open(common).map(Some)
+    }
+
+    /// Gathers what a decision takes: the whole log, checked against every head it ever had, its statements, and the
+    /// artifacts.
+    pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
+        let Some(key) = self.log_key()? else { return Ok(Dossier::default()) };
+        let checkpoint = self.store.log().verify(&key, &|_| ())?;
+        let mut dossier = Dossier { artifacts: self.store.artifacts()?, ..Dossier::default() };
+        dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
+        self.store.log().entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
+            dossier.entries.push(entry.to_vec());
+            Ok(())
+        })?;
+        for entry in &dossier.entries {
+            // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
+            let Ok(entry) = Entry::parse(entry) else { continue };
+            if let Ok(bytes) = self.store.read_blob(entry.bundle(), BUNDLE_SIZE_BYTES_MAX) {
+                dossier.bundles.insert(entry.bundle(), bytes);
+            }
+        }
+        Ok(dossier)
+    }
+
+    /// Checks the log and what it names.
+    pub(crate) fn ledger(&self) -> Result<Ledger<'_>, Failure> {
+        Ok(Ledger::open(self.dossier()?, &self.root, self.now)?)
+    }
+
+    /// The key that signs in a role: the one that was named, or the only one of the root that has it here.
+    pub(crate) fn signer(&self, role: Role, named: Option<&str>) -> Result<PrivateKey, Failure> {
+        let name = self.signer_name(role, named)?;
+        Ok(self.keys.load(&name, &password)?)
+    }
+
+    /// The name of the key that signs in a role.
+    pub(crate) fn signer_name(&self, role: Role, named: Option<&str>) -> Result<String, Failure> {
+        if let Some(name) = named {
+            return Ok(name.to_owned());
+        }
+        let fits = |name: &&String| self.keys.has(name);
+        let names = self.root.keys().filter(|key| key.roles.contains(&role)).map(|key| &key.name);
+        let names: Vec<&String> = names.filter(fits).collect();
+        match names.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] => Err(Failure::error(
+                Code::KeyMissing,
+                format!("no key here has the role `{role}`"),
+                format!("make one with `modelward key new NAME --role {role}`"),
+            )),
+            several => Err(Failure::error(
+                Code::Usage,
+                format!("{} keys here have the role `{role}`: {}", several.len(), list(several)),
+                "choose one with `--key NAME`",
+            )),
+        }
+    }
+
+    /// Signs a statement, checks it as any gate will, and records it: blob, log line, index.
+    pub(crate) fn say<P: Predicate>(&self, statement: &Statement<P>, key: &dyn Signer) -> Result<Said, Failure> {
+        let bundle = trust::seal(statement, key).map_err(|e| {
+            Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
+        })?;
+        self.record::<P>(&bundle)
+    }
+
+    /// Checks a bundle as any gate will, and records it.
+    pub(crate) fn record<P: Predicate>(&self, bundle: &Bundle) -> Result<Said, Failure> {
+        let bytes = bundle.to_bytes();
+        let verified = trust::verify::<P>(&bytes, &self.root, self.now)?;
+        let subjects = verified.value().subjects.iter().map(|subject| subject.digest);
+        let entry = Entry::new(Digest::of(&bytes), P::TYPE, subjects).map_err(|e| {
+            Failure::from_error(Code::StatementInvalid, &e, "")
+        })?;
+        let Recorded { bundle, log_index, .. } = self.store.record(&bytes, &entry, &self.log_signer()?)?;
+        Ok(Said { bundle, log_index })
+    }
+
+    /// The key of this store's log, as the root knows it.
+    pub(crate) fn log_key(&self) -> Result<Option<LogKey>, Failure> {
+        let keys = self.root.logs().iter().map(|key| key.parse::<LogKey>());
+        let keys: Vec<LogKey> = keys.collect::<Result<_, _>>().map_err(|e| {
+            Failure::from_error(Code::RootInvalid, &e, "the trust root's `[[log]]` holds C2SP verifier keys")
+        })?;
+        let ours = |key: &LogKey| self.store.log().checkpoint(key).is_ok();
+        let found = keys.iter().find(|key| ours(key)).or(keys.first());
+        Ok(found.cloned())
+    }
+
+    fn log_signer(&self) -> Result<LogSigner, Failure> {
+        host::trust_root::log_signer(&self.store.keys_folder()).map_err(Failure::from)
+    }
+}
+
+/// A statement that was recorded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) bundle: Digest,
+    pub(crate) log_index: u64,
+}
+
+impl Said {
+    /// For a program.
+    pub(crate) fn data(&self) -> serde_json::Value {
+        serde_json::json!({"bundle": self.bundle.to_string(), "logIndex": self.log_index})
+    }
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "statement {} in log line {}", self.bundle.short(), self.log_index)
+    }
+}
+
+/// The folder whose store is meant.
+pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &common.store {
+        return Ok(folder.clone());
+    }
+    let here = here()?;
+    Store::discover(&here).ok_or_else(|| {
+        let message = format!("there is no store in `{}` or above it", here.display());
+        Failure::error(Code::StoreMissing, message, "make one with `modelward store init`")
+    })
+}
+
+pub(crate) fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
+}
+
+/// The password of an encrypted key: from the environment, a file, or whoever sits there.
+pub(crate) fn password() -> Option<Zeroizing<String>> {
+    if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
+        return Some(Zeroizing::new(password));
+    }
+    if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
+        let text = host::keys::read_private(Path::new(&path)).ok()?;
+        return Some(Zeroizing::new(text.lines().next()?.to_owned()));
+    }
+    if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return None;
+    }
+    rpassword::prompt_password("password of the key: ").ok().map(Zeroizing::new)
+}
+
+fn list(names: &[&String]) -> String {
+    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The files of a model on disk: what it is called, its folder or file, and what was measured.
+pub(crate) type Measurements = BTreeMap<String, digest::Measured>;

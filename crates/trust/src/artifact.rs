@@ -1,0 +1,350 @@
+//! What an artifact is: the names and digests of its files, and one digest over them all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use decode::json::{self, Limits};
+use digest::{Digest, Hasher, Listing};
+
+const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
+const EMPTY_CONFIG: &[u8] = b"{}";
+const FILE_TYPE: &str = "application/octet-stream";
+const TITLE: &str = "org.opencontainers.image.title";
+const FILES_MAX: usize = 100_000;
+const PATH_SIZE_BYTES_MAX: usize = 4096;
+
+/// A name inside an artifact: relative, `/`-separated, no empty part, no `.`, no `..`, no control character.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreePath(String);
+
+impl TreePath {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// It is absolute, leads out of the artifact, or holds what a name should not.
+    pub fn new(name: &str) -> Result<Self, ArtifactError> {
+        let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        let fits = name.len() <= PATH_SIZE_BYTES_MAX && !name.chars().any(char::is_control);
+        if fits && name.split('/').all(is_plain) {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(ArtifactError::Path(name.chars().take(80).collect()))
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TreePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an artifact is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// What a step learns from.
+    DataSet,
+    /// What a server loads.
+    Model,
+    /// The file system that a step runs in.
+    StepRoot,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::DataSet, Self::Model, Self::StepRoot];
+
+    /// The OCI artifact type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::DataSet => "application/vnd.modelward.dataset.v1",
+            Self::Model => "application/vnd.modelward.model.v1",
+            Self::StepRoot => "application/vnd.modelward.step-root.v1",
+        }
+    }
+}
+
+/// One file of an artifact, as stated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileEntry {
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size_bytes: u64,
+}
+
+/// Names and digests of the files of a data set, model or step root. At least one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    kind: Kind,
+    files: BTreeMap<TreePath, FileEntry>,
+}
+
+impl Artifact {
+    /// The artifact that these files are.
+    ///
+    /// # Errors
+    /// There are none, too many, or a name is not fit.
+    pub fn new(kind: Kind, files: BTreeMap<TreePath, FileEntry>) -> Result<Self, ArtifactError> {
+        if files.is_empty() {
+            return Err(ArtifactError::Empty);
+        }
+        if files.len() > FILES_MAX {
+            return Err(ArtifactError::TooMany);
+        }
+        Ok(Self { kind, files })
+    }
+
+    /// The artifact that was measured.
+    ///
+    /// # Errors
+    /// As [`Artifact::new`].
+    pub fn from_listing(kind: Kind, listing: &Listing) -> Result<Self, ArtifactError> {
+        let files = listing.iter().map(|(name, measured)| {
+            let entry = FileEntry {
+                digest: measured.digest(),
+                size_bytes: measured.size_bytes(),
+            };
+            Ok((TreePath::new(name)?, entry))
+        });
+        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its files, in code-point order of their names.
+    #[must_use]
+    pub const fn files(&self) -> &BTreeMap<TreePath, FileEntry> {
+        &self.files
+    }
+
+    /// All its bytes together.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.files.values().map(|file| file.size_bytes).sum()
+    }
+
+    /// Its name everywhere: the digest of its manifest, which covers names, sizes and contents.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.manifest())
+    }
+
+    /// OpenSSF model signing's root digest: over the files' raw digests, in the order of their names.
+    #[must_use]
+    pub fn signing_root(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        for file in self.files.values() {
+            hasher.update(file.digest.raw());
+        }
+        hasher.finish()
+    }
+
+    /// Whether this digest names the artifact, its signing root or one of its files.
+    #[must_use]
+    pub fn contains(&self, digest: Digest) -> bool {
+        self.digest() == digest
+            || self.signing_root() == digest
+            || self.files.values().any(|file| file.digest == digest)
+    }
+
+    /// The OCI image manifest (image-spec 1.1) of the artifact: compact, files in order, nothing else in it, so that the
+    /// same files always have the same manifest.
+    #[must_use]
+    pub fn manifest(&self) -> Vec<u8> {
+        let layers = self.files.iter().map(|(name, file)| wire::Descriptor {
+            media_type: FILE_TYPE.to_owned(),
+            digest: file.digest.to_string(),
+            size: file.size_bytes,
+            annotations: BTreeMap::from([(TITLE.to_owned(), name.as_str().to_owned())]),
+        });
+        let manifest = wire::Manifest {
+            schema_version: 2,
+            media_type: MANIFEST_TYPE.to_owned(),
+            artifact_type: self.kind.media_type().to_owned(),
+            config: empty_config(),
+            layers: layers.collect(),
+        };
+        // Strings, numbers and lists always serialise.
+        serde_json::to_vec(&manifest).unwrap_or_default()
+    }
+
+    /// Reads a manifest that [`Artifact::manifest`] wrote.
+    ///
+    /// # Errors
+    /// It is anything else: the bytes must be exactly those that this artifact's manifest has.
+    pub fn from_manifest(bytes: &[u8]) -> Result<Self, ArtifactError> {
+        let wire: wire::Manifest =
+            json::from_slice(bytes, Limits::LARGE).map_err(ArtifactError::Json)?;
+        let kind = Kind::ALL
+            .into_iter()
+            .find(|kind| kind.media_type() == wire.artifact_type);
+        let kind = kind.ok_or(ArtifactError::Manifest(
+            "its artifact type is not one of ours",
+        ))?;
+        let mut files = BTreeMap::new();
+        for layer in wire.layers {
+            let title = layer
+                .annotations
+                .get(TITLE)
+                .ok_or(ArtifactError::Manifest("a layer has no title"))?;
+            let digest = layer.digest.parse();
+            let digest =
+                digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
+            files.insert(
+                TreePath::new(title)?,
+                FileEntry {
+                    digest,
+                    size_bytes: layer.size,
+                },
+            );
+        }
+        let artifact = Self::new(kind, files)?;
+        if artifact.manifest() == bytes {
+            Ok(artifact)
+        } else {
+            Err(ArtifactError::Manifest(
+                "it says more, or in another order, than our manifests do",
+            ))
+        }
+    }
+}
+
+fn empty_config() -> wire::Descriptor {
+    wire::Descriptor {
+        media_type: EMPTY_TYPE.to_owned(),
+        digest: Digest::of(EMPTY_CONFIG).to_string(),
+        size: EMPTY_CONFIG.len() as u64,
+        annotations: BTreeMap::new(),
+    }
+}
+
+mod wire {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct Manifest {
+        pub(super) schema_version: u32,
+        pub(super) media_type: String,
+        pub(super) artifact_type: String,
+        pub(super) config: Descriptor,
+        pub(super) layers: Vec<Descriptor>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct Descriptor {
+        pub(super) media_type: String,
+        pub(super) digest: String,
+        pub(super) size: u64,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        pub(super) annotations: BTreeMap<String, String>,
+    }
+}
+
+/// Why files are no artifact.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArtifactError {
+    /// No files.
+    #[error("there is no file in it")]
+    Empty,
+    /// Too many files.
+    #[error("there are more than {FILES_MAX} files in it")]
+    TooMany,
+    /// A name that is not fit.
+    #[error("`{0}` is not a plain relative name")]
+    Path(String),
+    /// A manifest that is not JSON.
+    #[error("its manifest can't be read")]
+    Json(#[source] json::Error),
+    /// A manifest that is not one of ours.
+    #[error("its manifest is not one of ours: {0}")]
+    Manifest(&'static str),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifact(names: &[&str]) -> Artifact {
+        let entry = |name: &&str| {
+            (
+                TreePath::new(name).unwrap(),
+                FileEntry {
+                    digest: Digest::of(name.as_bytes()),
+                    size_bytes: 1,
+                },
+            )
+        };
+        Artifact::new(Kind::Model, names.iter().map(entry).collect()).unwrap()
+    }
+
+    #[test]
+    fn the_manifest_is_the_name() {
+        let one = artifact(&["a/b", "c"]);
+        assert_eq!(Artifact::from_manifest(&one.manifest()), Ok(one.clone()));
+        assert_ne!(one.digest(), artifact(&["a/b", "d"]).digest());
+        let spaced = String::from_utf8(one.manifest())
+            .unwrap()
+            .replace("\"layers\":", "\"layers\": ");
+        assert!(Artifact::from_manifest(spaced.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_signing_root_is_the_specifications() {
+        // Written by model_signing 1.1.1 over three files.
+        let hex = [
+            "6102b7b977af452ba2973005c4d51e7c9cf9b788557fcf7dab3585b98cda16fe",
+            "1a25953465ab671d54b30108a9951b5500fa40994098ef9463853004da7933e1",
+            "18d1482a2fd98564431c3caaf25353f2da146e5abd45638a1121fabe7cd85200",
+        ];
+        let names = ["config.json", "tokenizer/vocab.txt", "weights.bin"];
+        let files = names.iter().zip(hex).map(|(name, hex)| {
+            (
+                TreePath::new(name).unwrap(),
+                FileEntry {
+                    digest: Digest::from_hex(hex).unwrap(),
+                    size_bytes: 0,
+                },
+            )
+        });
+        let artifact = Artifact::new(Kind::Model, files.collect()).unwrap();
+        assert_eq!(
+            artifact.signing_root().hex(),
+            "5d0cb4099b61773c4208d2a08c40a77c1b5ce7dffc211c29c09973f48d6dd84e"
+        );
+    }
+
+    #[test]
+    fn names_that_lead_out_are_refused() {
+        for bad in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "..",
+            "a/../b",
+            "./a",
+            "a\0",
+            "a\nb",
+            &"x".repeat(5000),
+        ] {
+            assert!(TreePath::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(TreePath::new("..a/b:c é").is_ok());
+    }
+}

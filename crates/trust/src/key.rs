@@ -1,0 +1,320 @@
+//! Keys: ECDSA P-256, verified by AWS-LC, made and signed with by RustCrypto (deterministic, RFC 6979).
+
+use std::fmt;
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use digest::Digest;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{DerSignature, SigningKey};
+use p256::elliptic_curve::sec1::ToSec1Point;
+use p256::pkcs8::{
+    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding,
+};
+use pkcs8::pkcs5::{pbes2, scrypt};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
+use zeroize::Zeroizing;
+
+use crate::bundle::Bundle;
+use crate::dsse::{Envelope, PAYLOAD_TYPE};
+
+/// A PEM file of one key is some hundreds of bytes.
+const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
+const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+
+/// The name of a public key: SHA-256 of its PEM text, as OpenSSF model signing has it (the bundle's `hint`).
+pub type KeyId = Digest;
+
+/// Signs. What holds the key is its own business: a file here; a token or a key service are others.
+pub trait Signer {
+    /// The public half of the key that signs.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Signs these bytes (DSSE's pre-authentication encoding): ECDSA over their SHA-256, in DER.
+    ///
+    /// # Errors
+    /// What holds the key does not answer.
+    fn sign(&self, signed_bytes: &[u8]) -> Result<Vec<u8>, KeyError>;
+
+    /// Seals a statement's bytes into a bundle.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    fn seal(&self, payload: Vec<u8>) -> Result<Bundle, KeyError> {
+        let payload_type = PAYLOAD_TYPE.to_owned();
+        let mut envelope = Envelope {
+            payload_type,
+            payload,
+            signatures: Vec::new(),
+        };
+        envelope
+            .signatures
+            .push(self.sign(&envelope.signed_bytes())?);
+        Ok(Bundle::new(envelope, self.public_key().id()))
+    }
+}
+
+/// A P-256 public key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    pem: String,
+    point: Vec<u8>,
+    id: KeyId,
+}
+
+impl PublicKey {
+    /// Reads a PEM `SubjectPublicKeyInfo`.
+    ///
+    /// # Errors
+    /// It is anything else, or a key of another curve.
+    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
+        if pem.len() > PEM_SIZE_BYTES_MAX {
+            return Err(KeyError::NotAPublicKey);
+        }
+        let key = p256::PublicKey::from_public_key_pem(pem).map_err(|_| KeyError::NotAPublicKey)?;
+        Self::from_key(&key)
+    }
+
+    fn from_key(key: &p256::PublicKey) -> Result<Self, KeyError> {
+        let pem = key
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|_| KeyError::NotAPublicKey)?;
+        let point = key.to_sec1_point(false).as_bytes().to_vec();
+        let id = Digest::of(pem.as_bytes());
+        Ok(Self { pem, point, id })
+    }
+
+    /// The key as PEM, as `openssl ec -pubout` writes it.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The key's name.
+    #[must_use]
+    pub const fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// Whether this key made this signature (DER) over these bytes.
+    #[must_use]
+    pub fn verifies(&self, signed_bytes: &[u8], signature: &[u8]) -> bool {
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point);
+        key.verify(signed_bytes, signature).is_ok()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey(p256:{})", self.id.short())
+    }
+}
+
+/// A P-256 private key in memory. Wiped when dropped; never printed.
+pub struct PrivateKey {
+    key: SigningKey,
+    public: PublicKey,
+}
+
+/// Fresh randomness that encrypting a key takes.
+#[derive(Debug, Clone, Copy)]
+pub struct EncryptionSeed {
+    /// For the key derivation.
+    pub salt: [u8; 16],
+    /// For the cipher.
+    pub iv: [u8; 16],
+}
+
+impl PrivateKey {
+    /// Makes a key of 32 fresh random bytes.
+    ///
+    /// # Errors
+    /// The bytes are no valid scalar, which happens once in 2^32 draws: draw again.
+    pub fn from_random(random: &[u8; 32]) -> Result<Self, KeyError> {
+        let secret = p256::SecretKey::from_slice(random).map_err(|_| KeyError::NotAPrivateKey)?;
+        Self::from_secret(&secret)
+    }
+
+    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2).
+    ///
+    /// # Errors
+    /// It is no such key, of another curve, encrypted and no password is there, or the password is wrong.
+    pub fn from_pem(pem: &str, password: Option<&str>) -> Result<Self, KeyError> {
+        if pem.len() > PEM_SIZE_BYTES_MAX {
+            return Err(KeyError::NotAPrivateKey);
+        }
+        let secret = if looks_encrypted(pem) {
+            let password = password.ok_or(KeyError::PasswordMissing)?;
+            let (_, der) =
+                pkcs8::SecretDocument::from_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?;
+            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes());
+            let opened = sealed
+                .map_err(|_| KeyError::NotAPrivateKey)?
+                .decrypt(password);
+            let opened = opened.map_err(|_| KeyError::PasswordWrong)?;
+            p256::SecretKey::from_pkcs8_der(opened.as_bytes())
+                .map_err(|_| KeyError::PasswordWrong)?
+        } else {
+            p256::SecretKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?
+        };
+        Self::from_secret(&secret)
+    }
+
+    fn from_secret(secret: &p256::SecretKey) -> Result<Self, KeyError> {
+        let public = PublicKey::from_key(&secret.public_key())?;
+        Ok(Self {
+            key: SigningKey::from(secret),
+            public,
+        })
+    }
+
+    /// The key as PKCS#8 PEM: encrypted (PBES2 with scrypt and AES-256-CBC, which OpenSSL reads) if a password is given.
+    ///
+    /// # Errors
+    /// The password is empty.
+    pub fn to_pem(
+        &self,
+        password: Option<(&str, EncryptionSeed)>,
+    ) -> Result<Zeroizing<String>, KeyError> {
+        let der = self
+            .key
+            .to_pkcs8_der()
+            .map_err(|_| KeyError::NotAPrivateKey)?;
+        let Some((password, seed)) = password else {
+            return der
+                .to_pem("PRIVATE KEY", LineEnding::LF)
+                .map_err(|_| KeyError::NotAPrivateKey);
+        };
+        if password.is_empty() {
+            return Err(KeyError::PasswordMissing);
+        }
+        let cost = scrypt::Params::RECOMMENDED;
+        let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &seed.salt, seed.iv);
+        let info =
+            PrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|_| KeyError::NotAPrivateKey)?;
+        let sealed =
+            info.encrypt_with_params(scheme.map_err(|_| KeyError::NotAPrivateKey)?, password);
+        let sealed = sealed.map_err(|_| KeyError::NotAPrivateKey)?;
+        sealed
+            .to_pem(ENCRYPTED_LABEL, LineEnding::LF)
+            .map_err(|_| KeyError::NotAPrivateKey)
+    }
+}
+
+impl Signer for PrivateKey {
+    fn public_key(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, signed_bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature: DerSignature = self.key.sign(signed_bytes);
+        Ok(signature.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey(p256:{})", self.public.id.short())
+    }
+}
+
+/// Whether a PEM text is an encrypted key, so that somebody can be asked for its password.
+#[must_use]
+pub fn looks_encrypted(pem: &str) -> bool {
+    pem.contains(ENCRYPTED_LABEL)
+}
+
+/// Why a key can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// The text is no P-256 public key.
+    #[error("this is not a P-256 public key in PEM")]
+    NotAPublicKey,
+    /// The text is no P-256 private key.
+    #[error("this is not a P-256 private key in PEM (PKCS#8)")]
+    NotAPrivateKey,
+    /// The key is encrypted.
+    #[error("the key is encrypted and no password was given")]
+    PasswordMissing,
+    /// The password does not open the key.
+    #[error("the password does not open the key")]
+    PasswordWrong,
+    /// What holds the key failed.
+    #[error("what holds the key does not answer: {0}")]
+    Holder(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEED: EncryptionSeed = EncryptionSeed {
+        salt: [1; 16],
+        iv: [2; 16],
+    };
+
+    fn key() -> PrivateKey {
+        PrivateKey::from_random(&[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn signs_the_same_each_time_and_verifies() {
+        let signature = key().sign(b"statement").unwrap();
+        assert_eq!(signature, key().sign(b"statement").unwrap());
+        assert!(key().public.verifies(b"statement", &signature));
+        assert!(!key().public.verifies(b"Statement", &signature));
+        for at in 0..signature.len() {
+            let mut altered = signature.clone();
+            altered[at] ^= 1;
+            assert!(!key().public.verifies(b"statement", &altered), "byte {at}");
+        }
+        let other = PrivateKey::from_random(&[8; 32]).unwrap();
+        assert!(!other.public.verifies(b"statement", &signature));
+    }
+
+    #[test]
+    fn keys_survive_pem_with_and_without_a_password() {
+        let plain = key().to_pem(None).unwrap();
+        assert_eq!(
+            PrivateKey::from_pem(&plain, None).unwrap().public,
+            key().public
+        );
+        let sealed = key().to_pem(Some(("secret", SEED))).unwrap();
+        assert!(looks_encrypted(&sealed) && !looks_encrypted(&plain));
+        assert_eq!(
+            PrivateKey::from_pem(&sealed, Some("secret"))
+                .unwrap()
+                .public,
+            key().public
+        );
+        assert_eq!(
+            PrivateKey::from_pem(&sealed, Some("Secret")).unwrap_err(),
+            KeyError::PasswordWrong
+        );
+        assert_eq!(
+            PrivateKey::from_pem(&sealed, None).unwrap_err(),
+            KeyError::PasswordMissing
+        );
+        let public = key().public;
+        assert_eq!(PublicKey::from_pem(public.pem()).unwrap(), public);
+    }
+
+    #[test]
+    fn refuses_what_is_no_key() {
+        for text in [
+            "",
+            "hello",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+        ] {
+            assert_eq!(
+                PublicKey::from_pem(text).unwrap_err(),
+                KeyError::NotAPublicKey
+            );
+            assert_eq!(
+                PrivateKey::from_pem(text, None).unwrap_err(),
+                KeyError::NotAPrivateKey
+            );
+        }
+        assert!(PrivateKey::from_random(&[0; 32]).is_err());
+        assert!(PrivateKey::from_random(&[0xff; 32]).is_err());
+    }
+}

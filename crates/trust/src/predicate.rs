@@ -1,0 +1,83 @@
+//! What can be said about a digest, one file each. Standard predicates where one fits; ours under `https://modelward.dev/`.
+
+use decode::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, Role, Subject};
+
+mod admission;
+mod dataset;
+mod deployment;
+mod model_signature;
+mod provenance;
+mod publish;
+mod recall;
+mod scan;
+mod serving;
+
+pub use admission::Admission;
+pub use dataset::Dataset;
+pub use deployment::{Deployment, GOOGLE_SERVICE_ACCOUNT};
+pub use model_signature::{Form, ModelSignature};
+pub use provenance::{
+    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    RunMetadata, SOURCE_PARAMETER,
+};
+pub use publish::{BUILD_LEVEL, PackageDescriptor, Properties, Publish};
+pub use recall::{Recall, RecallKind};
+pub use scan::{ScanReport, ScanVerdict, ScannedFile};
+pub use serving::Serving;
+
+/// Something that can be said about a digest.
+pub trait Predicate: Serialize + Sized {
+    /// The type URI that is signed along.
+    const TYPE: &'static str;
+    /// The role that a key must have to say it.
+    const ROLE: Role;
+
+    /// Reads the predicate.
+    ///
+    /// # Errors
+    /// The value has not the shape of this type.
+    fn read(value: json::Value) -> Result<Self, Error>;
+
+    /// Says whether what is said fits what it is said about.
+    ///
+    /// # Errors
+    /// It contradicts the subjects.
+    fn fits(&self, _subjects: &[Subject]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The name that the statement claims to be by, if it claims one: the key must be allowed to speak for it.
+    fn speaker(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// Reads a predicate whose shape is its type.
+fn read_as<T: DeserializeOwned>(value: json::Value) -> Result<T, Error> {
+    json::from_value(value).map_err(Error::StatementJson)
+}
+
+/// A digest in JSON as `sha256:` and hexadecimal digits.
+mod digest_text {
+    use digest::Digest;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        digest: &Digest,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(digest)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Digest, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}

@@ -1,0 +1,31 @@
+//! `https://slsa.dev/deployment/v0.1` of slsa-policy: for whom an artifact may be deployed.
+
+use std::collections::BTreeMap;
+
+use decode::json;
+use serde::{Deserialize, Serialize};
+
+use super::{Predicate, read_as};
+use crate::{Error, Role, Time};
+
+/// The scope that names a service account.
+pub const GOOGLE_SERVICE_ACCOUNT: &str = "cloud.google.com/service_account/v1";
+
+/// An artifact may be deployed where all these scopes hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// When.
+    pub creation_time: Time,
+    /// Scope type to value; all must hold. A type that the reader doesn't know must be refused.
+    pub scopes: BTreeMap<String, String>,
+}
+
+impl Predicate for Deployment {
+    const TYPE: &'static str = "https://slsa.dev/deployment/v0.1";
+    const ROLE: Role = Role::Deploy;
+
+    fn read(value: json::Value) -> Result<Self, Error> {
+        read_as(value)
+    }
+}

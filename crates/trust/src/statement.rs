@@ -1,0 +1,170 @@
+//! in-toto Statement v1: what someone says about digests.
+
+use std::collections::BTreeMap;
+
+use decode::json::{self, Limits};
+use digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::{Artifact, Error, Predicate};
+
+const TYPE: &str = "https://in-toto.io/Statement/v1";
+const SUBJECTS_MAX: usize = 100_000;
+
+/// What someone says, `predicate`, about things named by their digests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement<P> {
+    /// What it is about; at least one.
+    pub subjects: Vec<Subject>,
+    /// What is said.
+    pub predicate: P,
+}
+
+/// One thing that a statement is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name, which is for people: only the digest identifies.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// A statement of a type that this version doesn't know, or that a caller needs no more of than its type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opaque {
+    /// The predicate's type URI.
+    pub predicate_type: String,
+    /// The predicate, read but not understood.
+    pub predicate: json::Value,
+}
+
+impl<P: Predicate> Statement<P> {
+    /// The bytes to sign: compact JSON with the fields in the specification's order. Always the same for the same
+    /// statement.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let wire = WriteStatement {
+            type_: TYPE,
+            subject: self.subjects.iter().map(write_subject).collect(),
+            predicate_type: P::TYPE,
+            predicate: &self.predicate,
+        };
+        // Predicates hold strings, numbers, lists and maps with string keys, which always serialise.
+        serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// Whether it is about an artifact: about its digest, or about every one of its files. One file alone is not enough,
+    /// since two artifacts may share one.
+    #[must_use]
+    pub fn covers(&self, artifact: &Artifact) -> bool {
+        let mut files = artifact.files().values();
+        self.is_about(artifact.digest()) || files.all(|file| self.is_about(file.digest))
+    }
+
+    /// Whether one of the subjects has this digest.
+    #[must_use]
+    pub fn is_about(&self, digest: Digest) -> bool {
+        self.subjects.iter().any(|subject| subject.digest == digest)
+    }
+}
+
+impl Statement<Opaque> {
+    /// Reads a statement of any type. Says nothing about who signed it.
+    ///
+    /// # Errors
+    /// The bytes are no in-toto Statement v1 with SHA-256 subjects.
+    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
+        let wire: ReadStatement =
+            json::from_slice(payload, Limits::LARGE).map_err(Error::StatementJson)?;
+        if wire.type_ != TYPE {
+            return Err(Error::StatementShape(format!(
+                "its `_type` is `{}`, not `{TYPE}`",
+                wire.type_
+            )));
+        }
+        if wire.subject.is_empty() || wire.subject.len() > SUBJECTS_MAX {
+            return Err(Error::StatementShape(
+                "it names no subject, or too many".to_owned(),
+            ));
+        }
+        let subjects = wire
+            .subject
+            .into_iter()
+            .map(read_subject)
+            .collect::<Result<_, _>>()?;
+        let predicate = Opaque {
+            predicate_type: wire.predicate_type,
+            predicate: wire.predicate,
+        };
+        Ok(Self {
+            subjects,
+            predicate,
+        })
+    }
+
+    /// The same statement, with its predicate read as a `P`.
+    ///
+    /// # Errors
+    /// The predicate is of another type, or has not the shape of its type.
+    pub(crate) fn typed<P: Predicate>(self) -> Result<Statement<P>, Error> {
+        if self.predicate.predicate_type != P::TYPE {
+            return Err(Error::PredicateType {
+                want: P::TYPE,
+                got: self.predicate.predicate_type,
+            });
+        }
+        let predicate = P::read(self.predicate.predicate)?;
+        predicate.fits(&self.subjects)?;
+        Ok(Statement {
+            subjects: self.subjects,
+            predicate,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct WriteStatement<'a, P> {
+    #[serde(rename = "_type")]
+    type_: &'static str,
+    subject: Vec<WireSubject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: &'static str,
+    predicate: &'a P,
+}
+
+/// in-toto's parsing rules let a statement carry fields that its reader doesn't know.
+#[derive(Deserialize)]
+struct ReadStatement {
+    #[serde(rename = "_type")]
+    type_: String,
+    subject: Vec<WireSubject>,
+    #[serde(rename = "predicateType")]
+    predicate_type: String,
+    predicate: json::Value,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireSubject {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    digest: BTreeMap<String, String>,
+}
+
+fn write_subject(subject: &Subject) -> WireSubject {
+    let digest = BTreeMap::from([("sha256".to_owned(), subject.digest.hex())]);
+    WireSubject {
+        name: subject.name.clone(),
+        digest,
+    }
+}
+
+fn read_subject(wire: WireSubject) -> Result<Subject, Error> {
+    let refused =
+        || Error::StatementShape(format!("its subject `{}` has no SHA-256 digest", wire.name));
+    let hex = wire.digest.get("sha256").ok_or_else(refused)?;
+    let digest = Digest::from_hex(hex).map_err(|_| refused())?;
+    Ok(Subject {
+        name: wire.name,
+        digest,
+    })
+}

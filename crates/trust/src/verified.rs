@@ -1,0 +1,48 @@
+//! What we know, with the proof.
+
+use digest::Digest;
+
+use crate::{KeyId, Time};
+
+/// A value that this crate checked, with the proof of it. Nothing else makes one: the field is private, and there is
+/// no `Default`, `From` or `Deserialize`.
+#[derive(Debug)]
+pub struct Verified<T> {
+    value: T,
+    proof: Proof,
+}
+
+impl<T> Verified<T> {
+    pub(crate) const fn new(value: T, proof: Proof) -> Self {
+        Self { value, proof }
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// How we know it.
+    #[must_use]
+    pub const fn proof(&self) -> &Proof {
+        &self.proof
+    }
+}
+
+/// Who said it, by which root we believe them, and when that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The key that signed.
+    pub key: KeyId,
+    /// What the trust root calls that key.
+    pub key_name: String,
+    /// The names that the key may speak for.
+    pub speaks_for: Vec<String>,
+    /// The trust root, by its digest.
+    pub root: Digest,
+    /// The bundle that was checked, by its digest.
+    pub bundle: Digest,
+    /// When it was checked: a holder that lives long asks again.
+    pub at: Time,
+}

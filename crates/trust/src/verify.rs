@@ -1,0 +1,478 @@
+//! The one verb: bytes and a trust root in, a [`Verified`] out.
+
+use digest::{Digest, Listing, Sealed};
+
+use crate::artifact::{ArtifactError, FileEntry};
+use crate::predicate::{Admission, Form, ModelSignature};
+use crate::{
+    Artifact, Bundle, Code, Error, Kind, Opaque, PAYLOAD_TYPE, Predicate, Proof, Reason, RootKey,
+    Statement, Time, TreePath, TrustRoot, Verified,
+};
+
+/// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
+///
+/// # Errors
+/// One of the numbered checks fails; each has its own variant and code.
+pub fn verify<P: Predicate>(
+    bundle_bytes: &[u8],
+    root: &TrustRoot,
+    now: Time,
+) -> Result<Verified<Statement<P>>, Error> {
+    // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
+    root.check_time(now)?;
+    let bundle = Bundle::parse(bundle_bytes)?;
+    // (2) A key of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
+    let key = signing_key(&bundle, root)?;
+    // (3) That key holds now. Stops: keys that were retired.
+    check_key_time(key, now)?;
+    // (4) That key may say what is said here. Stops: a scanner's key that publishes.
+    if !key.roles.contains(&P::ROLE) {
+        return Err(Error::KeyRole {
+            key_name: key.name.clone(),
+            role: P::ROLE,
+        });
+    }
+    // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
+    let envelope = bundle.envelope();
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(Error::PayloadType {
+            got: envelope.payload_type.clone(),
+        });
+    }
+    let statement = Statement::<Opaque>::parse(&envelope.payload)?.typed::<P>()?;
+    // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
+    if let Some(claimed) = statement.predicate.speaker()
+        && !key.speaks_for.iter().any(|name| name == claimed)
+    {
+        return Err(Error::Speaker {
+            key_name: key.name.clone(),
+            claimed: claimed.to_owned(),
+        });
+    }
+    Ok(Verified::new(
+        statement,
+        proof(key, root, Digest::of(bundle_bytes), now),
+    ))
+}
+
+fn proof(key: &RootKey, root: &TrustRoot, bundle: Digest, now: Time) -> Proof {
+    Proof {
+        key: key.public_key.id(),
+        key_name: key.name.clone(),
+        speaks_for: key.speaks_for.clone(),
+        root: root.digest(),
+        bundle,
+        at: now,
+    }
+}
+
+/// The key of the root that made one of the signatures.
+fn signing_key<'a>(bundle: &Bundle, root: &'a TrustRoot) -> Result<&'a RootKey, Error> {
+    let envelope = bundle.envelope();
+    let signed_bytes = envelope.signed_bytes();
+    let signed = |key: &RootKey| {
+        envelope
+            .signatures
+            .iter()
+            .any(|signature| key.public_key.verifies(&signed_bytes, signature))
+    };
+    match bundle.hint() {
+        Some(id) => {
+            let key = root.key(id).ok_or(Error::KeyUnknown { key: Some(id) })?;
+            if signed(key) {
+                Ok(key)
+            } else {
+                Err(Error::Signature {
+                    key_name: key.name.clone(),
+                })
+            }
+        }
+        None => root
+            .keys()
+            .find(|key| signed(key))
+            .ok_or(Error::KeyUnknown { key: None }),
+    }
+}
+
+fn check_key_time(key: &RootKey, now: Time) -> Result<(), Error> {
+    let key_name = key.name.clone();
+    if now < key.valid_from {
+        return Err(Error::KeyNotYetValid {
+            key_name,
+            valid_from: key.valid_from,
+            now,
+        });
+    }
+    if now >= key.valid_until {
+        return Err(Error::KeyExpired {
+            key_name,
+            valid_until: key.valid_until,
+            now,
+        });
+    }
+    Ok(())
+}
+
+/// How a folder differs from what was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// Signed, and not there.
+    Missing {
+        /// Which file.
+        path: String,
+    },
+    /// There, and not signed.
+    Extra {
+        /// Which file.
+        path: String,
+    },
+    /// There, with other bytes.
+    Changed {
+        /// Which file.
+        path: String,
+        /// What was signed.
+        want: Digest,
+        /// What is there.
+        got: Digest,
+    },
+}
+
+impl Difference {
+    /// The difference as a reason for a no.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Missing { path } => Reason::new(
+                Code::FileMissing,
+                format!("`{path}` was signed and is not there"),
+                "get the file again from where it was signed",
+            ),
+            Self::Extra { path } => Reason::new(
+                Code::FileExtra,
+                format!("`{path}` is there and was not signed"),
+                extra_way(path),
+            ),
+            Self::Changed { path, want, got } => Reason::new(
+                Code::DigestMismatch,
+                format!("`{path}` is not the file that was signed: expected {want}, got {got}"),
+                "get the file again from where it was signed; if the change is yours, sign again",
+            ),
+        }
+    }
+}
+
+/// The files that systems leave behind have their own advice.
+fn extra_way(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name == ".DS_Store" || name.starts_with("._") || name == "Thumbs.db" {
+        "the operating system left it there: delete it"
+    } else {
+        "delete it, or sign again if it belongs to the model"
+    }
+}
+
+/// Joins a model's signature with files that were measured: the files are the signed ones, all of them and no others.
+///
+/// # Errors
+/// All differences, in the order of their paths.
+pub fn verify_tree(
+    signature: &Verified<Statement<ModelSignature>>,
+    listing: &Listing,
+) -> Result<Verified<Artifact>, Vec<Difference>> {
+    let signed = &signature.value().predicate;
+    // The released tools write `.` for a model of one file, whatever its name is here.
+    let at = |path: &str| match (signed.form(), listing.len()) {
+        (Form::SingleFile, 1) => listing.values().next(),
+        _ => listing.get(path),
+    };
+    let is_signed = |path: &str| {
+        signed.form() == Form::SingleFile && listing.len() == 1 || signed.digest_of(path).is_some()
+    };
+    let mut differences = Vec::new();
+    for (path, want) in signed.resources() {
+        match at(path) {
+            None => differences.push(Difference::Missing {
+                path: path.to_owned(),
+            }),
+            Some(got) if got.digest() != want => {
+                differences.push(Difference::Changed {
+                    path: path.to_owned(),
+                    want,
+                    got: got.digest(),
+                });
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = listing.keys().filter(|path| !is_signed(path));
+    differences.extend(extra.map(|path| Difference::Extra { path: path.clone() }));
+    if !differences.is_empty() {
+        differences.sort_by(|a, b| path_of(a).cmp(path_of(b)));
+        return Err(differences);
+    }
+    // Signed names are checked when the signature is read, and there is at least one.
+    let artifact = Artifact::from_listing(Kind::Model, listing);
+    artifact
+        .map(|artifact| Verified::new(artifact, signature.proof().clone()))
+        .map_err(|_| Vec::new())
+}
+
+fn path_of(difference: &Difference) -> &str {
+    match difference {
+        Difference::Missing { path }
+        | Difference::Extra { path }
+        | Difference::Changed { path, .. } => path,
+    }
+}
+
+/// Joins an admission with sealed bytes: these bytes are the admitted model's file of this name.
+///
+/// # Errors
+/// The admission is of another model, or the bytes are others than it names.
+pub fn verify_sealed(
+    admission: &Verified<Statement<Admission>>,
+    manifest: &[u8],
+    name: &str,
+    sealed: Sealed,
+) -> Result<Verified<Sealed>, Reason> {
+    let admitted = |digest| admission.value().is_about(digest);
+    let unknown = |cause: ArtifactError| {
+        Reason::new(
+            Code::SubjectMismatch,
+            format!("the model's manifest can't be used: {cause}"),
+            "",
+        )
+    };
+    if !admitted(Digest::of(manifest)) {
+        return Err(not_admitted(Digest::of(manifest)));
+    }
+    let artifact = Artifact::from_manifest(manifest).map_err(unknown)?;
+    let path = TreePath::new(name).map_err(unknown)?;
+    match artifact.files().get(&path) {
+        Some(FileEntry { digest, .. }) if *digest == sealed.digest() => {
+            Ok(Verified::new(sealed, admission.proof().clone()))
+        }
+        Some(FileEntry { digest, .. }) => Err(Difference::Changed {
+            path: name.to_owned(),
+            want: *digest,
+            got: sealed.digest(),
+        }
+        .reason()),
+        None => Err(Difference::Extra {
+            path: name.to_owned(),
+        }
+        .reason()),
+    }
+}
+
+fn not_admitted(model: Digest) -> Reason {
+    Reason::new(
+        Code::SubjectMismatch,
+        format!("the admission is not about the model {model}"),
+        "admit this model with `modelward admit`",
+    )
+}
+
+/// Puts a statement into the bytes that a key signs and a bundle holds.
+///
+/// # Errors
+/// What holds the key does not answer.
+pub fn seal<P: Predicate>(
+    statement: &Statement<P>,
+    signer: &dyn crate::Signer,
+) -> Result<Bundle, crate::KeyError> {
+    signer.seal(statement.to_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use digest::measure_bytes;
+
+    use super::*;
+    use crate::predicate::{BuildDefinition, BuilderRef, Provenance, RunDetails, RunMetadata};
+    use crate::{PrivateKey, Role, Signer, Subject};
+
+    const NOW: i64 = 500;
+
+    fn key(seed: u8) -> PrivateKey {
+        PrivateKey::from_random(&[seed; 32]).unwrap()
+    }
+
+    fn root_key(name: &str, seed: u8, roles: &[Role]) -> RootKey {
+        RootKey {
+            name: name.into(),
+            public_key: key(seed).public_key().clone(),
+            roles: roles.to_vec(),
+            speaks_for: vec!["https://example.com/builder".into()],
+            valid_from: Time::from_unix(100),
+            valid_until: Time::from_unix(900),
+        }
+    }
+
+    fn root() -> TrustRoot {
+        TrustRoot::new(Time::from_unix(0), Time::from_unix(1000))
+            .with_key(root_key("signer", 1, &[Role::Sign]))
+            .with_key(root_key("builder", 2, &[Role::Build]))
+    }
+
+    fn listing(files: &[(&str, &str)]) -> Listing {
+        files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), measure_bytes(text.as_bytes())))
+            .collect()
+    }
+
+    fn signature(seed: u8) -> Vec<u8> {
+        let artifact =
+            Artifact::from_listing(Kind::Model, &listing(&[("a", "1"), ("b/c", "2")])).unwrap();
+        let statement =
+            ModelSignature::statement("model", &artifact, Form::Folder, vec![".git".into()]);
+        seal(&statement, &key(seed)).unwrap().to_bytes()
+    }
+
+    fn provenance(builder: &str) -> Statement<Provenance> {
+        let build_definition = BuildDefinition {
+            build_type: "https://example.com/type".into(),
+            external_parameters: BTreeMap::new(),
+            internal_parameters: BTreeMap::new(),
+            resolved_dependencies: vec![],
+        };
+        let builder = BuilderRef {
+            id: builder.into(),
+            version: BTreeMap::new(),
+        };
+        let run_details = RunDetails {
+            builder,
+            metadata: RunMetadata::default(),
+            byproducts: vec![],
+        };
+        let subject = Subject {
+            name: "m".into(),
+            digest: Digest::of(b"m"),
+        };
+        Statement {
+            subjects: vec![subject],
+            predicate: Provenance {
+                build_definition,
+                run_details,
+            },
+        }
+    }
+
+    fn check(bundle: &[u8], now: i64) -> Result<Verified<Statement<ModelSignature>>, &'static str> {
+        verify(bundle, &root(), Time::from_unix(now)).map_err(|e: Error| e.code().as_str())
+    }
+
+    #[test]
+    fn believes_the_right_key_at_the_right_time() {
+        let verified = check(&signature(1), NOW).unwrap();
+        assert_eq!(
+            (verified.proof().key_name.as_str(), verified.proof().at),
+            ("signer", Time::from_unix(NOW))
+        );
+        for (seed, now, code) in [
+            (1, -1, "root_not_yet_valid"),
+            (1, 1000, "root_expired"),
+            (1, 99, "key_not_yet_valid"),
+            (1, 900, "key_expired"),
+            (2, NOW, "key_role"),
+            (3, NOW, "key_unknown"),
+        ] {
+            assert_eq!(
+                check(&signature(seed), now).err(),
+                Some(code),
+                "{seed} {now}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_altered_byte_of_a_bundle_is_refused() {
+        let good = signature(1);
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert!(
+                check(&bad, NOW).is_err(),
+                "byte {at}: {}",
+                String::from_utf8_lossy(&bad)
+            );
+        }
+        assert!(check(&[good.as_slice(), b" {}"].concat(), NOW).is_err());
+    }
+
+    #[test]
+    fn a_key_speaks_only_for_its_names() {
+        let sealed = |builder| seal(&provenance(builder), &key(2)).unwrap().to_bytes();
+        let said = |builder| {
+            verify::<Provenance>(&sealed(builder), &root(), Time::from_unix(NOW))
+                .map(|_| ())
+                .map_err(|e| e.code().as_str())
+        };
+        assert_eq!(said("https://example.com/builder"), Ok(()));
+        assert_eq!(said("https://example.com/other"), Err("speaker_mismatch"));
+    }
+
+    #[test]
+    fn a_statement_is_not_read_as_another() {
+        let both = TrustRoot::new(Time::from_unix(0), Time::from_unix(1000)).with_key(root_key(
+            "k",
+            2,
+            &[Role::Build, Role::Sign],
+        ));
+        let sealed = seal(&provenance("https://example.com/builder"), &key(2))
+            .unwrap()
+            .to_bytes();
+        let read = verify::<ModelSignature>(&sealed, &both, Time::from_unix(NOW));
+        assert!(matches!(read, Err(Error::PredicateType { .. })));
+    }
+
+    #[test]
+    fn all_differences_are_told_in_order() {
+        let verified = check(&signature(1), NOW).unwrap();
+        assert!(verify_tree(&verified, &listing(&[("a", "1"), ("b/c", "2")])).is_ok());
+        let differences =
+            verify_tree(&verified, &listing(&[("a", "x"), (".DS_Store", "")])).unwrap_err();
+        let codes: Vec<_> = differences
+            .iter()
+            .map(|d| d.reason().code.as_str())
+            .collect();
+        assert_eq!(codes, ["file_extra", "digest_mismatch", "file_missing"]);
+    }
+
+    #[test]
+    fn a_signature_names_each_file_once_and_its_root() {
+        let artifact = Artifact::from_listing(Kind::Model, &listing(&[("a", "1")])).unwrap();
+        let statement = ModelSignature::statement("m", &artifact, Form::Folder, vec![]);
+        let good = String::from_utf8(statement.to_bytes()).unwrap();
+        let read = |text: &str| {
+            let bundle = key(1).seal(text.as_bytes().to_vec()).unwrap().to_bytes();
+            check(&bundle, NOW).map(|_| ())
+        };
+        assert_eq!(read(&good), Ok(()));
+        let root = artifact.signing_root().hex();
+        let resource = good
+            .split("\"resources\":[")
+            .nth(1)
+            .unwrap()
+            .split(']')
+            .next()
+            .unwrap()
+            .to_owned();
+        for (from, to) in [
+            (root.as_str(), "0".repeat(64)),
+            ("\"name\":\"a\"", "\"name\":\"../a\"".into()),
+            ("\"name\":\"a\"", "\"name\":\"/a\"".into()),
+            ("\"method\":\"files\"", "\"method\":\"magic\"".into()),
+            ("\"allow_symlinks\":false", "\"allow_symlinks\":true".into()),
+            (resource.as_str(), format!("{resource},{resource}")),
+            (resource.as_str(), String::new()),
+        ] {
+            let bad = good.replace(from, &to);
+            assert_ne!(bad, good);
+            assert_eq!(read(&bad), Err("statement_invalid"), "{from} -> {to}");
+        }
+    }
+}
