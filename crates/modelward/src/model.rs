@@ -63,7 +63,7 @@ impl Model {
 /// The artifact that a word on the command line means: a digest of one in the store, or what is at a path.
 pub(crate) fn artifact(word: &str, workspace: &Workspace, ui: &Ui) -> Result<(String, Artifact), Failure> {
     if let Ok(digest) = word.parse::<Digest>() {
-        let artifact = workspace.store.artifact(digest)?;
+        let artifact = workspace.artifact(digest)?;
         return Ok((digest.short(), artifact));
     }
     let model = Model::measure(Path::new(word), Kind::Model, &default_ignored(), ui)?;

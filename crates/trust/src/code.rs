@@ -101,6 +101,8 @@ codes! {
     // What the log says
     LogInconsistent "log_inconsistent" Denied 422 "The log was rewritten: its entries are not those of its checkpoint."
     LogKeyUnknown "log_key_unknown" Denied 422 "The trust root does not know this log."
+    // What the store holds
+    StoreDamaged "store_damaged" Denied 422 "The store does not hold what it says."
     // No answer: input
     Usage "usage" Error 400 "The command or request was not understood."
     JsonInvalid "json_invalid" Error 400 "The JSON can't be read, or could be read in two ways."
@@ -126,7 +128,7 @@ codes! {
     StoreMissing "store_missing" Error 404 "There is no store here."
     StoreForeign "store_foreign" Error 400 "The folder is not a store."
     StoreNewer "store_newer" Error 400 "The store was written by a newer version."
-    StoreCorrupt "store_corrupt" Error 500 "The store does not hold what it says."
+    StoreCorrupt "store_corrupt" Error 500 "The store can't be read: something in it is damaged."
     StoreFull "store_full" Error 507 "The disk is full."
     StoreReadOnly "store_read_only" Error 403 "The store can't be written."
     Io "io" Error 500 "A file can't be read or written."

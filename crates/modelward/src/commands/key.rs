@@ -7,7 +7,7 @@ use trust::{Code, PublicKey, Role, RootKey, Signer, Time, TrustRoot};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::ui::Ui;
-use crate::workspace::{Workspace, password};
+use crate::workspace::{Workspace, password, root_path};
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -199,7 +199,7 @@ pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> 
 }
 
 fn save(workspace: &Workspace, root: &TrustRoot) -> Result<(), Failure> {
-    Ok(host::trust_root::write(&workspace.store.root_path(), root)?)
+    Ok(host::trust_root::write(&root_path(&workspace.store), root)?)
 }
 
 fn described(key: &RootKey, keys: &KeyFolder) -> serde_json::Value {

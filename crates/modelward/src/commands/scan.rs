@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let workspace = if args.no_record { None } else { Workspace::open_if_there(common)? };
     let model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
     let scanned = scan_all(&model, ui)?;
-    let said = workspace.map(|workspace| record(&model, &scanned, &workspace, args.key.as_deref())).transpose()?;
+    let said = workspace.map(|workspace| record(&model, &scanned, &workspace, args.key.as_deref(), ui)).transpose()?;
     let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
     let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
     let mut answer = Answer::new(text, data(&model, &scanned, verdict, said.as_ref()));
@@ -72,13 +72,13 @@ fn scan_all(model: &Model, ui: &Ui) -> Result<Vec<Scanned>, Failure> {
     Ok(all)
 }
 
-fn record(model: &Model, scanned: &[Scanned], workspace: &Workspace, key: Option<&str>) -> Result<Said, Failure> {
+fn record(model: &Model, scanned: &[Scanned], workspace: &Workspace, key: Option<&str>, ui: &Ui) -> Result<Said, Failure> {
     let files = scanned.iter().map(stated).collect();
     let scanner = concat!("modelward ", env!("CARGO_PKG_VERSION"));
     let rules = Digest::of(&scan::rules_digest_input());
     let statement = chain::scan::statement(&model.name, &model.artifact, files, scanner, rules, workspace.now);
     let statement = statement.ok_or_else(|| Failure::error(Code::Internal, "the scanned files are not the model's", ""))?;
-    workspace.store.put_tree(Kind::Model, &model.sources(), &|_| ())?;
+    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
     workspace.say(&statement, &workspace.signer(Role::Scan, key)?)
 }
 

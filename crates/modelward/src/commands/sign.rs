@@ -42,7 +42,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         None => {
             let workspace = Workspace::open(common)?;
             let bundle = seal(&statement, &workspace.signer(Role::Sign, args.key.as_deref())?)?;
-            workspace.store.put_tree(Kind::Model, &model.sources(), &|_| ())?;
+            workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
             let said = workspace.record::<trust::predicate::ModelSignature>(&bundle)?;
             (bundle, Some(said))
         }
