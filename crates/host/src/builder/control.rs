@@ -106,30 +106,25 @@ impl Crew {
     fn start(users: &Users, key: Option<&str>, cgroup: Option<Cgroup>) -> Result<Self, Error> {
         let [(out, out_writer), (err, err_writer)] = [pipe(Stream::Out)?, pipe(Stream::Err)?];
         let (to_signer, to_observer) = line()?;
-        let mut signer = match key {
-            None => None,
-            Some(_) => Some(Process::start(
-                Role::Signer,
-                [to_observer.into(), Stdio::null()],
-            )?),
-        };
-        let mut observer = Process::start(Role::Observer, [to_signer.into(), Stdio::null()])?;
+        // The runner has the most to do, so it is first.
         let mut runner = Process::start(Role::Runner, [out_writer.into(), err_writer.into()])?;
-        let cgroup = cgroup.filter(|cgroup| cgroup.add(runner.id()).is_ok());
-        runner.release()?;
-        let mut all: Vec<_> = signer
-            .iter_mut()
-            .chain([&mut observer, &mut runner])
-            .collect();
+        let doors = cgroup.as_ref().map(Cgroup::doors).unwrap_or_default();
+        runner.release(&doors)?;
+        let mut observer = Process::start(Role::Observer, [to_signer.into(), Stdio::null()])?;
+        let signing =
+            key.map(|_| Process::start(Role::Signer, [to_observer.into(), Stdio::null()]));
+        let mut signing = signing.transpose()?;
+        let mut all = vec![&mut runner, &mut observer];
+        all.extend(&mut signing);
         for process in &mut all {
             process.admit(users)?;
         }
         for process in &mut all {
             process.await_ready()?;
         }
-        let signer = signer
-            .zip(key)
-            .map(|(process, key)| Signer::new(process, key));
+        let cgroup = cgroup.filter(|cgroup| cgroup.holds(runner.id()));
+        let signer = signing.zip(key);
+        let signer = signer.map(|(process, key)| Signer::new(process, key));
         Ok(Self {
             runner,
             observer,

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::Signal;
@@ -75,9 +76,9 @@ impl Process {
         })
     }
 
-    /// Lets a runner go on, once it is in its control group: what it sees of groups starts there.
-    pub(super) fn release(&self) -> Result<(), Error> {
-        let sent = self.channel.send(&());
+    /// Lets a runner go on, through the doors of its control group: what it sees of groups starts there.
+    pub(super) fn release(&self, doors: &[PathBuf]) -> Result<(), Error> {
+        let sent = self.channel.send(&doors);
         sent.map_err(|cause| self.failed("being released", cause))
     }
 

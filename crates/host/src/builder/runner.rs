@@ -1,7 +1,9 @@
 //! The runner: makes the namespaces, starts process 1 in them, and knows when all in them are dead.
 
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::Child;
 
 use rustix::thread::{CapabilitySet, UnshareFlags};
@@ -20,9 +22,7 @@ pub(super) fn serve() -> io::Result<()> {
 }
 
 fn start(channel: &Channel) -> Result<Child, Failure> {
-    let released = channel.receive::<()>().map_err(Failure::when("waiting"))?;
-    released
-        .ok_or_else(|| Failure::when("waiting")(io::Error::from(io::ErrorKind::UnexpectedEof)))?;
+    enter_groups(channel).map_err(Failure::when("waiting to be released"))?;
     let user = process::enter(channel, NAMESPACES)?;
     confine::keep_capabilities_over_exec()
         .map_err(Failure::when("keeping its capabilities for process 1"))?;
@@ -33,6 +33,15 @@ fn start(channel: &Channel) -> Result<Child, Failure> {
     let init = init.map_err(Failure::when("starting process 1 of the sandbox"))?;
     process::settle(user, CapabilitySet::empty())?;
     Ok(init)
+}
+
+/// Where a door is closed, this process stays outside; the control plane looks whether it is in.
+fn enter_groups(channel: &Channel) -> io::Result<()> {
+    let doors: Option<Vec<PathBuf>> = channel.receive()?;
+    for door in doors.ok_or(io::ErrorKind::UnexpectedEof)? {
+        let _ = fs::write(door, "0");
+    }
+    Ok(())
 }
 
 /// From here on only process 1 listens to the control plane. It ends when the control plane is gone, and when it ends,

@@ -87,7 +87,7 @@ impl Users {
         for role in [Role::Signer, Role::Runner] {
             let mut process = Process::start(role, [Stdio::null(), Stdio::null()])?;
             if role == Role::Runner {
-                process.release()?;
+                process.release(&[])?;
             }
             process.admit(self)?;
             process.await_ready()?;
