@@ -103,7 +103,12 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
     let predicate = Provenance {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
-            external_parameters: asked(&build.command, &build.environment, build.source.as_deref(), &build.limits),
+            external_parameters: asked(
+                &build.command,
+                &build.environment,
+                build.source.as_deref(),
+                &build.limits,
+            ),
             internal_parameters: internal(&build),
             resolved_dependencies: build.dependencies,
         },
@@ -150,9 +155,17 @@ pub fn asked(
 pub fn claims(provenance: &Provenance) -> BTreeMap<String, String> {
     let claim = |descriptor: &ResourceDescriptor| {
         let name = descriptor.name.strip_prefix(CLAIM)?;
-        Some((name.to_owned(), descriptor.annotations.get("value")?.as_str()?.to_owned()))
+        Some((
+            name.to_owned(),
+            descriptor.annotations.get("value")?.as_str()?.to_owned(),
+        ))
     };
-    provenance.run_details.byproducts.iter().filter_map(claim).collect()
+    provenance
+        .run_details
+        .byproducts
+        .iter()
+        .filter_map(claim)
+        .collect()
 }
 
 fn internal(build: &Build) -> BTreeMap<String, Value> {

@@ -58,6 +58,18 @@ pub use users::{FIRST_ID, Users, detect};
 pub const SUBCOMMANDS: [&str; 4] = ["__runner", "__observer", "__signer", INIT];
 const INIT: &str = "__init";
 
+/// Which control groups a step can be limited by here; none if none can be written.
+#[must_use]
+pub fn cgroup_version() -> Option<CgroupVersion> {
+    cgroup::Cgroup::new(&Limits::default()).map(|cgroup| cgroup.version())
+}
+
+/// The newest Landlock ABI that this kernel knows, of those that are asked for; 0 if it knows none.
+#[must_use]
+pub fn landlock_abi() -> u32 {
+    confine::landlock_abi()
+}
+
 /// Does the part of the hidden subcommand `name`. To be called first thing in `main`, before any thread is started and
 /// any file opened, when the first argument is one of [`SUBCOMMANDS`].
 #[must_use]

@@ -27,6 +27,9 @@ pub fn features() -> Vec<String> {
 mod tests {
     #[test]
     fn the_architecture_comes_first() {
-        assert_eq!(super::features().first().map(String::as_str), Some(std::env::consts::ARCH));
+        assert_eq!(
+            super::features().first().map(String::as_str),
+            Some(std::env::consts::ARCH)
+        );
     }
 }

@@ -22,10 +22,14 @@ pub struct Prediction {
     pub id: String,
     /// When it was given.
     pub at: Time,
-    /// What was asked: the route.
+    /// How it was asked for.
     pub route: String,
     /// What was answered, in short.
     pub answer: String,
+    /// The digest of the numbers that went into the model.
+    pub input: String,
+    /// The digest of the numbers that came out.
+    pub output: String,
 }
 
 /// The record of one server session.
@@ -111,6 +115,8 @@ mod tests {
             at: Time::from_unix(0),
             route: "/classify/v0".into(),
             answer: "7".into(),
+            input: String::new(),
+            output: String::new(),
         };
         record.add(&prediction(1)).unwrap();
         record.add(&prediction(2)).unwrap();

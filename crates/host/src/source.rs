@@ -21,10 +21,22 @@ impl Source {
     /// The source as something that the build read.
     #[must_use]
     pub fn dependency(&self) -> Option<ResourceDescriptor> {
-        let uri = if self.uri.starts_with("git+") { self.uri.clone() } else { format!("git+{}", self.uri) };
-        let mut descriptor = ResourceDescriptor { name: "source".to_owned(), uri, ..ResourceDescriptor::default() };
-        descriptor.digest.insert("gitCommit".to_owned(), self.commit.clone());
-        descriptor.annotations.insert("changedSince".to_owned(), json!(self.changed));
+        let uri = if self.uri.starts_with("git+") {
+            self.uri.clone()
+        } else {
+            format!("git+{}", self.uri)
+        };
+        let mut descriptor = ResourceDescriptor {
+            name: "source".to_owned(),
+            uri,
+            ..ResourceDescriptor::default()
+        };
+        descriptor
+            .digest
+            .insert("gitCommit".to_owned(), self.commit.clone());
+        descriptor
+            .annotations
+            .insert("changedSince".to_owned(), json!(self.changed));
         Some(descriptor)
     }
 }
@@ -34,21 +46,35 @@ impl Source {
 pub fn git(folder: &Path) -> Option<Source> {
     let commit = ask(folder, &["rev-parse", "--verify", "HEAD"])?;
     let changed = !ask(folder, &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
-    let uri = ask(folder, &["remote", "get-url", "origin"]).map(|uri| without_password(&uri)).unwrap_or_default();
-    Some(Source { uri, commit, changed })
+    let uri = ask(folder, &["remote", "get-url", "origin"])
+        .map(|uri| without_password(&uri))
+        .unwrap_or_default();
+    Some(Source {
+        uri,
+        commit,
+        changed,
+    })
 }
 
 fn ask(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         // A repository may configure programs to run: none of them is asked.
-        .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
+        .args([
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ])
         .args(arguments)
         .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()
         .ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// A remote may hold a password; provenance must not.
@@ -69,8 +95,14 @@ mod tests {
 
     #[test]
     fn passwords_are_left_out() {
-        assert_eq!(without_password("https://me:secret@git.example/a/b.git"), "https://git.example/a/b.git");
-        assert_eq!(without_password("git@git.example:a/b.git"), "git@git.example:a/b.git");
+        assert_eq!(
+            without_password("https://me:secret@git.example/a/b.git"),
+            "https://git.example/a/b.git"
+        );
+        assert_eq!(
+            without_password("git@git.example:a/b.git"),
+            "git@git.example:a/b.git"
+        );
     }
 
     #[test]
@@ -79,7 +111,11 @@ mod tests {
         assert_eq!(git(dir.path()), None);
         let run = |arguments: &[&str]| {
             let identity = ["-c", "user.name=n", "-c", "user.email=e@example.com"];
-            let status = Command::new("git").args(identity).args(arguments).current_dir(dir.path()).output();
+            let status = Command::new("git")
+                .args(identity)
+                .args(arguments)
+                .current_dir(dir.path())
+                .output();
             assert!(status.unwrap().status.success(), "{arguments:?}");
         };
         run(&["init", "-q"]);

@@ -19,17 +19,31 @@ macro_rules! known {
     };
 }
 
-known!(trust::Error, chain::Fault, KeyFileError, host::fetch::FetchError, policy::PolicyError);
+known!(
+    trust::Error,
+    chain::Fault,
+    KeyFileError,
+    host::fetch::FetchError,
+    policy::PolicyError
+);
 
 impl From<host::clock::ClockError> for Failure {
     fn from(error: host::clock::ClockError) -> Self {
-        Self::from_error(error.code(), &error, "set the clock: `timedatectl set-ntp true`")
+        Self::from_error(
+            error.code(),
+            &error,
+            "set the clock: `timedatectl set-ntp true`",
+        )
     }
 }
 
 impl From<host::trust_root::TrustRootError> for Failure {
     fn from(error: host::trust_root::TrustRootError) -> Self {
-        Self::from_error(error.code(), &error, "restore `trust.toml` from a backup, or make a new store")
+        Self::from_error(
+            error.code(),
+            &error,
+            "restore `trust.toml` from a backup, or make a new store",
+        )
     }
 }
 
@@ -57,7 +71,9 @@ impl From<StoreError> for Failure {
             StoreError::BlobTooLarge { .. } => Code::TooLarge,
             StoreError::ReadOnly { .. } => Code::StoreReadOnly,
             StoreError::Source(_) | StoreError::Read(_) => Code::Io,
-            StoreError::FileName { .. } | StoreError::ArtifactName { .. } | StoreError::NoFiles => Code::ModelInvalid,
+            StoreError::FileName { .. } | StoreError::ArtifactName { .. } | StoreError::NoFiles => {
+                Code::ModelInvalid
+            }
             _ => Code::StoreCorrupt,
         };
         let hint = error.hint().unwrap_or_default();

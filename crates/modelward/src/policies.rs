@@ -26,13 +26,25 @@ impl Policies {
         let mut projects = Vec::new();
         collect(folder, "", 0, &mut projects)?;
         projects.sort();
-        Ok(Self { organisation, projects })
+        Ok(Self {
+            organisation,
+            projects,
+        })
     }
 }
 
-fn collect(folder: &Path, prefix: &str, depth: usize, projects: &mut Vec<(String, Vec<u8>)>) -> Result<(), Failure> {
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    projects: &mut Vec<(String, Vec<u8>)>,
+) -> Result<(), Failure> {
     if depth == DEPTH_MAX || projects.len() > FILES_MAX {
-        return Err(Failure::error(Code::TooLarge, format!("`{}` holds too many policies", folder.display()), "name the policies' own folder"));
+        return Err(Failure::error(
+            Code::TooLarge,
+            format!("`{}` holds too many policies", folder.display()),
+            "name the policies' own folder",
+        ));
     }
     for entry in fs::read_dir(folder).map_err(|e| unreadable(folder, &e))? {
         let entry = entry.map_err(|e| unreadable(folder, &e))?;

@@ -19,7 +19,9 @@ impl<'a> Lines<'a> {
     pub(crate) fn show(&mut self, _stream: Stream, line: &str) {
         match progress(line) {
             Some((done, total)) => {
-                let bar = self.bar.get_or_insert_with(|| self.ui.count_bar("the step", total));
+                let bar = self
+                    .bar
+                    .get_or_insert_with(|| self.ui.count_bar("the step", total));
                 bar.set_length(total);
                 bar.set_position(done);
             }
@@ -47,7 +49,16 @@ fn progress(line: &str) -> Option<(u64, u64)> {
 
 /// A line of somebody else's program, with nothing in it that a terminal would obey.
 pub(crate) fn harmless(line: &str) -> String {
-    line.chars().take(400).map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+    line.chars()
+        .take(400)
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

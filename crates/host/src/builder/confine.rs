@@ -3,8 +3,8 @@
 use std::io;
 
 use landlock::{
-    ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
-    path_beneath_rules,
+    ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{DumpableBehavior, Gid, Resource, Rlimit, Uid};
 use rustix::thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets};
@@ -153,3 +153,18 @@ pub(super) fn fence_off_all_files() -> io::Result<()> {
 
 /// What newer kernels know is used, what older ones lack is left out.
 const FENCE: ABI = ABI::V6;
+/// Tries each ABI on a ruleset that nothing is bound by.
+pub(super) fn landlock_abi() -> u32 {
+    let known = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
+    let tried = |abi: &ABI| {
+        let ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        ruleset
+            .handle_access(AccessFs::from_all(*abi))
+            .and_then(Ruleset::create)
+            .is_ok()
+    };
+    let found = known.iter().position(tried);
+    found.map_or(0, |position| {
+        u32::try_from(known.len() - position).unwrap_or(0)
+    })
+}

@@ -38,7 +38,11 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let workspace = Workspace::open(common)?;
     let package = workspace.package(args.package)?;
     let package = PackageName::parse(&package).map_err(|why| {
-        Failure::error(Code::Usage, format!("`{package}` is no package: {why}"), "such as `registry.example/team/digits`")
+        Failure::error(
+            Code::Usage,
+            format!("`{package}` is no package: {why}"),
+            "such as `registry.example/team/digits`",
+        )
     })?;
     let place = workspace.place(args.environment, args.service_account)?;
     let (_, artifact) = model::artifact(&args.model, &workspace, ui)?;
@@ -50,16 +54,31 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         max_age_seconds: EVIDENCE_AGE_SECONDS_MAX,
         formats: None,
     };
-    let holds = chain::admit::Duration { seconds: workspace.settings.admission_seconds.unwrap_or(DAY_SECONDS) };
-    let verdict = chain::admit::decide(&ledger, &rules, &artifact, &workspace.root, holds, workspace.now)?;
+    let holds = chain::admit::Duration {
+        seconds: workspace.settings.admission_seconds.unwrap_or(DAY_SECONDS),
+    };
+    let verdict = chain::admit::decide(
+        &ledger,
+        &rules,
+        &artifact,
+        &workspace.root,
+        holds,
+        workspace.now,
+    )?;
     let statement = match verdict {
         Verdict::Allowed(statement) => statement,
         Verdict::Denied(denied) => return Err(denied.into()),
     };
-    let said = workspace.say(&statement, &workspace.signer(Role::Admit, args.key.as_deref())?)?;
+    let said = workspace.say(
+        &statement,
+        &workspace.signer(Role::Admit, args.key.as_deref())?,
+    )?;
     let text = format!(
         "admitted {} for `{}` in `{}` until {}\n{said}",
-        artifact.digest(), place.service_account, place.environment, statement.predicate.expires
+        artifact.digest(),
+        place.service_account,
+        place.environment,
+        statement.predicate.expires
     );
     let data = json!({"model": artifact.digest().to_string(), "environment": place.environment,
                       "serviceAccount": place.service_account, "expires": statement.predicate.expires.to_string(),

@@ -37,14 +37,33 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let package = workspace.package(args.package)?;
     let (_, artifact) = model::artifact(&args.model, &workspace, ui)?;
     let ledger = workspace.ledger()?;
-    let verdict = chain::deploy::decide(&ledger, &policies, &args.policy, &package, &artifact, workspace.now)?;
+    let verdict = chain::deploy::decide(
+        &ledger,
+        &policies,
+        &args.policy,
+        &package,
+        &artifact,
+        workspace.now,
+    )?;
     let statement = match verdict {
         Verdict::Allowed(statement) => statement,
         Verdict::Denied(denied) => return Err(denied.into()),
     };
-    let said = workspace.say(&statement, &workspace.signer(Role::Deploy, args.key.as_deref())?)?;
-    let scopes: Vec<String> = statement.predicate.scopes.iter().map(|(scope, value)| format!("{scope} = {value}")).collect();
-    let text = format!("{} may be deployed where {}\n{said}", artifact.digest(), scopes.join(" and "));
+    let said = workspace.say(
+        &statement,
+        &workspace.signer(Role::Deploy, args.key.as_deref())?,
+    )?;
+    let scopes: Vec<String> = statement
+        .predicate
+        .scopes
+        .iter()
+        .map(|(scope, value)| format!("{scope} = {value}"))
+        .collect();
+    let text = format!(
+        "{} may be deployed where {}\n{said}",
+        artifact.digest(),
+        scopes.join(" and ")
+    );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "scopes": statement.predicate.scopes,
                       "statement": said.data()});
     Ok(Answer::new(text, data))

@@ -35,18 +35,33 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let files = Policies::read(&args.policies)?;
     let policies = PublishPolicies::parse(&files.organisation, &files.projects)?;
     let package = workspace.package(args.package)?;
-    let environment = args.environment.or_else(|| workspace.settings.environment.clone());
+    let environment = args
+        .environment
+        .or_else(|| workspace.settings.environment.clone());
     let (_, artifact) = model::artifact(&args.model, &workspace, ui)?;
     let ledger = workspace.ledger()?;
-    let verdict = chain::publish::decide(&ledger, &policies, &package, environment.as_deref(), &artifact, workspace.now)?;
+    let verdict = chain::publish::decide(
+        &ledger,
+        &policies,
+        &package,
+        environment.as_deref(),
+        &artifact,
+        workspace.now,
+    )?;
     let statement = match verdict {
         Verdict::Allowed(statement) => statement,
         Verdict::Denied(denied) => return Err(denied.into()),
     };
     let level = statement.predicate.build_level();
-    let said = workspace.say(&statement, &workspace.signer(Role::Publish, args.key.as_deref())?)?;
+    let said = workspace.say(
+        &statement,
+        &workspace.signer(Role::Publish, args.key.as_deref())?,
+    )?;
     let place = environment.as_deref().unwrap_or("any environment");
-    let text = format!("published {} as `{package}` for {place} at SLSA Build L{level}\n{said}", artifact.digest());
+    let text = format!(
+        "published {} as `{package}` for {place} at SLSA Build L{level}\n{said}",
+        artifact.digest()
+    );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "environment": environment,
                       "level": level, "statement": said.data()});
     Ok(Answer::new(text, data))

@@ -77,7 +77,9 @@ pub(crate) struct Args {
 /// Does the part of one of the builder's own processes, if that is what this process was started for.
 pub(crate) fn builder_process() -> Option<ExitCode> {
     let name = std::env::args().nth(1)?;
-    builder::SUBCOMMANDS.contains(&name.as_str()).then(|| builder::entry(&name))
+    builder::SUBCOMMANDS
+        .contains(&name.as_str())
+        .then(|| builder::entry(&name))
 }
 
 /// Everything about a run that is known before it.
@@ -94,7 +96,10 @@ struct Plan {
 pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let inputs = inputs(&args, &workspace)?;
-    let artifacts: Vec<Artifact> = inputs.iter().map(|(_, _, artifact)| artifact.clone()).collect();
+    let artifacts: Vec<Artifact> = inputs
+        .iter()
+        .map(|(_, _, artifact)| artifact.clone())
+        .collect();
     if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
         return Err(denied.into());
     }
@@ -107,20 +112,37 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     }
     let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
     let key = workspace.private_pem(&key_name)?;
-    let users = Users::detect(workspace.settings.builder_uid_base.unwrap_or(builder::FIRST_ID)).map_err(failed)?;
+    let users = Users::detect(
+        workspace
+            .settings
+            .builder_uid_base
+            .unwrap_or(builder::FIRST_ID),
+    )
+    .map_err(failed)?;
     let mut lines = Lines::new(ui);
     let started = host::clock::now()?;
-    let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| lines.show(stream, line));
+    let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| {
+        lines.show(stream, line)
+    });
     lines.finish();
     let mut ran = ran.map_err(failed)?;
     let statement = statement(&args, &plan, &ran, started)?;
     let bundle = ran.sign(&statement.to_bytes()).map_err(failed)?;
-    let files = ran.outputs.keys().map(|name| (name.clone(), ran.staged().join(name))).collect();
+    let files = ran
+        .outputs
+        .keys()
+        .map(|name| (name.clone(), ran.staged().join(name)))
+        .collect();
     let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
     let said = workspace.record::<Provenance>(&bundle)?;
     write_to(&args, &artifact, &workspace)?;
-    let build = Recorded { said, isolation: ran.profile.isolation.as_str().to_owned(), claims: ran.claims.clone(),
-                           seconds: ran.seconds, cpu_seconds: ran.cpu_seconds };
+    let build = Recorded {
+        said,
+        isolation: ran.profile.isolation.as_str().to_owned(),
+        claims: ran.claims.clone(),
+        seconds: ran.seconds,
+        cpu_seconds: ran.cpu_seconds,
+    };
     Ok(answer(&args.name, &artifact, &build, false))
 }
 
@@ -134,14 +156,28 @@ struct Recorded {
 }
 
 fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> Answer {
-    let how = if reused { "unchanged, reused" } else { "trained" };
-    let claims: Vec<String> = build.claims.iter().map(|(name, value)| format!("{name} {}", value.trim())).collect();
+    let how = if reused {
+        "unchanged, reused"
+    } else {
+        "trained"
+    };
+    let claims: Vec<String> = build
+        .claims
+        .iter()
+        .map(|(name, value)| format!("{name} {}", value.trim()))
+        .collect();
     let text = format!(
         "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
-        artifact.digest(), claims.join(", "), build.isolation, build.said
+        artifact.digest(),
+        claims.join(", "),
+        build.isolation,
+        build.said
     );
-    let outputs: BTreeMap<String, String> =
-        artifact.files().iter().map(|(path, file)| (path.to_string(), file.digest.to_string())).collect();
+    let outputs: BTreeMap<String, String> = artifact
+        .files()
+        .iter()
+        .map(|(path, file)| (path.to_string(), file.digest.to_string()))
+        .collect();
     let data = json!({"model": artifact.digest().to_string(), "outputs": outputs, "claims": build.claims, "reused": reused,
                       "isolation": build.isolation, "seconds": build.seconds, "cpuSeconds": build.cpu_seconds,
                       "builder": chain::train::WORKSTATION, "statement": build.said.data()});
@@ -151,14 +187,22 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
 /// Each input's name in the step, the data set's own name, and the data set.
 fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Artifact)>, Failure> {
     let input = |word: &String| {
-        let (inside, wanted) = word.split_once('=').map_or((None, word.as_str()), |(inside, wanted)| (Some(inside), wanted));
+        let (inside, wanted) = word
+            .split_once('=')
+            .map_or((None, word.as_str()), |(inside, wanted)| {
+                (Some(inside), wanted)
+            });
         let (name, artifact) = dataset::find(wanted, workspace)?;
         Ok((inside.unwrap_or(&name).to_owned(), name, artifact))
     };
     args.inputs.iter().map(input).collect()
 }
 
-fn plan(args: &Args, inputs: &[(String, String, Artifact)], workspace: &Workspace) -> Result<Plan, Failure> {
+fn plan(
+    args: &Args,
+    inputs: &[(String, String, Artifact)],
+    workspace: &Workspace,
+) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
     let root = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
@@ -174,11 +218,28 @@ fn plan(args: &Args, inputs: &[(String, String, Artifact)], workspace: &Workspac
     for (inside, name, artifact) in inputs {
         let folder = staging.path().join("in").join(inside);
         workspace.lay_out(artifact, &folder)?;
-        let files = artifact.files().iter().map(|(path, file)| (path.to_string(), file.digest)).collect();
-        step_inputs.push(Input { name: inside.clone(), source: folder, expected: Expected::Folder(files), executable: false });
-        dependencies.push(ResourceDescriptor::new(name, &format!("modelward:dataset/{name}"), artifact.digest()));
+        let files = artifact
+            .files()
+            .iter()
+            .map(|(path, file)| (path.to_string(), file.digest))
+            .collect();
+        step_inputs.push(Input {
+            name: inside.clone(),
+            source: folder,
+            expected: Expected::Folder(files),
+            executable: false,
+        });
+        dependencies.push(ResourceDescriptor::new(
+            name,
+            &format!("modelward:dataset/{name}"),
+            artifact.digest(),
+        ));
         let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| {
-            ResourceDescriptor::new(&format!("{name}/{path}"), &format!("modelward:dataset/{name}#{path}"), file.digest)
+            ResourceDescriptor::new(
+                &format!("{name}/{path}"),
+                &format!("modelward:dataset/{name}#{path}"),
+                file.digest,
+            )
         };
         dependencies.extend(artifact.files().iter().map(file));
     }
@@ -188,14 +249,34 @@ fn plan(args: &Args, inputs: &[(String, String, Artifact)], workspace: &Workspac
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
     std::fs::create_dir_all(&runs)?;
-    let step = Step { root, inputs: step_inputs, command: args.command.clone(), env: environment.clone(), limits, runs };
-    let source = args.source.clone().or_else(|| source.map(|source| source.uri));
+    let step = Step {
+        root,
+        inputs: step_inputs,
+        command: args.command.clone(),
+        env: environment.clone(),
+        limits,
+        runs,
+    };
+    let source = args
+        .source
+        .clone()
+        .or_else(|| source.map(|source| source.uri));
     let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
-    Ok(Plan { step, environment, source, dependencies, limits, _staging: staging })
+    Ok(Plan {
+        step,
+        environment,
+        source,
+        dependencies,
+        limits,
+        _staging: staging,
+    })
 }
 
 fn source(args: &Args) -> Option<Source> {
-    let folder = args.source_folder.clone().unwrap_or_else(|| PathBuf::from("."));
+    let folder = args
+        .source_folder
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."));
     let mut found = host::source::git(&folder)?;
     if let Some(uri) = &args.source {
         found.uri.clone_from(uri);
@@ -210,9 +291,17 @@ fn root(args: &Args, workspace: &Workspace, staging: &Path) -> Result<RootTree, 
     }
     let program = program(args)?;
     let folder = staging.join("root");
-    let included: Vec<PathBuf> = args.included.iter().map(std::path::absolute).collect::<Result<_, _>>()?;
+    let included: Vec<PathBuf> = args
+        .included
+        .iter()
+        .map(std::path::absolute)
+        .collect::<Result<_, _>>()?;
     let made = host::root::closure(&[program], &included, &folder).map_err(root_failed)?;
-    let kept = workspace.store.path().join("roots").join(made.root.digest().hex());
+    let kept = workspace
+        .store
+        .path()
+        .join("roots")
+        .join(made.root.digest().hex());
     if !kept.exists() {
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
         std::fs::rename(&folder, &kept)?;
@@ -228,15 +317,27 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
         return std::fs::canonicalize(&path).map_err(|e| crate::model::unreadable(&path, &e));
     }
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| Failure::error(Code::NotFound, format!("there is no program `{name}`"), "give its path"))
+    let found = std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Failure::error(
+            Code::NotFound,
+            format!("there is no program `{name}`"),
+            "give its path",
+        )
+    })
 }
 
 fn root_dependency(root: &RootTree, args: &Args) -> Result<ResourceDescriptor, Failure> {
     let mut descriptor = ResourceDescriptor::new("step root", "modelward:root", root.digest());
     let reproducible = args.root.is_some();
-    descriptor.annotations.insert("kind".to_owned(), json!(root.kind().as_str()));
-    descriptor.annotations.insert("reproducible".to_owned(), json!(reproducible));
+    descriptor
+        .annotations
+        .insert("kind".to_owned(), json!(root.kind().as_str()));
+    descriptor
+        .annotations
+        .insert("reproducible".to_owned(), json!(reproducible));
     Ok(descriptor)
 }
 
@@ -246,10 +347,20 @@ fn program_dependency(root: &RootTree, args: &Args) -> Result<Option<ResourceDes
         // It is part of the tree, whose digest covers it; it is named apart where it has a path.
         let inside = root.path().join(name.trim_start_matches('/'));
         let measured = digest::measure_file(&inside).ok();
-        return Ok(measured.map(|measured| ResourceDescriptor::new(name, &format!("modelward:program/{name}"), measured.digest())));
+        return Ok(measured.map(|measured| {
+            ResourceDescriptor::new(
+                name,
+                &format!("modelward:program/{name}"),
+                measured.digest(),
+            )
+        }));
     }
     let measured = digest::measure_file(&program(args)?)?;
-    Ok(Some(ResourceDescriptor::new(name, &format!("modelward:program/{}", file_name(name)), measured.digest())))
+    Ok(Some(ResourceDescriptor::new(
+        name,
+        &format!("modelward:program/{}", file_name(name)),
+        measured.digest(),
+    )))
 }
 
 fn file_name(path: &str) -> &str {
@@ -267,17 +378,31 @@ fn environment(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
     ]);
     for word in &args.environment {
         let Some((name, value)) = word.split_once('=') else {
-            return Err(Failure::error(Code::Usage, format!("`{word}` is no variable"), "write `--env NAME=VALUE`"));
+            return Err(Failure::error(
+                Code::Usage,
+                format!("`{word}` is no variable"),
+                "write `--env NAME=VALUE`",
+            ));
         };
         environment.insert(name.to_owned(), value.to_owned());
     }
     Ok(environment)
 }
 
-fn statement(args: &Args, plan: &Plan, ran: &Ran, started: trust::Time) -> Result<Statement<Provenance>, Failure> {
-    let outputs: BTreeMap<String, Digest> = ran.outputs.iter().map(|(name, seen)| (name.clone(), seen.digest)).collect();
+fn statement(
+    args: &Args,
+    plan: &Plan,
+    ran: &Ran,
+    started: trust::Time,
+) -> Result<Statement<Provenance>, Failure> {
+    let outputs: BTreeMap<String, Digest> = ran
+        .outputs
+        .iter()
+        .map(|(name, seen)| (name.clone(), seen.digest))
+        .collect();
     let finished = host::clock::now()?;
-    let invocation = Digest::of(format!("{started} {finished} {:?} {}", outputs, std::process::id()).as_bytes());
+    let invocation =
+        Digest::of(format!("{started} {finished} {:?} {}", outputs, std::process::id()).as_bytes());
     let build = Build {
         command: args.command.clone(),
         environment: plan.environment.clone(),
@@ -295,14 +420,23 @@ fn statement(args: &Args, plan: &Plan, ran: &Ran, started: trust::Time) -> Resul
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     chain::train::statement(build).ok_or_else(|| {
-        Failure::error(Code::OutputRefused, "the step left nothing under /out", "have it write its model there")
+        Failure::error(
+            Code::OutputRefused,
+            "the step left nothing under /out",
+            "have it write its model there",
+        )
     })
 }
 
 /// An earlier build that was asked the very same, and whose outputs are still here.
 fn reusable(plan: &Plan, workspace: &Workspace) -> Result<Option<(Artifact, Recorded)>, Failure> {
     let ledger = workspace.ledger()?;
-    let wanted = chain::train::asked(&plan.step.command, &plan.environment, plan.source.as_deref(), &plan.limits);
+    let wanted = chain::train::asked(
+        &plan.step.command,
+        &plan.environment,
+        plan.source.as_deref(),
+        &plan.limits,
+    );
     let features = json!(host::cpu::features());
     for logged in ledger.all::<Provenance>().believed.into_iter().rev() {
         let statement = logged.statement.value();
@@ -314,15 +448,33 @@ fn reusable(plan: &Plan, workspace: &Workspace) -> Result<Option<(Artifact, Reco
             artifact.kind() == Kind::Model
                 && artifact.files().len() == statement.subjects.len()
                 && statement.covers(artifact)
-                && artifact.files().values().all(|file| workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes))
+                && artifact.files().values().all(|file| {
+                    workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes)
+                })
         });
         if let (true, Some(artifact)) = (same, made)
             && chain::recall::recalled(&ledger, artifact)?.is_empty()
         {
-            let said = Said { bundle: logged.statement.proof().bundle, log_index: logged.index };
-            let isolation = statement.predicate.isolation().map_or("", |isolation| isolation.as_str()).to_owned();
+            let said = Said {
+                bundle: logged.statement.proof().bundle,
+                log_index: logged.index,
+            };
+            let isolation = statement
+                .predicate
+                .isolation()
+                .map_or("", |isolation| isolation.as_str())
+                .to_owned();
             let claims = chain::train::claims(&statement.predicate);
-            return Ok(Some((artifact.clone(), Recorded { said, isolation, claims, seconds: 0.0, cpu_seconds: 0.0 })));
+            return Ok(Some((
+                artifact.clone(),
+                Recorded {
+                    said,
+                    isolation,
+                    claims,
+                    seconds: 0.0,
+                    cpu_seconds: 0.0,
+                },
+            )));
         }
     }
     Ok(None)
@@ -336,27 +488,56 @@ fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(
 }
 
 fn root_failed(error: host::root::Error) -> Failure {
-    Failure::from_error(Code::Io, &error, "name what is missing with `--include`, or give a whole tree with `--root`")
+    Failure::from_error(
+        Code::Io,
+        &error,
+        "name what is missing with `--include`, or give a whole tree with `--root`",
+    )
 }
 
 fn failed(error: builder::Error) -> Failure {
     let (code, way) = match &error {
-        builder::Error::NoSandbox { .. } => (Code::SandboxUnavailable, "`modelward doctor` says what is missing"),
+        builder::Error::NoSandbox { .. } => (
+            Code::SandboxUnavailable,
+            "`modelward doctor` says what is missing",
+        ),
         builder::Error::StepFailed { stderr_tail, .. } => {
             let said = stderr_tail.lines().last().unwrap_or_default();
-            let message = format!("{error}; the last it said: {}", crate::step_lines::harmless(said));
-            return Failure::Denied(trust::Denied::because(trust::Reason::new(Code::StepFailed, message, "mend the program, and run it again")));
+            let message = format!(
+                "{error}; the last it said: {}",
+                crate::step_lines::harmless(said)
+            );
+            return Failure::Denied(trust::Denied::because(trust::Reason::new(
+                Code::StepFailed,
+                message,
+                "mend the program, and run it again",
+            )));
         }
-        builder::Error::Violation { .. } => (Code::StepViolation, "take out what reaches for the network or other processes"),
-        builder::Error::LeftProcesses { .. } => (Code::StepLeftProcesses, "have the program wait for all that it starts"),
-        builder::Error::TimedOut { .. } | builder::Error::OutOfCpu { .. } | builder::Error::OutOfMemory { .. } => {
-            (Code::StepOverLimit, "give it more with `--wall`, `--cpu` or `--memory`")
-        }
+        builder::Error::Violation { .. } => (
+            Code::StepViolation,
+            "take out what reaches for the network or other processes",
+        ),
+        builder::Error::LeftProcesses { .. } => (
+            Code::StepLeftProcesses,
+            "have the program wait for all that it starts",
+        ),
+        builder::Error::TimedOut { .. }
+        | builder::Error::OutOfCpu { .. }
+        | builder::Error::OutOfMemory { .. } => (
+            Code::StepOverLimit,
+            "give it more with `--wall`, `--cpu` or `--memory`",
+        ),
         builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
             (Code::OutputRefused, "leave plain files and folders only")
         }
-        builder::Error::InputMismatch { .. } => (Code::DigestMismatch, "the store's copy is damaged: `modelward store verify`"),
-        builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (Code::Usage, "check the command; `--include` brings files of this host in"),
+        builder::Error::InputMismatch { .. } => (
+            Code::DigestMismatch,
+            "the store's copy is damaged: `modelward store verify`",
+        ),
+        builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (
+            Code::Usage,
+            "check the command; `--include` brings files of this host in",
+        ),
         _ => (Code::Io, "run it again; if it stays, report it"),
     };
     Failure::from_error(code, &error, way)
