@@ -6,7 +6,9 @@
 
 mod closure;
 pub mod elf;
+mod place;
 mod tree;
 
 pub use closure::{Closure, closure};
+pub use place::{place, remove};
 pub use tree::{Error, Kind, REPLACED, RootTree};

@@ -21,6 +21,9 @@ use crate::step_lines::Lines;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
 
+/// What lies there lies there on every host.
+const SYSTEM_FOLDERS: [&str; 5] = ["/usr", "/bin", "/sbin", "/lib", "/opt"];
+
 /// Run a training program in a sandbox, and say what went in and came out
 ///
 /// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
@@ -36,9 +39,9 @@ pub(crate) struct Args {
     /// The folder that the model is written to; it is in the store in any case
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// A file or folder of this host that the step sees too, at the same path
-    #[arg(long = "include", value_name = "PATH")]
-    included: Vec<PathBuf>,
+    /// A file or folder of this host that the step sees too, at the same path or at the one after `=`
+    #[arg(long = "include", value_name = "PATH[=INSIDE]")]
+    included: Vec<String>,
     /// The tree that the step sees as `/`, instead of one made of the program and its libraries
     #[arg(long, value_name = "DIR", conflicts_with = "included")]
     root: Option<PathBuf>,
@@ -126,7 +129,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     });
     lines.finish();
     let mut ran = ran.map_err(failed)?;
-    let statement = statement(&args, &plan, &ran, started)?;
+    let statement = statement(&plan, &ran, started)?;
     let bundle = ran.sign(&statement.to_bytes()).map_err(failed)?;
     let files = ran
         .outputs
@@ -204,7 +207,7 @@ fn plan(
     workspace: &Workspace,
 ) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
-    let root = root(args, workspace, staging.path())?;
+    let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
     let limits = Limits {
         wall: Duration::from_secs(args.wall),
@@ -252,7 +255,7 @@ fn plan(
     let step = Step {
         root,
         inputs: step_inputs,
-        command: args.command.clone(),
+        command,
         env: environment.clone(),
         limits,
         runs,
@@ -284,29 +287,65 @@ fn source(args: &Args) -> Option<Source> {
     Some(found)
 }
 
-/// The step's root: a tree that was given, or the program with its loader and libraries, made once and kept.
-fn root(args: &Args, workspace: &Workspace, staging: &Path) -> Result<RootTree, Failure> {
+/// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and
+/// kept. A program of no system folder stands under /usr/local/bin there, so that where it lies here tells nothing.
+fn root(
+    args: &Args,
+    workspace: &Workspace,
+    staging: &Path,
+) -> Result<(RootTree, Vec<String>), Failure> {
+    let mut command = args.command.clone();
     if let Some(folder) = &args.root {
-        return RootTree::measure(folder, host::root::Kind::Tree).map_err(root_failed);
+        let tree = RootTree::measure(folder, host::root::Kind::Tree).map_err(root_failed)?;
+        return Ok((tree, command));
     }
     let program = program(args)?;
     let folder = staging.join("root");
-    let included: Vec<PathBuf> = args
+    let (same, moved): (Vec<_>, Vec<_>) = args
         .included
         .iter()
-        .map(std::path::absolute)
+        .map(|word| placement(word))
+        .partition(|(from, to)| from == to);
+    let same: Vec<PathBuf> = same
+        .into_iter()
+        .map(|(from, _)| std::path::absolute(from))
         .collect::<Result<_, _>>()?;
-    let made = host::root::closure(&[program], &included, &folder).map_err(root_failed)?;
+    host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    for (from, to) in moved {
+        host::root::place(&folder, &from, &to).map_err(root_failed)?;
+    }
+    if !SYSTEM_FOLDERS
+        .iter()
+        .any(|system| program.starts_with(system))
+    {
+        let inside = Path::new("/usr/local/bin").join(program.file_name().unwrap_or_default());
+        host::root::place(&folder, &program, &inside).map_err(root_failed)?;
+        host::root::remove(&folder, &program).map_err(root_failed)?;
+        command = std::iter::once(inside.display().to_string())
+            .chain(command.into_iter().skip(1))
+            .collect();
+    }
+    let made = RootTree::measure(&folder, host::root::Kind::HostClosure).map_err(root_failed)?;
     let kept = workspace
         .store
         .path()
         .join("roots")
-        .join(made.root.digest().hex());
+        .join(made.digest().hex());
     if !kept.exists() {
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
         std::fs::rename(&folder, &kept)?;
     }
-    RootTree::verify(&kept, made.root.digest(), host::root::Kind::HostClosure).map_err(root_failed)
+    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)
+        .map_err(root_failed)?;
+    Ok((kept, command))
+}
+
+/// Where something is on this host, and where the step sees it.
+fn placement(word: &str) -> (PathBuf, PathBuf) {
+    match word.split_once('=') {
+        Some((from, to)) => (PathBuf::from(from), PathBuf::from(to)),
+        None => (PathBuf::from(word), PathBuf::from(word)),
+    }
 }
 
 /// The program on this host: a path, or a name that is looked for in `PATH`.
@@ -390,7 +429,6 @@ fn environment(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
 }
 
 fn statement(
-    args: &Args,
     plan: &Plan,
     ran: &Ran,
     started: trust::Time,
@@ -404,7 +442,7 @@ fn statement(
     let invocation =
         Digest::of(format!("{started} {finished} {:?} {}", outputs, std::process::id()).as_bytes());
     let build = Build {
-        command: args.command.clone(),
+        command: plan.step.command.clone(),
         environment: plan.environment.clone(),
         source: plan.source.clone(),
         limits: plan.limits.clone(),
