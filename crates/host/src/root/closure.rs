@@ -8,37 +8,43 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use super::elf::{self, Elf};
-use super::tree::{Error, Kind, RootTree, failed};
+use super::tree::{Error, Kind, REPLACED, RootTree, failed};
 
 /// A root, and what its files ask for that this host doesn't have.
 #[derive(Debug)]
 pub struct Closure {
     /// The root.
     pub root: RootTree,
+    /// Where the programs are in it, in the order they were asked for.
+    pub programs: Vec<PathBuf>,
     /// Libraries that files named as extra need, and that are not installed: such files won't load.
     pub missing: BTreeSet<String>,
 }
 
 /// Copies `programs` with their loader and libraries, and the files and folders `extra` with the libraries of theirs,
-/// into the new or empty folder `into`. All paths are absolute, and are the same inside.
+/// into the new or empty folder `into`. All paths are absolute, and are the same inside; only a program from outside the
+/// system's folders goes to `/program`, so that a root doesn't depend on where somebody keeps it.
 ///
 /// # Errors
 /// Something is missing or can't be read, or a program is not for this machine.
 pub fn closure(programs: &[PathBuf], extra: &[PathBuf], into: &Path) -> Result<Closure, Error> {
     let mut gathered = Gathered::default();
-    for program in programs {
-        gathered.program(program)?;
-    }
+    let programs = programs.iter().map(|program| gathered.program(program));
+    let programs = programs.collect::<Result<_, _>>()?;
     for path in extra {
         gathered.extra(path)?;
     }
     let missing = std::mem::take(&mut gathered.missing);
     write(&gathered.entries, into)?;
     let root = RootTree::measure(into, Kind::HostClosure)?;
-    Ok(Closure { root, missing })
+    Ok(Closure {
+        root,
+        programs,
+        missing,
+    })
 }
 
-/// What the root will hold, by absolute path.
+/// What the root will hold, by its path in it.
 #[derive(Default)]
 struct Gathered {
     entries: BTreeMap<PathBuf, Entry>,
@@ -49,18 +55,36 @@ struct Gathered {
 enum Entry {
     Folder,
     Link(PathBuf),
-    File,
+    /// From this file of the host.
+    File(PathBuf),
 }
 
 impl Gathered {
-    fn program(&mut self, path: &Path) -> Result<(), Error> {
-        let real = self.add(path)?;
+    /// Says where the program is inside.
+    fn program(&mut self, path: &Path) -> Result<PathBuf, Error> {
+        let (real, inside) = if is_of_the_system(path) {
+            (self.add(path)?, path.to_owned())
+        } else {
+            self.relocate(path)?
+        };
         let start = start_of(&real)?;
         if let Some(interpreter) = interpreter_of_script(&start) {
-            return self.program(&interpreter);
+            self.program(&interpreter)?;
+        } else {
+            self.needs(&real, &read(&real)?, true)?;
         }
-        let elf = read(&real)?;
-        self.needs(&real, &elf, true)
+        Ok(inside)
+    }
+
+    fn relocate(&mut self, path: &Path) -> Result<(PathBuf, PathBuf), Error> {
+        let real = fs::canonicalize(path).map_err(failed(path))?;
+        let inside = Path::new(PROGRAMS).join(path.file_name().unwrap_or_default());
+        let entry = Entry::File(real.clone());
+        self.entries.insert(PROGRAMS.into(), Entry::Folder);
+        match self.entries.insert(inside.clone(), entry.clone()) {
+            Some(other) if other != entry => Err(Error::SameName { path: inside }),
+            _ => Ok((real, inside)),
+        }
     }
 
     /// A file or a folder with all below it. Links out of it bring along what they point to.
@@ -141,8 +165,10 @@ impl Gathered {
             }
             let kind = if metadata.is_dir() {
                 Entry::Folder
+            } else if top(&here).is_some_and(|top| REPLACED.contains(&top)) {
+                return Err(Error::Hidden { path: here });
             } else {
-                Entry::File
+                Entry::File(here.clone())
             };
             self.entries.insert(here.clone(), kind);
             real = here;
@@ -150,6 +176,19 @@ impl Gathered {
         Ok(real)
     }
 }
+
+fn top(path: &Path) -> Option<&str> {
+    path.iter().nth(1)?.to_str()
+}
+
+fn is_of_the_system(path: &Path) -> bool {
+    top(path).is_some_and(|top| SYSTEM.contains(&top))
+}
+
+const PROGRAMS: &str = "/program";
+const SYSTEM: &[&str] = &[
+    "bin", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "usr",
+];
 
 /// The components of a path, last first.
 fn parts(path: &Path) -> Vec<PathBuf> {
@@ -247,7 +286,7 @@ fn write(entries: &BTreeMap<PathBuf, Entry>, into: &Path) -> Result<(), Error> {
             Entry::Folder => fs::create_dir(&target)
                 .and_then(|()| fs::set_permissions(&target, Permissions::from_mode(0o755))),
             Entry::Link(to) => symlink(to, &target),
-            Entry::File => copy(path, &target),
+            Entry::File(source) => copy(source, &target),
         };
         written.map_err(failed(path))?;
     }
@@ -294,7 +333,7 @@ mod tests {
 
     #[test]
     fn links_scripts_and_folders_come_along() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
         let at = |name: &str| dir.path().canonicalize().unwrap().join(name);
         fs::create_dir_all(at("data/deep")).unwrap();
         fs::write(at("data/deep/file"), "x").unwrap();
@@ -303,13 +342,37 @@ mod tests {
         symlink("/nowhere/at/all", at("data/broken")).unwrap();
         fs::write(at("script"), "#!/bin/sh\n").unwrap();
         let made = closure(&[at("script")], &[at("data")], &at("root")).unwrap();
-        let manifest = made.root.manifest().unwrap();
-        // The temporary folder may be below one that steps have of their own, so look at the disk.
         let inside = |name: &str| at("root").join(at(name).strip_prefix("/").unwrap());
         assert_eq!(fs::read(inside("data/deep/file")).unwrap(), b"x");
         assert_eq!(fs::read(inside("elsewhere")).unwrap(), b"y");
         assert!(inside("data/link").is_symlink() && !inside("data/broken").is_symlink());
-        assert!(manifest.contains("libc.so.6"));
+        assert!(made.root.manifest().unwrap().contains("libc.so.6"));
+        assert_eq!(made.programs, [Path::new("/program/script")]);
+        assert!(!inside("script").exists() && at("root/program/script").exists());
+    }
+
+    #[test]
+    fn a_program_is_the_same_wherever_it_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let make = |place: &str| {
+            let folder = dir.path().join(place);
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("tool"), "#!/bin/sh\n").unwrap();
+            closure(&[folder.join("tool")], &[], &folder.join("root")).unwrap()
+        };
+        assert_eq!(make("one").root.digest(), make("two").root.digest());
+        let both = ["one/tool", "two/tool"].map(|tool| dir.path().join(tool));
+        let made = closure(&both, &[], &dir.path().join("both"));
+        assert!(matches!(made, Err(Error::SameName { .. })));
+    }
+
+    #[test]
+    fn what_a_step_could_not_see_is_refused() {
+        let dir = tempfile::tempdir_in("/tmp").unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let made = closure(&["/bin/sh".into()], &[file], &dir.path().join("root"));
+        assert!(matches!(made, Err(Error::Hidden { .. })));
     }
 
     #[test]

@@ -232,6 +232,18 @@ pub enum Error {
         /// What needs it.
         by: PathBuf,
     },
+    /// A file that a step would not see, because it has a folder of its own there.
+    #[error("`{}` would be hidden by the step's own folder of that name; give it as an input", path.display())]
+    Hidden {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Two programs from outside the system's folders have one name.
+    #[error("two programs would both be `{}`; rename one", path.display())]
+    SameName {
+        /// Where they would be.
+        path: PathBuf,
+    },
     /// The folder to build in is in use.
     #[error("`{}` is not empty; a root is built in an empty or new folder", path.display())]
     NotEmpty {

@@ -11,7 +11,8 @@ use trust::predicate::Provenance;
 use trust::{Predicate, Signer};
 
 use crate::world::{
-    command, inside, key, key_pem, python, quietly, read, run, script, statement, world,
+    command, inside, key, key_pem, public_copy, python, quietly, read, run, script, statement,
+    world,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -37,6 +38,7 @@ pub(crate) fn cases() -> Vec<Case> {
             "threads_and_local_sockets_work",
             threads_and_local_sockets_work,
         ),
+        ("program_from_anywhere", program_from_anywhere),
         ("python_step", python_step),
         ("profile_says_what_was_on", profile_says_what_was_on),
         ("nothing_is_left_on_disk", nothing_is_left_on_disk),
@@ -279,6 +281,17 @@ fn twice_the_same() -> Result<(), String> {
 fn threads_and_local_sockets_work() -> Result<(), String> {
     run(&inside(&["threads"])).unwrap();
     run(&inside(&["unix"])).unwrap();
+    Ok(())
+}
+
+/// From below `/tmp`, which a step has its own of.
+fn program_from_anywhere() -> Result<(), String> {
+    let own = public_copy();
+    let into = world().folder.path().join("anywhere");
+    let made = host::root::closure(&[own], &[], &into).unwrap();
+    let mut step = command(&[&made.programs[0].to_string_lossy(), "__inside", "threads"]);
+    step.root = made.root;
+    run(&step).unwrap();
     Ok(())
 }
 
