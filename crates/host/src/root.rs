@@ -10,5 +10,5 @@ mod place;
 mod tree;
 
 pub use closure::{Closure, closure};
-pub use place::{place, remove};
+pub use place::place;
 pub use tree::{Error, Kind, REPLACED, RootTree};

@@ -19,26 +19,6 @@ pub fn place(root: &Path, from: &Path, inside: &Path) -> Result<(), Error> {
     copy(from, &target, 0)
 }
 
-/// Takes a file out of a root that is still being made, and the folders that are empty then.
-///
-/// # Errors
-/// It can't be removed, or `inside` is no plain absolute path.
-pub fn remove(root: &Path, inside: &Path) -> Result<(), Error> {
-    let target = below(root, inside)?;
-    fs::remove_file(&target).map_err(failed(&target))?;
-    for folder in target
-        .ancestors()
-        .skip(1)
-        .take_while(|folder| *folder != root)
-    {
-        // One that still holds something stays.
-        if fs::remove_dir(folder).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
 fn below(root: &Path, inside: &Path) -> Result<PathBuf, Error> {
     let mut target = root.to_owned();
     for part in inside.components() {
@@ -86,15 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_and_removes() {
+    fn places_what_is_plain() {
         let dir = tempfile::tempdir().unwrap();
         let (root, from) = (dir.path().join("root"), dir.path().join("from"));
         fs::create_dir_all(from.join("sub")).unwrap();
         fs::write(from.join("sub/f"), "x").unwrap();
         place(&root, &from, Path::new("/app")).unwrap();
         assert_eq!(fs::read(root.join("app/sub/f")).unwrap(), b"x");
-        remove(&root, Path::new("/app/sub/f")).unwrap();
-        assert!(!root.join("app").exists() && root.exists());
         assert!(place(&root, &from, Path::new("/../x")).is_err());
         std::os::unix::fs::symlink("/etc", from.join("l")).unwrap();
         assert!(place(&root, &from, Path::new("/b")).is_err());

@@ -21,9 +21,6 @@ use crate::step_lines::Lines;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
 
-/// What lies there lies there on every host.
-const SYSTEM_FOLDERS: [&str; 5] = ["/usr", "/bin", "/sbin", "/lib", "/opt"];
-
 /// Run a training program in a sandbox, and say what went in and came out
 ///
 /// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
@@ -288,7 +285,7 @@ fn source(args: &Args) -> Option<Source> {
 }
 
 /// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and
-/// kept. A program of no system folder stands under /usr/local/bin there, so that where it lies here tells nothing.
+/// kept.
 fn root(
     args: &Args,
     workspace: &Workspace,
@@ -310,20 +307,13 @@ fn root(
         .into_iter()
         .map(|(from, _)| std::path::absolute(from))
         .collect::<Result<_, _>>()?;
-    host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    let closure =
+        host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
+        *first = inside.display().to_string();
+    }
     for (from, to) in moved {
         host::root::place(&folder, &from, &to).map_err(root_failed)?;
-    }
-    if !SYSTEM_FOLDERS
-        .iter()
-        .any(|system| program.starts_with(system))
-    {
-        let inside = Path::new("/usr/local/bin").join(program.file_name().unwrap_or_default());
-        host::root::place(&folder, &program, &inside).map_err(root_failed)?;
-        host::root::remove(&folder, &program).map_err(root_failed)?;
-        command = std::iter::once(inside.display().to_string())
-            .chain(command.into_iter().skip(1))
-            .collect();
     }
     let made = RootTree::measure(&folder, host::root::Kind::HostClosure).map_err(root_failed)?;
     let kept = workspace
