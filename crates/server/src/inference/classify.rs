@@ -30,10 +30,14 @@ pub(super) async fn classify(
     request: Request,
 ) -> Result<Response, Refusal> {
     server.gate.workers().map_err(in_the_contracts_words)?;
-    check_media_type(request.headers())?;
+    let media_type = check_media_type(request.headers());
     let body = server
         .read(request, server.limits.classify_body_bytes_max)
         .await?;
+    if body.bytes().iter().all(u8::is_ascii_whitespace) {
+        return Err(Refusal::invalid(NO_IMAGE));
+    }
+    media_type?;
     let predicting = server.on_worker(move |server, session| {
         let row = row(session, body.bytes(), &server.limits)?;
         server.predict(session, Protocol::Classify, &row, 1)
@@ -71,9 +75,6 @@ fn row(session: &Session, body: &[u8], limits: &Limits) -> Result<Vec<f32>, Refu
 /// A body without a picture is told so in the contract's words, whatever it holds instead.
 fn picture(body: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
     let missing = || Refusal::invalid(NO_IMAGE);
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(missing());
-    }
     let value = read(body, limits)?;
     match value.member("image").ok_or_else(missing)? {
         Value::String(text) => base64::decode(text),

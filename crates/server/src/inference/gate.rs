@@ -97,7 +97,7 @@ impl Gate {
 
 /// The table's status is that of a gate that was asked for a verdict; here a server has lost its model.
 fn recalled(reason: &Reason) -> Refusal {
-    Refusal::new(reason.code, reason.message.as_str())
+    Refusal::new(Code::Recalled, reason.message.as_str())
         .with_status(503)
         .with_hint(reason.way.as_str())
 }

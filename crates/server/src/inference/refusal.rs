@@ -97,7 +97,9 @@ impl Refusal {
 
     /// Whether there is no model to predict with.
     pub(super) fn is_closed(&self) -> bool {
-        self.status == StatusCode::SERVICE_UNAVAILABLE
+        [Code::Recalled, Code::NotServing]
+            .map(Code::as_str)
+            .contains(&self.body.code)
     }
 }
 

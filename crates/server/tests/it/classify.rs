@@ -146,6 +146,8 @@ fn refuses_what_holds_no_picture() {
         (b"--boundary", "json_invalid", "The body is not JSON: "),
         (deep.as_bytes(), "json_invalid", "The body is not JSON: "),
     ];
+    let bare = running.post("/classify/v0", &[], b"");
+    assert_eq!((bare.status, bare.error().as_str()), (400, missing));
     let mut connection = running.connect();
     for (body, code, error) in table {
         let answer = connection.ask("POST", "/classify/v0", &[JSON], body);

@@ -222,7 +222,7 @@ impl Drop for Running {
     }
 }
 
-/// A shared table of text, for tests that look a header's marks up by name.
+/// What an answer says of where it came from, by header.
 pub(crate) fn marks(answer: &Answer) -> BTreeMap<String, String> {
     let ours = answer
         .headers

@@ -205,6 +205,7 @@ fn what_is_not_recorded_is_not_given() {
             running.infer(&[JSON], &infer_body(&[1])),
         ] {
             assert_eq!((answer.status, answer.code().as_str()), (503, code));
+            assert!(answer.error().contains("could not be recorded"));
             assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
             assert!(answer.header("modelward-prediction").is_none());
         }
