@@ -385,9 +385,10 @@ fn program_dependency(root: &RootTree, args: &Args) -> Result<Option<ResourceDes
         }));
     }
     let measured = digest::measure_file(&program(args)?)?;
+    let name = file_name(name);
     Ok(Some(ResourceDescriptor::new(
         name,
-        &format!("modelward:program/{}", file_name(name)),
+        &format!("modelward:program/{name}"),
         measured.digest(),
     )))
 }
