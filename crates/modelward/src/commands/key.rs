@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
     match args.action {
         Action::New(new) => create(new, &workspace),
         Action::List => Ok(list(&workspace)),
-        Action::Set(set) => change(set, &workspace),
+        Action::Set(set) => change(&set, &workspace),
     }
 }
 
@@ -172,13 +172,13 @@ fn list(workspace: &Workspace) -> Answer {
     Answer::new(text, data)
 }
 
-fn change(args: Set, workspace: &Workspace) -> Result<Answer, Failure> {
+fn change(args: &Set, workspace: &Workspace) -> Result<Answer, Failure> {
     let mut root = workspace.root.clone();
     if let Some(name) = &args.name {
         root = if args.remove {
             removed(root, name)?
         } else {
-            root.clone().with_key(changed(&args, name, workspace)?)
+            root.clone().with_key(changed(args, name, workspace)?)
         };
     }
     if args.root_valid_from.is_some() || args.root_expires.is_some() {

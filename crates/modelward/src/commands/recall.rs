@@ -33,7 +33,7 @@ enum Kind {
     Model,
 }
 
-pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let kind = match args.kind {
         Kind::Dataset => RecallKind::Dataset,

@@ -93,9 +93,9 @@ struct Plan {
     _staging: tempfile::TempDir,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let inputs = inputs(&args, &workspace)?;
+    let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs
         .iter()
         .map(|(_, _, artifact)| artifact.clone())
@@ -103,11 +103,11 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
         return Err(denied.into());
     }
-    let plan = plan(&args, &inputs, &workspace)?;
+    let plan = plan(args, &inputs, &workspace)?;
     if args.reuse
         && let Some((artifact, build)) = reusable(&plan, &workspace)?
     {
-        write_to(&args, &artifact, &workspace)?;
+        write_to(args, &artifact, &workspace)?;
         return Ok(answer(&args.name, &artifact, &build, true));
     }
     let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
@@ -117,17 +117,16 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
             .settings
             .builder_uid_base
             .unwrap_or(builder::FIRST_ID),
-    )
-    .map_err(failed)?;
+    )?;
     let mut lines = Lines::new(ui);
     let started = host::clock::now()?;
     let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| {
         lines.show(stream, line)
     });
     lines.finish();
-    let mut ran = ran.map_err(failed)?;
+    let mut ran = ran?;
     let statement = statement(&plan, &ran, started)?;
-    let bundle = ran.sign(&statement.to_bytes()).map_err(failed)?;
+    let bundle = ran.sign(&statement.to_bytes())?;
     let files = ran
         .outputs
         .keys()
@@ -135,7 +134,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         .collect();
     let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
     let said = workspace.record::<Provenance>(&bundle)?;
-    write_to(&args, &artifact, &workspace)?;
+    write_to(args, &artifact, &workspace)?;
     let build = Recorded {
         said,
         isolation: ran.profile.isolation.as_str().to_owned(),
@@ -293,7 +292,7 @@ fn root(
 ) -> Result<(RootTree, Vec<String>), Failure> {
     let mut command = args.command.clone();
     if let Some(folder) = &args.root {
-        let tree = RootTree::measure(folder, host::root::Kind::Tree).map_err(root_failed)?;
+        let tree = RootTree::measure(folder, host::root::Kind::Tree)?;
         return Ok((tree, command));
     }
     let program = program(args)?;
@@ -307,15 +306,14 @@ fn root(
         .into_iter()
         .map(|(from, _)| std::path::absolute(from))
         .collect::<Result<_, _>>()?;
-    let closure =
-        host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    let closure = host::root::closure(std::slice::from_ref(&program), &same, &folder)?;
     if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
         *first = inside.display().to_string();
     }
     for (from, to) in moved {
-        host::root::place(&folder, &from, &to).map_err(root_failed)?;
+        host::root::place(&folder, &from, &to)?;
     }
-    let made = RootTree::measure(&folder, host::root::Kind::HostClosure).map_err(root_failed)?;
+    let made = RootTree::measure(&folder, host::root::Kind::HostClosure)?;
     let kept = workspace
         .store
         .path()
@@ -325,8 +323,7 @@ fn root(
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
         std::fs::rename(&folder, &kept)?;
     }
-    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)
-        .map_err(root_failed)?;
+    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)?;
     Ok((kept, command))
 }
 
@@ -514,60 +511,4 @@ fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(
         Some(folder) => workspace.write_out(artifact, folder),
         None => Ok(()),
     }
-}
-
-fn root_failed(error: host::root::Error) -> Failure {
-    Failure::from_error(
-        Code::Io,
-        &error,
-        "name what is missing with `--include`, or give a whole tree with `--root`",
-    )
-}
-
-fn failed(error: builder::Error) -> Failure {
-    let (code, way) = match &error {
-        builder::Error::NoSandbox { .. } => (
-            Code::SandboxUnavailable,
-            "`modelward doctor` says what is missing",
-        ),
-        builder::Error::StepFailed { stderr_tail, .. } => {
-            let said = stderr_tail.lines().last().unwrap_or_default();
-            let message = format!(
-                "{error}; the last it said: {}",
-                crate::step_lines::harmless(said)
-            );
-            return Failure::Denied(trust::Denied::because(trust::Reason::new(
-                Code::StepFailed,
-                message,
-                "mend the program, and run it again",
-            )));
-        }
-        builder::Error::Violation { .. } => (
-            Code::StepViolation,
-            "take out what reaches for the network or other processes",
-        ),
-        builder::Error::LeftProcesses { .. } => (
-            Code::StepLeftProcesses,
-            "have the program wait for all that it starts",
-        ),
-        builder::Error::TimedOut { .. }
-        | builder::Error::OutOfCpu { .. }
-        | builder::Error::OutOfMemory { .. } => (
-            Code::StepOverLimit,
-            "give it more with `--wall`, `--cpu` or `--memory`",
-        ),
-        builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
-            (Code::OutputRefused, "leave plain files and folders only")
-        }
-        builder::Error::InputMismatch { .. } => (
-            Code::DigestMismatch,
-            "the store's copy is damaged: `modelward store verify`",
-        ),
-        builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (
-            Code::Usage,
-            "check the command; `--include` brings files of this host in",
-        ),
-        _ => (Code::Io, "run it again; if it stays, report it"),
-    };
-    Failure::from_error(code, &error, way)
 }

@@ -28,8 +28,8 @@ pub(crate) struct Args {
     public_key: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let (model, signature) = paths(&args)?;
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    let (model, signature) = paths(args)?;
     let (root, now) = match &args.public_key {
         Some(path) => (
             TrustRoot::of_key(read_public(path)?, Role::Sign),
