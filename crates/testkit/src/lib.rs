@@ -1,5 +1,9 @@
 //! Fixtures made with real keys, for tests only; and, in `tests/`, the tests that keep the architecture true.
 
+pub mod files;
+pub mod statements;
+pub mod targets;
+
 use trust::{PrivateKey, Role, RootKey, Signer, Time, TrustRoot};
 
 /// The key that is made of this seed: a real P-256 key, always the same.
