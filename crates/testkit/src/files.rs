@@ -8,7 +8,12 @@ use flate2::{Compression, Crc};
 /// A safetensors file with this header, whether it is right or wrong, and this data.
 #[must_use]
 pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
-    [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
+    [
+        &(header.len() as u64).to_le_bytes(),
+        header.as_bytes(),
+        data,
+    ]
+    .concat()
 }
 
 /// A safetensors file of `F32` tensors, one after another.
@@ -67,7 +72,13 @@ fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let mut crc = Crc::new();
     crc.update(kind);
     crc.update(data);
-    [&size.to_be_bytes(), &kind[..], data, &crc.sum().to_be_bytes()].concat()
+    [
+        &size.to_be_bytes(),
+        &kind[..],
+        data,
+        &crc.sum().to_be_bytes(),
+    ]
+    .concat()
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {
@@ -90,7 +101,15 @@ pub fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let count = u16::try_from(members.len()).expect("the containers of tests are small");
     let (at, length) = (size(&out), size(&directory));
     let count = count.to_le_bytes();
-    let end = [&b"PK\x05\x06\0\0\0\0"[..], &count, &count, &length, &at, &[0; 2]].concat();
+    let end = [
+        &b"PK\x05\x06\0\0\0\0"[..],
+        &count,
+        &count,
+        &length,
+        &at,
+        &[0; 2],
+    ]
+    .concat();
     [out, directory, end].concat()
 }
 
@@ -107,5 +126,6 @@ fn about_member(name: &str, data: &[u8]) -> Vec<u8> {
 
 fn size(bytes: &[u8]) -> [u8; 4] {
     let size = u32::try_from(bytes.len());
-    size.expect("the containers of tests are small").to_le_bytes()
+    size.expect("the containers of tests are small")
+        .to_le_bytes()
 }

@@ -33,29 +33,29 @@ pub fn payloads() -> Vec<Vec<u8>> {
     let (folder, ignored) = (Form::Folder, vec![".git".to_owned()]);
     vec![
         ModelSignature::statement("model", &artifact, folder, ignored).to_bytes(),
-        about_model(dataset()),
-        about_model(provenance()),
-        about_model(scan_report(&artifact)),
-        about_model(publish()),
-        about_model(deployment()),
-        about_model(admission()),
-        about_model(serving()),
-        about_model(recall()),
+        about_model(dataset()).to_bytes(),
+        about_model(provenance()).to_bytes(),
+        about_model(scan_report(&artifact)).to_bytes(),
+        about_model(publish()).to_bytes(),
+        about_model(deployment()).to_bytes(),
+        about_model(admission()).to_bytes(),
+        about_model(serving()).to_bytes(),
+        about_model(recall()).to_bytes(),
         laid_out_by_others(&artifact),
     ]
 }
 
-fn about_model<P: Predicate>(predicate: P) -> Vec<u8> {
+/// A statement about [`artifact`].
+#[must_use]
+pub fn about_model<P: Predicate>(predicate: P) -> Statement<P> {
     let subject = Subject {
         name: "model".to_owned(),
         digest: artifact().digest(),
     };
-    let subjects = vec![subject];
     Statement {
-        subjects,
+        subjects: vec![subject],
         predicate,
     }
-    .to_bytes()
 }
 
 fn now() -> Time {
@@ -73,13 +73,20 @@ fn dataset() -> Dataset {
     }
 }
 
-fn provenance() -> Provenance {
+/// A build by [`BUILDER`], by one user alone.
+#[must_use]
+pub fn provenance() -> Provenance {
     let data = ResourceDescriptor::new("data", "file:data", Digest::of(b"data"));
-    let parameters = [(SOURCE_PARAMETER, "git+https://example.com/source".into()), ("epochs", 1.into())];
+    let parameters = [
+        (SOURCE_PARAMETER, "git+https://example.com/source".into()),
+        ("epochs", 1.into()),
+    ];
     Provenance {
         build_definition: BuildDefinition {
             build_type: "https://example.com/train/v1".to_owned(),
-            external_parameters: parameters.map(|(key, value)| (key.to_owned(), value)).into(),
+            external_parameters: parameters
+                .map(|(key, value)| (key.to_owned(), value))
+                .into(),
             internal_parameters: BTreeMap::from([("isolation".to_owned(), "same-user".into())]),
             resolved_dependencies: vec![data],
         },
@@ -116,7 +123,9 @@ fn scan_report(artifact: &Artifact) -> ScanReport {
     }
 }
 
-fn publish() -> Publish {
+/// A publication for staging, at level 1.
+#[must_use]
+pub fn publish() -> Publish {
     let package = PackageDescriptor {
         name: "owner/model".to_owned(),
         registry: "docker.io".to_owned(),
@@ -126,7 +135,10 @@ fn publish() -> Publish {
 }
 
 fn deployment() -> Deployment {
-    let scope = (GOOGLE_SERVICE_ACCOUNT.to_owned(), "sa@example.com".to_owned());
+    let scope = (
+        GOOGLE_SERVICE_ACCOUNT.to_owned(),
+        "sa@example.com".to_owned(),
+    );
     Deployment {
         creation_time: now(),
         scopes: BTreeMap::from([scope]),

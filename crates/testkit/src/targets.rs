@@ -8,6 +8,7 @@ mod decoded;
 mod inferred;
 mod keys;
 mod logged;
+mod ruled;
 mod scanned;
 mod stated;
 
@@ -49,6 +50,21 @@ pub const ALL: &[Target] = &[
     target("tile_path", logged::tile_path, logged::tile_path_seeds),
     target("tile", logged::tile, logged::tile_seeds),
     target("scan", scanned::scan, scanned::scan_seeds),
+    target(
+        "publish_policies",
+        ruled::publish_policies,
+        ruled::publish_policies_seeds,
+    ),
+    target(
+        "deployment_policies",
+        ruled::deployment_policies,
+        ruled::deployment_policies_seeds,
+    ),
+    target(
+        "dependency_policy",
+        ruled::dependency_policy,
+        ruled::dependency_policy_seeds,
+    ),
     target(
         "architecture",
         inferred::architecture,

@@ -274,6 +274,8 @@ pub enum KeyError {
 
 #[cfg(test)]
 mod tests {
+    use pkcs8::der::EncodePem;
+
     use super::*;
 
     const SEED: EncryptionSeed = EncryptionSeed {
@@ -348,7 +350,11 @@ mod tests {
         let opened = |pem: &str| PrivateKey::from_pem(pem, Some("secret")).unwrap_err();
         assert_eq!(opened(&sealed(2, 1)), KeyError::PasswordWrong);
         for (cost, parallelization) in [(1 << 19, 1), (1 << 62, 1), (u64::MAX, 1), (2, 17)] {
-            assert_eq!(opened(&sealed(cost, parallelization)), KeyError::TooCostly, "{cost}");
+            assert_eq!(
+                opened(&sealed(cost, parallelization)),
+                KeyError::TooCostly,
+                "{cost}"
+            );
         }
     }
 

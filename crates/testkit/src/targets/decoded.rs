@@ -59,7 +59,8 @@ fn written(value: &Value) -> String {
             format!("[{}]", items.join(","))
         }
         Value::Object(members) => {
-            let member = |(key, value): &(String, Value)| format!("{}:{}", quoted(key), written(value));
+            let member =
+                |(key, value): &(String, Value)| format!("{}:{}", quoted(key), written(value));
             let members: Vec<_> = members.iter().map(member).collect();
             format!("{{{}}}", members.join(","))
         }

@@ -49,8 +49,12 @@ pub(super) fn picture(bytes: &[u8]) {
 
 /// What is accepted becomes a row of the model's size, all of it finite.
 fn read_picture(bytes: &[u8]) {
-    static PICTURE: LazyLock<Option<GreyPicture>> =
-        LazyLock::new(|| Architecture::parse(SMALL.as_bytes()).ok()?.preprocessing().copied());
+    static PICTURE: LazyLock<Option<GreyPicture>> = LazyLock::new(|| {
+        Architecture::parse(SMALL.as_bytes())
+            .ok()?
+            .preprocessing()
+            .copied()
+    });
     let picture = PICTURE.as_ref().expect("the architecture takes pictures");
     if let Ok(row) = picture.row(bytes) {
         assert_eq!(row.len(), 12);
@@ -85,7 +89,10 @@ pub(super) fn tensor(bytes: &[u8]) {
     let from_json = json::value(data, Limits::SMALL)
         .ok()
         .and_then(|value| floats_from_json(&value, &shape).ok());
-    for floats in [from_json, floats_from_bytes(data, &shape).ok()].into_iter().flatten() {
+    for floats in [from_json, floats_from_bytes(data, &shape).ok()]
+        .into_iter()
+        .flatten()
+    {
         assert_eq!(Ok(floats.len()), elements(&shape));
         assert!(floats.iter().all(|value| value.is_finite()));
     }

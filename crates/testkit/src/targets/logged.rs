@@ -15,8 +15,9 @@ const NAME: &str = "example.com/log";
 const ENTRIES: u64 = 40;
 
 fn signer() -> &'static LogSigner {
-    static SIGNER: LazyLock<LogSigner> =
-        LazyLock::new(|| LogSigner::from_seed(NAME, &[9; 32]).expect("a name and a seed make a key"));
+    static SIGNER: LazyLock<LogSigner> = LazyLock::new(|| {
+        LogSigner::from_seed(NAME, &[9; 32]).expect("a name and a seed make a key")
+    });
     &SIGNER
 }
 
@@ -28,8 +29,11 @@ fn entry_bytes(index: u64) -> Vec<u8> {
 
 /// The leaf hashes of the log that the seeds are from.
 fn leaves() -> &'static [Digest] {
-    static LEAVES: LazyLock<Vec<Digest>> =
-        LazyLock::new(|| (0..ENTRIES).map(|index| leaf_hash(&entry_bytes(index))).collect());
+    static LEAVES: LazyLock<Vec<Digest>> = LazyLock::new(|| {
+        (0..ENTRIES)
+            .map(|index| leaf_hash(&entry_bytes(index)))
+            .collect()
+    });
     &LEAVES
 }
 
@@ -75,12 +79,16 @@ pub(super) fn note_seeds() -> Vec<Vec<u8>> {
     let note = checkpoint().note();
     let (text, line) = note.rsplit_once("\n\n").expect("a note has an empty line");
     let others = note.replace("\u{2014} example.com/log ", "\u{2014} example.com/other ");
-    let (_, other_line) = others.rsplit_once("\n\n").expect("a note has an empty line");
+    let (_, other_line) = others
+        .rsplit_once("\n\n")
+        .expect("a note has an empty line");
     texts(&[
         note,
         &others,
         &format!("{text}\n\n{other_line}{line}"),
-        &note.replacen("\n40\n", "\n40\nextension\n", 1).replacen('e', "E", 1),
+        &note
+            .replacen("\n40\n", "\n40\nextension\n", 1)
+            .replacen('e', "E", 1),
     ])
 }
 
@@ -103,9 +111,8 @@ pub(super) fn proof(bytes: &[u8]) {
 }
 
 pub(super) fn proof_seeds() -> Vec<Vec<u8>> {
-    let proof = |index| {
-        Proof::new(index, inclusion_proof(index, ENTRIES), checkpoint()).to_string()
-    };
+    let proof =
+        |index| Proof::new(index, inclusion_proof(index, ENTRIES), checkpoint()).to_string();
     let extra = proof(7).replacen("\nindex", "\nextra AAEC\nindex", 1);
     texts(&[&proof(0), &proof(ENTRIES - 1), &extra])
 }
@@ -129,7 +136,10 @@ pub(super) fn tree_proof(bytes: &[u8]) {
         assert_eq!(hashes, inclusion_proof(index, newer));
     }
     // Sizes that no log of ours has are refused, too, and not looped over.
-    let far = Head { size: u64::MAX - older, root: head(newer).root };
+    let far = Head {
+        size: u64::MAX - older,
+        root: head(newer).root,
+    };
     assert!(verify_inclusion(leaf, index, far, &hashes).is_err());
     assert!(verify_consistency(head(newer), far, &hashes).is_err() || newer == 0);
 }
@@ -142,9 +152,8 @@ pub(super) fn tree_proof_seeds() -> Vec<Vec<u8>> {
         let hashes: Result<_, ProofError> = consistency(older.into(), newer.into(), &mut find);
         seed(older, newer, 0, hashes.expect("the log only grew"))
     };
-    let included = |index: u8, size: u8| {
-        seed(0, size, index, inclusion_proof(index.into(), size.into()))
-    };
+    let included =
+        |index: u8, size: u8| seed(0, size, index, inclusion_proof(index.into(), size.into()));
     vec![
         consistent(7, 40),
         consistent(8, 33),
@@ -210,7 +219,10 @@ pub(super) fn tile(bytes: &[u8]) {
     };
     let width = u64::from(*width) + 1;
     if let Ok(hashes) = parse_hashes(bytes, width) {
-        assert_eq!((hashes.len() as u64, hashes_to_bytes(&hashes)), (width, bytes.to_vec()));
+        assert_eq!(
+            (hashes.len() as u64, hashes_to_bytes(&hashes)),
+            (width, bytes.to_vec())
+        );
     }
     if let Ok(entries) = parse_bundle(bytes, width) {
         assert_eq!(entries.len() as u64, width);

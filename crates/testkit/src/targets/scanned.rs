@@ -31,7 +31,10 @@ pub(super) fn scan(bytes: &[u8]) {
     if report.verdict == Verdict::Clean {
         assert!(report.findings.is_empty() && report.not_read.is_empty());
         for at in [bytes.len() - 1, bytes.len() / 2] {
-            let mut torn = Torn { file: Cursor::new(bytes), at: at as u64 };
+            let mut torn = Torn {
+                file: Cursor::new(bytes),
+                at: at as u64,
+            };
             let report = scan_file(name, &mut torn, &mut |_| {});
             assert_ne!(report.verdict, Verdict::Clean, "byte {at} was not read");
         }
@@ -58,7 +61,9 @@ impl Read for Torn<'_> {
         let before = self.at.checked_sub(self.file.position());
         let readable = match before {
             Some(0) => return Err(io::Error::other("the disk is torn here")),
-            Some(before) => usize::try_from(before).unwrap_or(usize::MAX).min(buffer.len()),
+            Some(before) => usize::try_from(before)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len()),
             None => buffer.len(),
         };
         self.file.read(&mut buffer[..readable])
@@ -73,11 +78,16 @@ impl Seek for Torn<'_> {
 
 pub(super) fn scan_seeds() -> Vec<Vec<u8>> {
     let hostile = b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.".to_vec();
-    let stacked = b"\x80\x04\x95\x1a\0\0\0\0\0\0\0\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.".to_vec();
+    let stacked =
+        b"\x80\x04\x95\x1a\0\0\0\0\0\0\0\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R.".to_vec();
     let benign = b"\x80\x02ccollections\nOrderedDict\n)R(X\x01\0\0\0kK\x01u.".to_vec();
     let plain = b"(dp0\nS'a'\nI1\ns.".to_vec();
     let inner = files::zip(&[("x", &hostile)]);
-    let torch = files::zip(&[("m/data.pkl", &benign), ("m/version", b"3\n"), ("m/data/0", &[0; 8])]);
+    let torch = files::zip(&[
+        ("m/data.pkl", &benign),
+        ("m/version", b"3\n"),
+        ("m/data/0", &[0; 8]),
+    ]);
     let bad_torch = files::zip(&[("m/data.pkl", &benign), ("m/inner.zip", &inner)]);
     let weights = files::weights(&[("w", &[2], &[0.5, 1.5])]);
     let named = |number: u8, file: Vec<u8>| [vec![number], file].concat();
@@ -89,7 +99,10 @@ pub(super) fn scan_seeds() -> Vec<Vec<u8>> {
         named(5, plain),
         named(2, torch),
         named(2, bad_torch),
-        named(3, br#"{"auto_map":{"AutoModel":"m.M"},"a":[1,"\u00e9"]}"#.to_vec()),
+        named(
+            3,
+            br#"{"auto_map":{"AutoModel":"m.M"},"a":[1,"\u00e9"]}"#.to_vec(),
+        ),
         named(4, "Some *text*, \u{e9}.\n".into()),
         named(6, b"import os\nos.system('true')\n".to_vec()),
     ]

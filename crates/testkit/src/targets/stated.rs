@@ -62,7 +62,10 @@ pub(super) fn bundle(bytes: &[u8]) {
     assert_eq!(again.as_ref(), Ok(&bundle));
     if readings(bytes) > 0 {
         let payload = &bundle.envelope().payload;
-        assert!(statements::payloads().contains(payload), "nobody sealed this");
+        assert!(
+            statements::payloads().contains(payload),
+            "nobody sealed this"
+        );
     }
 }
 
@@ -102,8 +105,16 @@ pub(super) fn manifest(bytes: &[u8]) {
     };
     assert_eq!(artifact.manifest(), bytes);
     assert_eq!(artifact.digest(), Digest::of(bytes));
-    assert!(artifact.files().values().all(|file| file.size_bytes <= artifact.size_bytes()));
-    artifact.files().keys().for_each(|path| assert_inside(path.as_str()));
+    assert!(
+        artifact
+            .files()
+            .values()
+            .all(|file| file.size_bytes <= artifact.size_bytes())
+    );
+    artifact
+        .files()
+        .keys()
+        .for_each(|path| assert_inside(path.as_str()));
 }
 
 pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
@@ -115,7 +126,10 @@ pub(super) fn manifest_seeds() -> Vec<Vec<u8>> {
 
 fn assert_inside(path: &str) {
     let mut parts = Path::new(path).components();
-    assert!(parts.all(|part| matches!(part, Component::Normal(_))), "{path:?}");
+    assert!(
+        parts.all(|part| matches!(part, Component::Normal(_))),
+        "{path:?}"
+    );
 }
 
 /// A name leads nowhere else.
@@ -129,7 +143,16 @@ pub(super) fn tree_path(bytes: &[u8]) {
 }
 
 pub(super) fn tree_path_seeds() -> Vec<Vec<u8>> {
-    texts(&["a", "a/b.c/d e", "..a/b:c \u{e9}", "a/../b", "/a", "a//b", "./a", "a/."])
+    texts(&[
+        "a",
+        "a/b.c/d e",
+        "..a/b:c \u{e9}",
+        "a/../b",
+        "/a",
+        "a//b",
+        "./a",
+        "a/.",
+    ])
 }
 
 /// A time is printed and read again as the same time.

@@ -28,11 +28,45 @@ impl Numbers {
 
 /// What stands in the formats that are read, and what parsers stumble over.
 const TOKENS: &[&[u8]] = &[
-    b"{", b"}", b"[", b"]", b"\"", b"\\", b",", b":", b"null", b"true", b"-0", b"1e999", b"0.1",
-    b"18446744073709551616", b"\\u0000", b"\\ud800", b"..", b"/", b"../", b"\0", b"\n", b"\n\n",
-    b"\r\n", b" ", b"=", b"\xff", b"\xef\xbb\xbf", b"PK\x03\x04", b"PK\x05\x06", b"\x80\x04\x95",
-    b"cos\nsystem\n", b"IDAT", b"IEND", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"[[[[[[[[[[[[",
-    b"{\"a\":{\"a\":", b"sha256", b"\"x\":1,",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b"\\",
+    b",",
+    b":",
+    b"null",
+    b"true",
+    b"-0",
+    b"1e999",
+    b"0.1",
+    b"18446744073709551616",
+    b"\\u0000",
+    b"\\ud800",
+    b"..",
+    b"/",
+    b"../",
+    b"\0",
+    b"\n",
+    b"\n\n",
+    b"\r\n",
+    b" ",
+    b"=",
+    b"\xff",
+    b"\xef\xbb\xbf",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x80\x04\x95",
+    b"cos\nsystem\n",
+    b"IDAT",
+    b"IEND",
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\xff",
+    b"[[[[[[[[[[[[",
+    b"{\"a\":{\"a\":",
+    b"sha256",
+    b"\"x\":1,",
 ];
 
 /// One to four changes to `input`, with pieces of `other`.
@@ -74,7 +108,18 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
 
 /// Writes one of the numbers at which widths end over what is there.
 fn number(bytes: &mut [u8], numbers: &mut Numbers) {
-    let edges = [0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 1 << 31, 0xffff_ffff, 1 << 63, u64::MAX];
+    let edges = [
+        0,
+        1,
+        0x7f,
+        0xff,
+        0x7fff,
+        0xffff,
+        1 << 31,
+        0xffff_ffff,
+        1 << 63,
+        u64::MAX,
+    ];
     let edge = edges[numbers.below(edges.len())];
     let width = [1, 2, 4, 8][numbers.below(4)].min(bytes.len());
     let raw = [edge.to_le_bytes(), edge.to_be_bytes()][numbers.below(2)];

@@ -8,13 +8,18 @@ use std::process::Command;
 use serde_json::Value;
 
 fn house() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Every file of the house with this ending, outside build folders.
 fn files(under: &str, ending: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
         for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_dir() && !path.ends_with("target") && !path.ends_with(".git") {
                 walk(&path, ending, found);
@@ -36,22 +41,33 @@ fn metadata() -> Value {
         .current_dir(house())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// Package name to the names of its dependencies, without those for tests.
 fn graph(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
     let packages = metadata["packages"].as_array().unwrap();
-    let name_of: BTreeMap<&str, &str> =
-        packages.iter().map(|p| (p["id"].as_str().unwrap(), p["name"].as_str().unwrap())).collect();
+    let name_of: BTreeMap<&str, &str> = packages
+        .iter()
+        .map(|p| (p["id"].as_str().unwrap(), p["name"].as_str().unwrap()))
+        .collect();
     let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
     let is_normal = |dep: &&Value| {
-        dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null())
+        dep["dep_kinds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|kind| kind["kind"].is_null())
     };
     let edges = |node: &Value| {
         let deps = node["deps"].as_array().unwrap().iter().filter(is_normal);
-        deps.map(|dep| name_of[dep["pkg"].as_str().unwrap()].to_owned()).collect::<BTreeSet<_>>()
+        deps.map(|dep| name_of[dep["pkg"].as_str().unwrap()].to_owned())
+            .collect::<BTreeSet<_>>()
     };
     let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for node in nodes {
@@ -84,16 +100,30 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("infer", &["decode", "digest", "trust"]),
     ("chain", &["decode", "digest", "trust", "policy"]),
     ("host", &["decode", "digest", "trust", "policy", "chain"]),
-    ("server", &["decode", "digest", "trust", "policy", "infer", "chain", "host"]),
-    ("testkit", &["decode", "digest", "trust", "scan", "policy", "infer"]),
+    (
+        "server",
+        &[
+            "decode", "digest", "trust", "policy", "infer", "chain", "host",
+        ],
+    ),
+    (
+        "testkit",
+        &["decode", "digest", "trust", "scan", "policy", "infer"],
+    ),
     (
         "modelward",
-        &["decode", "digest", "trust", "scan", "policy", "infer", "chain", "host", "server"],
+        &[
+            "decode", "digest", "trust", "scan", "policy", "infer", "chain", "host", "server",
+        ],
     ),
 ];
 
 fn package(room: &str) -> String {
-    if room == "modelward" { room.to_owned() } else { format!("modelward-{room}") }
+    if room == "modelward" {
+        room.to_owned()
+    } else {
+        format!("modelward-{room}")
+    }
 }
 
 #[test]
@@ -107,8 +137,15 @@ fn arrows_point_as_in_the_picture() {
     assert_eq!(folders, rooms, "every room stands in the picture");
     for (room, may) in ARROWS {
         let may: BTreeSet<String> = may.iter().map(|room| package(room)).collect();
-        let does: BTreeSet<String> = graph[&package(room)].intersection(&rooms).cloned().collect();
-        assert!(does.is_subset(&may), "`{room}` points to {:?}", does.difference(&may));
+        let does: BTreeSet<String> = graph[&package(room)]
+            .intersection(&rooms)
+            .cloned()
+            .collect();
+        assert!(
+            does.is_subset(&may),
+            "`{room}` points to {:?}",
+            does.difference(&may)
+        );
     }
 }
 
@@ -119,7 +156,9 @@ fn pure_rooms_reach_nothing_that_reaches_out() {
     let graph = graph(&metadata());
     for room in PURE {
         let reached = reachable(&graph, &package(room));
-        for outward in ["tokio", "reqwest", "hyper", "ureq", "rusqlite", "mio", "socket2", "axum"] {
+        for outward in [
+            "tokio", "reqwest", "hyper", "ureq", "rusqlite", "mio", "socket2", "axum",
+        ] {
             assert!(!reached.contains(outward), "`{room}` reaches `{outward}`");
         }
     }
@@ -128,17 +167,33 @@ fn pure_rooms_reach_nothing_that_reaches_out() {
 #[test]
 fn pure_rooms_do_no_io_and_read_no_clock() {
     let forbidden = [
-        "std::fs", "std::net", "std::process", "std::env", "File::open", "SystemTime", "Instant::now", "Timestamp::now",
-        "Zoned::now", "println!", "eprintln!", "thread_rng", "getrandom",
+        "std::fs",
+        "std::net",
+        "std::process",
+        "std::env",
+        "File::open",
+        "SystemTime",
+        "Instant::now",
+        "Timestamp::now",
+        "Zoned::now",
+        "println!",
+        "eprintln!",
+        "thread_rng",
+        "getrandom",
     ];
     for room in PURE {
         for path in files(&format!("crates/{room}/src"), ".rs") {
             let text = fs::read_to_string(&path).unwrap();
             // What stands below is tests.
             let product = text.split("#[cfg(test)]").next().unwrap();
-            let is_test = path.file_name().unwrap() == "tests.rs" || path.components().any(|c| c.as_os_str() == "tests");
+            let is_test = path.file_name().unwrap() == "tests.rs"
+                || path.components().any(|c| c.as_os_str() == "tests");
             for word in forbidden {
-                assert!(is_test || !product.contains(word), "{} has `{word}`", path.display());
+                assert!(
+                    is_test || !product.contains(word),
+                    "{} has `{word}`",
+                    path.display()
+                );
             }
         }
     }
@@ -149,7 +204,10 @@ fn there_is_one_tls_stack_and_it_is_not_openssl_or_ring() {
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        assert!(!["openssl", "openssl-sys", "native-tls", "ring"].contains(&name), "{name} came in");
+        assert!(
+            !["openssl", "openssl-sys", "native-tls", "ring"].contains(&name),
+            "{name} came in"
+        );
     }
 }
 
@@ -159,10 +217,20 @@ fn only_trust_makes_verified() {
         let text = fs::read_to_string(&path).unwrap();
         let inside = path.starts_with(house().join("crates/trust/src"));
         let this = path.ends_with("tests/it/tidy.rs");
-        assert!(inside || this || !text.contains("Verified::new"), "{} makes a Verified", path.display());
+        assert!(
+            inside || this || !text.contains("Verified::new"),
+            "{} makes a Verified",
+            path.display()
+        );
         for derived in ["Deserialize", "Default", "From<"] {
-            let made = text.lines().any(|line| line.contains(&format!("impl {derived}")) && line.contains("for Verified"));
-            assert!(!made, "{} implements {derived} for Verified", path.display());
+            let made = text.lines().any(|line| {
+                line.contains(&format!("impl {derived}")) && line.contains("for Verified")
+            });
+            assert!(
+                !made,
+                "{} implements {derived} for Verified",
+                path.display()
+            );
         }
     }
     let verified = fs::read_to_string(house().join("crates/trust/src/verified.rs")).unwrap();
@@ -174,18 +242,34 @@ fn only_trust_makes_verified() {
 
 #[test]
 fn unsafe_stands_in_named_modules_only() {
-    let named = ["crates/digest/src/sealed.rs", "crates/host/src/builder/sandbox.rs"];
+    let named = [
+        "crates/digest/src/sealed.rs",
+        "crates/host/src/builder/sandbox.rs",
+    ];
     let mut holders = BTreeSet::new();
     for path in files("crates", ".rs") {
         let text = fs::read_to_string(&path).unwrap();
-        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        if code.clone().any(|line| line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")) {
-            holders.insert(path.strip_prefix(house()).unwrap().to_string_lossy().into_owned());
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        if code.clone().any(|line| {
+            line.contains("unsafe {") || line.contains("unsafe fn") || line.contains("unsafe impl")
+        }) {
+            holders.insert(
+                path.strip_prefix(house())
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
         }
     }
     holders.remove("crates/testkit/tests/it/tidy.rs");
     let named: BTreeSet<String> = named.iter().map(ToString::to_string).collect();
-    assert!(holders.is_subset(&named), "{:?}", holders.difference(&named));
+    assert!(
+        holders.is_subset(&named),
+        "{:?}",
+        holders.difference(&named)
+    );
 }
 
 #[test]
@@ -194,14 +278,35 @@ fn every_code_has_its_page_and_every_page_its_code() {
         .iter()
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
-    let codes: BTreeSet<String> = trust::Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    let codes: BTreeSet<String> = trust::Code::ALL
+        .iter()
+        .map(|code| code.as_str().to_owned())
+        .collect();
     assert_eq!(pages, codes);
     for code in trust::Code::ALL {
         let page = fs::read_to_string(house().join(format!("docs/errors/{code}.md"))).unwrap();
-        let kind = if code.kind() == trust::code::Kind::Denied { "denied" } else { "error" };
-        let facts = format!("{kind} · exit {} · HTTP {}", code.kind().exit_status(), code.http());
-        assert!(page.starts_with(&format!("# {code}\n")), "{code}: its page begins with its word");
-        for part in [code.summary(), "## What happened", "## Why it matters", "## How to fix it", "## Example", &facts] {
+        let kind = if code.kind() == trust::code::Kind::Denied {
+            "denied"
+        } else {
+            "error"
+        };
+        let facts = format!(
+            "{kind} · exit {} · HTTP {}",
+            code.kind().exit_status(),
+            code.http()
+        );
+        assert!(
+            page.starts_with(&format!("# {code}\n")),
+            "{code}: its page begins with its word"
+        );
+        for part in [
+            code.summary(),
+            "## What happened",
+            "## Why it matters",
+            "## How to fix it",
+            "## Example",
+            &facts,
+        ] {
             assert!(page.contains(part), "{code}: its page lacks `{part}`");
         }
     }
@@ -216,22 +321,40 @@ fn every_parser_of_foreign_bytes_has_a_fuzz_target_and_a_corpus() {
     let manifest = fs::read_to_string(house().join("fuzz/Cargo.toml")).unwrap();
     assert!(targets.len() >= 10, "{targets:?}");
     for target in &targets {
-        assert!(manifest.contains(&format!("name = \"{target}\"")), "{target} is not in fuzz/Cargo.toml");
+        assert!(
+            manifest.contains(&format!("name = \"{target}\"")),
+            "{target} is not in fuzz/Cargo.toml"
+        );
         let corpus = house().join("fuzz/corpus").join(target);
-        assert!(fs::read_dir(&corpus).is_ok_and(|mut seeds| seeds.next().is_some()), "{target} has no corpus");
+        assert!(
+            fs::read_dir(&corpus).is_ok_and(|mut seeds| seeds.next().is_some()),
+            "{target} has no corpus"
+        );
     }
 }
 
 #[test]
 fn the_readme_is_short_and_nothing_names_one_machine() {
     let readme = fs::read_to_string(house().join("README.md")).unwrap();
-    assert!(readme.lines().count() <= 150, "the README has {} lines", readme.lines().count());
+    assert!(
+        readme.lines().count() <= 150,
+        "the README has {} lines",
+        readme.lines().count()
+    );
     let architecture = fs::read_to_string(house().join("ARCHITECTURE.md")).unwrap();
     assert!(architecture.lines().count() <= 300);
-    let listed = Command::new("git").args(["ls-files"]).current_dir(house()).output();
+    let listed = Command::new("git")
+        .args(["ls-files"])
+        .current_dir(house())
+        .output();
     let Ok(listed) = listed else { return };
-    for name in String::from_utf8_lossy(&listed.stdout).lines().filter(|name| !name.ends_with(".lock")) {
-        let Ok(text) = fs::read_to_string(house().join(name)) else { continue };
+    for name in String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter(|name| !name.ends_with(".lock"))
+    {
+        let Ok(text) = fs::read_to_string(house().join(name)) else {
+            continue;
+        };
         for word in [concat!("/wo", "rk/"), concat!("/ro", "ot/")] {
             assert!(!text.contains(word), "{name} has `{word}`");
         }
