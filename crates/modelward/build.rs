@@ -29,9 +29,15 @@ fn source(codes: &[(String, String)], pages: &Path) -> String {
     let mut arms = String::new();
     for (variant, word) in codes {
         let page = pages.join(format!("{word}.md"));
-        let page = page.canonicalize().unwrap_or_else(|_| panic!("docs/errors/{word}.md is missing"));
-        writeln!(arms, "        Code::{variant} => include_str!({:?}),", page.display().to_string())
-            .expect("writing to a string does not fail");
+        let page = page
+            .canonicalize()
+            .unwrap_or_else(|_| panic!("docs/errors/{word}.md is missing"));
+        writeln!(
+            arms,
+            "        Code::{variant} => include_str!({:?}),",
+            page.display().to_string()
+        )
+        .expect("writing to a string does not fail");
     }
     format!(
         "/// The page of a code.\npub(crate) const fn of(code: Code) -> &'static str {{\n    match code {{\n{arms}    }}\n}}\n"

@@ -37,8 +37,20 @@ pub fn decide(
         policy: policy.digest().to_string(),
         added_at: now,
     };
-    let files = artifact.files().iter().map(|(path, file)| Subject { name: path.to_string(), digest: file.digest });
-    let whole = Subject { name: rule.name.clone(), digest: artifact.digest() };
+    let files = artifact.files().iter().map(|(path, file)| Subject {
+        name: path.to_string(),
+        digest: file.digest,
+    });
+    let whole = Subject {
+        name: rule.name.clone(),
+        digest: artifact.digest(),
+    };
     let subjects = std::iter::once(whole).chain(files).collect();
-    Ok(Verdict::Allowed((artifact, Statement { subjects, predicate })))
+    Ok(Verdict::Allowed((
+        artifact,
+        Statement {
+            subjects,
+            predicate,
+        },
+    )))
 }

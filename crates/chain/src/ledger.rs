@@ -238,6 +238,13 @@ pub enum Fault {
         /// What is wrong with it.
         problem: String,
     },
+    /// What was measured makes no artifact.
+    #[error("these files make no artifact")]
+    Artifact {
+        /// Why.
+        #[source]
+        cause: trust::artifact::ArtifactError,
+    },
     /// A recall can't be believed.
     #[error("the recall {bundle} can't be checked, and so nothing can be let through")]
     Recall {
@@ -257,6 +264,7 @@ impl Fault {
             Self::Root(cause) => cause.code(),
             Self::LogUnknown => Code::LogKeyUnknown,
             Self::Inconsistent | Self::Entry { .. } => Code::LogInconsistent,
+            Self::Artifact { .. } => Code::DataInvalid,
             Self::Recall { cause, .. } => cause.code(),
         }
     }
@@ -272,6 +280,7 @@ impl Fault {
             Self::Inconsistent | Self::Entry { .. } => {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }
+            Self::Artifact { .. } => "an artifact has files with plain names, and at least one",
             Self::Recall { cause, .. } => cause.way(),
         }
     }

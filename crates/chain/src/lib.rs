@@ -8,11 +8,16 @@
 //! Each stage takes what was verified and answers with a verdict; an allowed one carries the statement to sign. Bytes
 //! come in as arguments: whoever calls gathers, acts and records.
 
+pub mod admit;
 pub mod audit;
+pub mod dataset;
+pub mod deploy;
 pub mod ledger;
 pub mod lineage;
+pub mod publish;
 pub mod recall;
 pub mod scan;
+pub mod serve;
 pub mod sign;
 pub mod train;
 

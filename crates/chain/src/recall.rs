@@ -1,10 +1,16 @@
 //! The stage `recall`: something is bad, and so is all that descends from it.
 //!
 //! In: what is recalled, and why. Must hold: the name is one that the log can be searched for. Out: a recall.
-//! Denies: nothing. Logs: the recall, which every later gate reads.
+//! Denies: nothing; every later gate does. Logs: the recall.
 
-use trust::predicate::{Recall, RecallKind};
-use trust::{Statement, Subject, Time};
+use policy::recall::Ancestry;
+use trust::predicate::{
+    Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
+};
+use trust::{Artifact, Reason, Statement, Subject, Time};
+
+use crate::ledger::{Fault, Ledger};
+use crate::lineage::{Lineage, names};
 
 /// The statement that recalls a target: a digest `sha256:…`, a builder's id, or a key's id.
 #[must_use]
@@ -22,5 +28,70 @@ pub fn statement(kind: RecallKind, target: &str, reason: &str, now: Time) -> Sta
     Statement {
         subjects: vec![subject],
         predicate,
+    }
+}
+
+/// Why an artifact may no longer be used, if it, or anything that it descends from, was recalled.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>, Fault> {
+    let recalls = ledger.recalls()?;
+    if recalls.believed.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(policy::recall::reasons(
+        &recalls.verified(),
+        &ancestry(ledger, artifact),
+    ))
+}
+
+/// What a recall can name: the artifact's lineage, and the keys that vouch for it.
+fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Ancestry {
+    let Lineage {
+        digests,
+        builders,
+        mut keys,
+    } = Lineage::of(artifact, ledger);
+    let about = names(artifact);
+    keys.extend(
+        ledger
+            .about::<ModelSignature>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<ScanReport>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Publish>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Deployment>(&about)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    keys.extend(
+        ledger
+            .about::<Dataset>(&digests)
+            .believed
+            .iter()
+            .map(|l| l.statement.proof().key),
+    );
+    Ancestry {
+        digests,
+        builders,
+        keys,
     }
 }

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use digest::Digest;
 use trust::predicate::{Admission, Serving};
-use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
+use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::lineage::Lineage;
+use crate::recall::recalled;
 
 /// How many hexadecimal digits of the admission and the start make a session.
 const SESSION_DIGITS: usize = 16;
@@ -39,7 +39,9 @@ pub fn decide(
     if let Some(denied) = Denied::from_reasons(reasons) {
         return Ok(Verdict::Denied(denied));
     }
-    let admissions = ledger.about::<Admission>(&BTreeSet::from([artifact.digest()])).believed;
+    let admissions = ledger
+        .about::<Admission>(&BTreeSet::from([artifact.digest()]))
+        .believed;
     let fits = |logged: &Logged<Admission>| {
         let said = &logged.statement.value().predicate;
         said.environment == place.environment && said.service_account == place.service_account
@@ -47,36 +49,45 @@ pub fn decide(
     let newest = admissions.into_iter().filter(fits).next_back();
     Ok(match newest {
         None => Verdict::Denied(Denied::because(missing(artifact.digest(), place))),
-        Some(logged) if now >= logged.statement.value().predicate.expires => {
-            Verdict::Denied(Denied::because(expired(logged.statement.value().predicate.expires)))
-        }
+        Some(logged) if now >= logged.statement.value().predicate.expires => Verdict::Denied(
+            Denied::because(expired(logged.statement.value().predicate.expires)),
+        ),
         Some(logged) => Verdict::Allowed(logged),
     })
 }
 
-/// Why the artifact may no longer be used, if something that it descends from was recalled.
-///
-/// # Errors
-/// A recall can't be checked.
-pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>, Fault> {
-    let recalls = ledger.recalls()?;
-    let lineage = Lineage::of(artifact, ledger);
-    Ok(policy::recall::evaluate(&recalls.verified(), &lineage.ancestry()))
-}
-
 /// The statement that a server has started.
 #[must_use]
-pub fn statement(name: &str, artifact: &Artifact, admission: Digest, now: Time) -> Statement<Serving> {
+pub fn statement(
+    name: &str,
+    artifact: &Artifact,
+    admission: Digest,
+    now: Time,
+) -> Statement<Serving> {
     let seed = format!("{admission} {now} {}", artifact.digest());
-    let session = Digest::of(seed.as_bytes()).hex().chars().take(SESSION_DIGITS).collect();
-    let predicate = Serving { session, admission, started_at: now };
-    Statement { subjects: vec![Subject { name: name.to_owned(), digest: artifact.digest() }], predicate }
+    let session = Digest::of(seed.as_bytes())
+        .hex()
+        .chars()
+        .take(SESSION_DIGITS)
+        .collect();
+    let predicate = Serving {
+        session,
+        admission,
+        started_at: now,
+    };
+    Statement {
+        subjects: vec![crate::publish::subject(name, artifact)],
+        predicate,
+    }
 }
 
 fn missing(model: Digest, place: &Place) -> Reason {
     Reason::new(
         Code::AdmissionMissing,
-        format!("the model {model} was not admitted for `{}` in `{}`", place.service_account, place.environment),
+        format!(
+            "the model {model} was not admitted for `{}` in `{}`",
+            place.service_account, place.environment
+        ),
         format!(
             "admit it: `modelward admit MODEL --environment {} --service-account {}`",
             place.environment, place.service_account

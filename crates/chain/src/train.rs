@@ -4,15 +4,18 @@
 //! added under a policy, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
 //! Denies: `data_not_allowed`, `recalled`. Logs: the provenance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use serde_json::{Value, json};
 use trust::predicate::{
-    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
 };
-use trust::{Statement, Subject, Time};
+use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
+
+use crate::ledger::{Fault, Ledger, Logged};
+use crate::recall::recalled;
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -54,6 +57,37 @@ pub struct Build {
     pub version: String,
 }
 
+/// Says whether a step may learn from these data sets.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn decide(
+    ledger: &Ledger<'_>,
+    datasets: &[Artifact],
+) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
+    let mut reasons = Vec::new();
+    let mut allowed = Vec::new();
+    for dataset in datasets {
+        reasons.extend(recalled(ledger, dataset)?);
+        match ledger
+            .about::<Dataset>(&BTreeSet::from([dataset.digest()]))
+            .believed
+            .pop()
+        {
+            Some(logged) => allowed.push(logged),
+            None => reasons.push(Reason::new(
+                Code::DataNotAllowed,
+                format!("no policy allowed the data set {}", dataset.digest()),
+                "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
+            )),
+        }
+    }
+    Ok(match Denied::from_reasons(reasons) {
+        Some(denied) => Verdict::Denied(denied),
+        None => Verdict::Allowed(allowed),
+    })
+}
+
 /// The statement about a build. `None` when it left no output.
 #[must_use]
 pub fn statement(build: Build) -> Option<Statement<Provenance>> {
@@ -69,7 +103,12 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
     let predicate = Provenance {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
-            external_parameters: external(&build),
+            external_parameters: asked(
+                &build.command,
+                &build.environment,
+                build.source.as_deref(),
+                &build.limits,
+            ),
             internal_parameters: internal(&build),
             resolved_dependencies: build.dependencies,
         },
@@ -92,16 +131,41 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
     })
 }
 
-fn external(build: &Build) -> BTreeMap<String, Value> {
+/// What the person who asks for a build chooses, as a provenance holds it.
+#[must_use]
+pub fn asked(
+    command: &[String],
+    environment: &BTreeMap<String, String>,
+    source: Option<&str>,
+    limits: &Value,
+) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::from([
-        ("command".to_owned(), json!(build.command)),
-        ("environment".to_owned(), json!(build.environment)),
-        ("limits".to_owned(), build.limits.clone()),
+        ("command".to_owned(), json!(command)),
+        ("environment".to_owned(), json!(environment)),
+        ("limits".to_owned(), limits.clone()),
     ]);
-    if let Some(source) = &build.source {
+    if let Some(source) = source {
         parameters.insert(SOURCE_PARAMETER.to_owned(), json!(source));
     }
     parameters
+}
+
+/// What a step claimed, as its provenance holds it.
+#[must_use]
+pub fn claims(provenance: &Provenance) -> BTreeMap<String, String> {
+    let claim = |descriptor: &ResourceDescriptor| {
+        let name = descriptor.name.strip_prefix(CLAIM)?;
+        Some((
+            name.to_owned(),
+            descriptor.annotations.get("value")?.as_str()?.to_owned(),
+        ))
+    };
+    provenance
+        .run_details
+        .byproducts
+        .iter()
+        .filter_map(claim)
+        .collect()
 }
 
 fn internal(build: &Build) -> BTreeMap<String, Value> {

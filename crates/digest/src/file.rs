@@ -59,7 +59,7 @@ fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError>
         path: path.to_owned(),
         cause,
     };
-    let mut file = open_regular(path)?;
+    let mut file = open_file(path)?;
     let before = file.metadata().map_err(failed)?;
     let measured = measure_reader(&mut file, out).map_err(failed)?;
     let after = file.metadata().map_err(failed)?;
@@ -74,8 +74,11 @@ fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError>
     }
 }
 
-/// Opens a regular file: no link is followed, and a FIFO is not waited for.
-pub(crate) fn open_regular(path: &Path) -> Result<File, ReadError> {
+/// Opens a regular file for reading: no link is followed, and a FIFO is not waited for.
+///
+/// # Errors
+/// It can't be opened, or is no regular file.
+pub fn open_file(path: &Path) -> Result<File, ReadError> {
     let failed = |cause| ReadError::Io {
         path: path.to_owned(),
         cause,

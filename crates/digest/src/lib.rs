@@ -8,7 +8,7 @@ mod sealed;
 mod sha256;
 mod walk;
 
-pub use file::{ReadError, measure_bytes, measure_copy, measure_file, measure_reader};
+pub use file::{ReadError, measure_bytes, measure_copy, measure_file, measure_reader, open_file};
 pub use sealed::{SealError, Sealed};
 pub use sha256::{Digest, Hasher, Measured, ParseDigestError};
-pub use walk::{Listing, WalkError, list};
+pub use walk::{Listing, WalkError, list, names};

@@ -28,6 +28,20 @@ pub fn list(
     measure_all(root, &names, progress)
 }
 
+/// The names of the regular files under `root`, as [`list`] has them, without reading any.
+///
+/// # Errors
+/// As [`list`].
+pub fn names(
+    root: &Path,
+    ignore: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Vec<String>, WalkError> {
+    let mut names = Vec::new();
+    collect(root, "", 0, ignore, &mut names)?;
+    names.sort();
+    Ok(names)
+}
+
 fn collect(
     folder: &Path,
     prefix: &str,

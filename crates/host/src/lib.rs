@@ -1,10 +1,14 @@
 //! All that reaches out: store, log, builder, keys.
 
+pub mod builder;
 pub mod clock;
+pub mod cpu;
 pub mod fetch;
 pub mod keys;
 pub mod log;
 pub mod predictions;
+pub mod root;
+pub mod source;
 pub mod store;
 pub mod trust_root;
 pub mod whole_file;

@@ -37,6 +37,7 @@ pub use error::LogError;
 use history::History;
 use past::Past;
 use tiles::Tiles;
+pub use tiles::Visit;
 
 /// A log in a folder. Holds nothing open: any number of processes may read and append at once.
 #[derive(Debug, Clone)]
@@ -122,7 +123,7 @@ impl Log {
         &self,
         key: &LogKey,
         from: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
+        visit: &mut Visit<'_, E>,
     ) -> Result<(), E> {
         let Some(checkpoint) = self.checkpoint(key)? else {
             return Ok(());
@@ -139,7 +140,7 @@ impl Log {
     pub(crate) fn claimed_entries<E: From<LogError>>(
         &self,
         from: u64,
-        visit: &mut dyn FnMut(u64, &[u8]) -> Result<(), E>,
+        visit: &mut Visit<'_, E>,
     ) -> Result<u64, E> {
         let head = self.claimed_head()?;
         if from < head.size {

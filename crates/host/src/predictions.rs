@@ -22,10 +22,14 @@ pub struct Prediction {
     pub id: String,
     /// When it was given.
     pub at: Time,
-    /// What was asked: the route.
+    /// How it was asked for.
     pub route: String,
     /// What was answered, in short.
     pub answer: String,
+    /// The digest of the numbers that went into the model.
+    pub input: String,
+    /// The digest of the numbers that came out.
+    pub output: String,
 }
 
 /// The record of one server session.
@@ -43,7 +47,9 @@ impl Record {
         let path = path(store, session)?;
         fs::create_dir_all(path.parent().unwrap_or(store))?;
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
-        Ok(Self { file: Mutex::new(file) })
+        Ok(Self {
+            file: Mutex::new(file),
+        })
     }
 
     /// Adds a prediction, in one write.
@@ -53,7 +59,10 @@ impl Record {
     pub fn add(&self, prediction: &Prediction) -> io::Result<()> {
         let mut line = serde_json::to_vec(prediction)?;
         line.push(b'\n');
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
+        self.file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(&line)
     }
 }
 
@@ -85,7 +94,10 @@ pub fn find(store: &Path, id: &str) -> io::Result<Option<Prediction>> {
 
 fn path(store: &Path, session: &str) -> io::Result<PathBuf> {
     if session.is_empty() || !session.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a session is hexadecimal digits"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a session is hexadecimal digits",
+        ));
     }
     Ok(store.join(FOLDER).join(format!("{session}.jsonl")))
 }
@@ -103,6 +115,8 @@ mod tests {
             at: Time::from_unix(0),
             route: "/classify/v0".into(),
             answer: "7".into(),
+            input: String::new(),
+            output: String::new(),
         };
         record.add(&prediction(1)).unwrap();
         record.add(&prediction(2)).unwrap();

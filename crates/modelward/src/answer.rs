@@ -25,8 +25,17 @@ pub(crate) struct Answer {
 impl Answer {
     /// A yes with a text and an object of data.
     pub(crate) fn new(text: impl Into<String>, data: Value) -> Self {
-        let data = if let Value::Object(members) = data { members } else { Map::new() };
-        Self { text: text.into(), data, denied: None, unsure: false }
+        let data = if let Value::Object(members) = data {
+            members
+        } else {
+            Map::new()
+        };
+        Self {
+            text: text.into(),
+            data,
+            denied: None,
+            unsure: false,
+        }
     }
 
     /// The same answer, and a no if there are reasons for one.
@@ -57,17 +66,34 @@ pub(crate) struct Problem {
 impl Failure {
     /// No answer, for this reason.
     pub(crate) fn error(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Error(Problem { code, message: message.into(), causes: Vec::new(), hint: hint.into() })
+        Self::Error(Problem {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            hint: hint.into(),
+        })
     }
 
     /// An error of another room: a no if its code is one, else no answer. Its causes are told in order.
-    pub(crate) fn from_error(code: Code, error: &dyn std::error::Error, hint: impl Into<String>) -> Self {
+    pub(crate) fn from_error(
+        code: Code,
+        error: &dyn std::error::Error,
+        hint: impl Into<String>,
+    ) -> Self {
         let causes: Vec<String> = causes(error);
         if code.kind() == Kind::Denied {
-            let message = std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ");
+            let message = std::iter::once(error.to_string())
+                .chain(causes)
+                .collect::<Vec<_>>()
+                .join(": ");
             return Self::Denied(Denied::because(Reason::new(code, message, hint)));
         }
-        Self::Error(Problem { code, message: error.to_string(), causes, hint: hint.into() })
+        Self::Error(Problem {
+            code,
+            message: error.to_string(),
+            causes,
+            hint: hint.into(),
+        })
     }
 }
 
@@ -130,12 +156,21 @@ fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
     print_json(object)
 }
 
-fn print_denied(denied: &Denied, data: Map<String, Value>, unsure: bool, ui: &Ui) -> io::Result<()> {
+fn print_denied(
+    denied: &Denied,
+    data: Map<String, Value>,
+    unsure: bool,
+    ui: &Ui,
+) -> io::Result<()> {
     if ui.json {
-        let reason = |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
+        let reason =
+            |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
         let reasons: Vec<Value> = denied.reasons().map(reason).collect();
         let mut object = Map::from_iter([
-            ("result".to_owned(), json!(if unsure { "error" } else { "denied" })),
+            (
+                "result".to_owned(),
+                json!(if unsure { "error" } else { "denied" }),
+            ),
             ("code".to_owned(), json!(denied.code().as_str())),
             ("reasons".to_owned(), json!(reasons)),
         ]);
@@ -144,7 +179,12 @@ fn print_denied(denied: &Denied, data: Map<String, Value>, unsure: bool, ui: &Ui
     }
     let count = denied.reasons().count();
     let mut out = io::stderr().lock();
-    writeln!(out, "{} {count} {}", ui.bad(if unsure { "unsure:" } else { "denied:" }), if count == 1 { "reason" } else { "reasons" })?;
+    writeln!(
+        out,
+        "{} {count} {}",
+        ui.bad(if unsure { "unsure:" } else { "denied:" }),
+        if count == 1 { "reason" } else { "reasons" }
+    )?;
     for reason in denied.reasons() {
         writeln!(out, "  [{}] {}", reason.code, reason.message)?;
         if !reason.way.is_empty() {
@@ -165,7 +205,13 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
         ]));
     }
     let mut out = io::stderr().lock();
-    writeln!(out, "{} [{}] {}", ui.bad("error:"), problem.code, problem.message)?;
+    writeln!(
+        out,
+        "{} [{}] {}",
+        ui.bad("error:"),
+        problem.code,
+        problem.message
+    )?;
     for cause in &problem.causes {
         writeln!(out, "  caused by: {cause}")?;
     }
@@ -173,6 +219,12 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
         writeln!(out, "  hint: {}", problem.hint)?;
     }
     Ok(())
+}
+
+/// Says on standard output, now, what a command that goes on has come to.
+pub(crate) fn line(text: &str) {
+    // Whoever closed the pipe does not want to know.
+    let _ = print_text(text);
 }
 
 fn print_text(text: &str) -> io::Result<()> {

@@ -16,7 +16,12 @@ use crate::ui::Ui;
 /// Every stage is the same sentence: verified things in, a policy's verdict, an action, a signed statement out, a line in
 /// the log. Exit status: 0 yes, 1 no, 2 could not tell.
 #[derive(Debug, Parser)]
-#[command(name = "modelward", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "modelward",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -28,10 +33,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     /// The folder whose store is used; without it the store of this folder or the nearest above, as git does
-    #[arg(long, global = true, value_name = "DIR", env = "MODELWARD_STORE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MODELWARD_STORE",
+        hide_env_values = true
+    )]
     pub(crate) store: Option<PathBuf>,
     /// The settings file; without it `modelward.toml` beside the store
-    #[arg(long, global = true, value_name = "FILE", env = "MODELWARD_SETTINGS", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "MODELWARD_SETTINGS",
+        hide_env_values = true
+    )]
     pub(crate) settings: Option<PathBuf>,
     /// Answer with one JSON object
     #[arg(long, global = true)]
@@ -79,7 +96,9 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) if error.use_stderr() => unreadable(&error, &Ui::new(json, false)),
         // Help and version are answers. Whoever closed the pipe has read enough.
-        Err(help) => help.print().map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS),
+        Err(help) => help
+            .print()
+            .map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS),
     }
 }
 
@@ -89,8 +108,16 @@ fn unreadable(error: &clap::Error, ui: &Ui) -> ExitCode {
         return ExitCode::from(Code::Usage.kind().exit_status());
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    report(Err(Failure::error(Code::Usage, message, "see `modelward help`")), ui)
+    let message = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
+    report(
+        Err(Failure::error(Code::Usage, message, "see `modelward help`")),
+        ui,
+    )
 }
 
 fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {

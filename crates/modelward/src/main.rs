@@ -8,7 +8,9 @@ mod commands;
 mod faults;
 mod model;
 mod pages;
+mod policies;
 mod settings;
+mod step_lines;
 mod ui;
 mod workspace;
 

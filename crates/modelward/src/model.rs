@@ -31,39 +31,68 @@ pub(crate) struct Model {
 
 impl Model {
     /// Measures the file or folder at `path`, without the paths in `ignored` and what is below them.
-    pub(crate) fn measure(path: &Path, kind: Kind, ignored: &[String], ui: &Ui) -> Result<Self, Failure> {
+    pub(crate) fn measure(
+        path: &Path,
+        kind: Kind,
+        ignored: &[String],
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
         let name = name_of(path)?;
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let bar = ui.bytes_bar("hashing", size_of(path));
         let (form, listing) = if metadata.is_dir() {
             let ignore = |name: &str| ignored.iter().any(|ignored| ignored == name);
-            (Form::Folder, digest::list(path, &ignore, &|size_bytes| bar.inc(size_bytes))?)
+            (
+                Form::Folder,
+                digest::list(path, &ignore, &|size_bytes| bar.inc(size_bytes))?,
+            )
         } else {
             let measured = digest::measure_file(path)?;
             (Form::SingleFile, BTreeMap::from([(name.clone(), measured)]))
         };
         bar.finish_and_clear();
         let artifact = Artifact::from_listing(kind, &listing).map_err(|e| {
-            Failure::from_error(Code::ModelInvalid, &e, format!("is `{}` the model?", path.display()))
+            Failure::from_error(
+                Code::ModelInvalid,
+                &e,
+                format!("is `{}` the model?", path.display()),
+            )
         })?;
-        Ok(Self { name, path: path.to_owned(), form, listing, artifact })
+        Ok(Self {
+            name,
+            path: path.to_owned(),
+            form,
+            listing,
+            artifact,
+        })
     }
 
     /// Where a file of the model is on disk.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        if self.form == Form::SingleFile { self.path.clone() } else { self.path.join(name) }
+        if self.form == Form::SingleFile {
+            self.path.clone()
+        } else {
+            self.path.join(name)
+        }
     }
 
     /// Where each file is on disk, by its name in the model.
     pub(crate) fn sources(&self) -> BTreeMap<String, PathBuf> {
-        self.listing.keys().map(|name| (name.clone(), self.file(name))).collect()
+        self.listing
+            .keys()
+            .map(|name| (name.clone(), self.file(name)))
+            .collect()
     }
 }
 
 /// The artifact that a word on the command line means: a digest of one in the store, or what is at a path.
-pub(crate) fn artifact(word: &str, workspace: &Workspace, ui: &Ui) -> Result<(String, Artifact), Failure> {
+pub(crate) fn artifact(
+    word: &str,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<(String, Artifact), Failure> {
     if let Ok(digest) = word.parse::<Digest>() {
-        let artifact = workspace.store.artifact(digest)?;
+        let artifact = workspace.artifact(digest)?;
         return Ok((digest.short(), artifact));
     }
     let model = Model::measure(Path::new(word), Kind::Model, &default_ignored(), ui)?;
@@ -72,7 +101,10 @@ pub(crate) fn artifact(word: &str, workspace: &Workspace, ui: &Ui) -> Result<(St
 
 /// What is left out of a model's folder unless asked for.
 pub(crate) fn default_ignored() -> Vec<String> {
-    chain::sign::IGNORED.iter().map(ToString::to_string).collect()
+    chain::sign::IGNORED
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// The last name of a path, resolved where it is `.` or `..`.
@@ -81,8 +113,17 @@ pub(crate) fn name_of(path: &Path) -> Result<String, Failure> {
         Some(_) => path.to_owned(),
         None => path.canonicalize().map_err(|e| unreadable(path, &e))?,
     };
-    let name = resolved.file_name().and_then(|name| name.to_str()).map(ToOwned::to_owned);
-    name.ok_or_else(|| Failure::error(Code::ModelInvalid, format!("`{}` has no readable name", path.display()), "rename it"))
+    let name = resolved
+        .file_name()
+        .and_then(|name| name.to_str())
+        .map(ToOwned::to_owned);
+    name.ok_or_else(|| {
+        Failure::error(
+            Code::ModelInvalid,
+            format!("`{}` has no readable name", path.display()),
+            "rename it",
+        )
+    })
 }
 
 /// Where a model's signature is unless it is said otherwise: beside the model.
@@ -96,8 +137,19 @@ pub(crate) fn signature_path(model: &Path) -> Result<PathBuf, Failure> {
 }
 
 pub(crate) fn unreadable(path: &Path, cause: &std::io::Error) -> Failure {
-    let code = if cause.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::Io };
-    Failure::from_error(code, &Unreadable { path: path.to_owned(), cause: cause.to_string() }, "check the path and its permissions")
+    let code = if cause.kind() == std::io::ErrorKind::NotFound {
+        Code::NotFound
+    } else {
+        Code::Io
+    };
+    Failure::from_error(
+        code,
+        &Unreadable {
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        },
+        "check the path and its permissions",
+    )
 }
 
 #[derive(Debug)]
@@ -116,10 +168,18 @@ impl std::error::Error for Unreadable {}
 
 /// For a progress bar only: what can't be read counts nothing here and fails later.
 fn size_of(path: &Path) -> u64 {
-    let Ok(metadata) = std::fs::symlink_metadata(path) else { return 0 };
+    let Ok(metadata) = std::fs::symlink_metadata(path) else {
+        return 0;
+    };
     if metadata.is_file() {
         return metadata.len();
     }
-    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
-    entries.filter_map(Result::ok).filter(|entry| !entry.path().is_symlink()).map(|entry| size_of(&entry.path())).sum()
+    let Ok(entries) = std::fs::read_dir(path) else {
+        return 0;
+    };
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| !entry.path().is_symlink())
+        .map(|entry| size_of(&entry.path()))
+        .sum()
 }

@@ -13,13 +13,28 @@ const SIZE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Every environment variable that Modelward reads, and what it is for.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
-    ("MODELWARD_STORE", "the folder whose store is used, as `--store`"),
+    (
+        "MODELWARD_STORE",
+        "the folder whose store is used, as `--store`",
+    ),
     ("MODELWARD_SETTINGS", "the settings file, as `--settings`"),
-    ("MODELWARD_ENVIRONMENT", "the environment, as `--environment`"),
-    ("MODELWARD_SERVICE_ACCOUNT", "the service account, as `--service-account`"),
+    (
+        "MODELWARD_ENVIRONMENT",
+        "the environment, as `--environment`",
+    ),
+    (
+        "MODELWARD_SERVICE_ACCOUNT",
+        "the service account, as `--service-account`",
+    ),
     ("MODELWARD_PACKAGE", "the package, as `--package`"),
-    ("MODELWARD_PASSWORD", "the password of the key that signs; it is trusted to nobody but this process"),
-    ("MODELWARD_PASSWORD_FILE", "a file whose first line is that password; only its owner may read it"),
+    (
+        "MODELWARD_PASSWORD",
+        "the password of the key that signs; it is trusted to nobody but this process",
+    ),
+    (
+        "MODELWARD_PASSWORD_FILE",
+        "a file whose first line is that password; only its owner may read it",
+    ),
     ("NO_COLOR", "no colour, if it is not empty"),
 ];
 
@@ -40,12 +55,20 @@ pub(crate) struct Settings {
     pub(crate) builder_uid_base: Option<u32>,
 }
 
-const KEYS: [&str; 5] = ["environment", "service_account", "package", "admission_seconds", "builder_uid_base"];
+const KEYS: [&str; 5] = [
+    "environment",
+    "service_account",
+    "package",
+    "admission_seconds",
+    "builder_uid_base",
+];
 
 impl Settings {
     /// Reads the file that was named, or the one beside the store if there is one.
     pub(crate) fn load(named: Option<&Path>, folder: Option<&Path>) -> Result<Self, Failure> {
-        let beside = folder.map(|folder| folder.join(FILE_NAME)).filter(|path| path.exists());
+        let beside = folder
+            .map(|folder| folder.join(FILE_NAME))
+            .filter(|path| path.exists());
         match named.map(Path::to_path_buf).or(beside) {
             Some(path) => Self::read(&path),
             None => Ok(Self::default()),
@@ -57,7 +80,9 @@ impl Settings {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
-        let size_bytes = std::fs::metadata(path).map_err(|e| invalid(e.to_string()))?.len();
+        let size_bytes = std::fs::metadata(path)
+            .map_err(|e| invalid(e.to_string()))?
+            .len();
         if size_bytes > SIZE_BYTES_MAX {
             return Err(invalid(format!("it is longer than {SIZE_BYTES_MAX} bytes")));
         }
@@ -68,9 +93,14 @@ impl Settings {
 
 /// The setting that an unknown one was probably meant to be.
 fn hint(problem: &str) -> String {
-    let unknown = problem.split("unknown field `").nth(1).and_then(|rest| rest.split('`').next());
+    let unknown = problem
+        .split("unknown field `")
+        .nth(1)
+        .and_then(|rest| rest.split('`').next());
     let likeness = |key: &&str| unknown.map_or(0.0, |word| strsim::jaro_winkler(key, word));
-    let nearest = KEYS.into_iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let nearest = KEYS
+        .into_iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|key| likeness(key) > 0.7) {
         Some(key) => format!("did you mean `{key}`?"),
         None => format!("the settings are {}", KEYS.join(", ")),
@@ -83,10 +113,17 @@ mod tests {
 
     #[test]
     fn the_nearest_setting_is_offered() {
-        assert_eq!(hint("unknown field `enviroment`, expected"), "did you mean `environment`?");
+        assert_eq!(
+            hint("unknown field `enviroment`, expected"),
+            "did you mean `environment`?"
+        );
         assert!(hint("unknown field `zzz`").starts_with("the settings are"));
         for key in KEYS {
-            assert!(toml::from_str::<Settings>(&format!("{key} = \"1\"")).is_ok() || toml::from_str::<Settings>(&format!("{key} = 1")).is_ok(), "{key}");
+            assert!(
+                toml::from_str::<Settings>(&format!("{key} = \"1\"")).is_ok()
+                    || toml::from_str::<Settings>(&format!("{key} = 1")).is_ok(),
+                "{key}"
+            );
         }
     }
 }

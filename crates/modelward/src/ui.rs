@@ -23,7 +23,12 @@ impl Ui {
     pub(crate) fn new(json: bool, quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { json, color: terminal && !plain, progress: terminal && !quiet, quiet }
+        Self {
+            json,
+            color: terminal && !plain,
+            progress: terminal && !quiet,
+            quiet,
+        }
     }
 
     /// A word for something good.
@@ -37,7 +42,11 @@ impl Ui {
     }
 
     fn painted(&self, word: &str, color: &str) -> String {
-        if self.color { format!("\x1b[1;{color}m{word}\x1b[0m") } else { word.to_owned() }
+        if self.color {
+            format!("\x1b[1;{color}m{word}\x1b[0m")
+        } else {
+            word.to_owned()
+        }
     }
 
     /// Says what is going on, on standard error.
@@ -50,7 +59,11 @@ impl Ui {
 
     /// A bar over so many bytes.
     pub(crate) fn bytes_bar(&self, what: &str, size_bytes: u64) -> ProgressBar {
-        self.bar(what, size_bytes, "{msg:20} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec}")
+        self.bar(
+            what,
+            size_bytes,
+            "{msg:20} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec}",
+        )
     }
 
     /// A bar over so many things.

@@ -3,24 +3,28 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chain::serve::Place;
 use chain::{Dossier, Ledger};
 use digest::Digest;
 use host::keys::KeyFolder;
-use host::store::{Recorded, Store};
+use host::store::{Recorded, Source, Store};
 use trust::log::{Entry, LogKey, LogSigner};
-use trust::{Bundle, Code, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot};
+use trust::{
+    Artifact, Bundle, Code, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot,
+};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 /// The largest statement that is read back from a store.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
+const MANIFEST_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// An open store with all that belongs to it.
 pub(crate) struct Workspace {
-    pub(crate) folder: PathBuf,
     pub(crate) store: Store,
     pub(crate) root: TrustRoot,
     pub(crate) keys: KeyFolder,
@@ -33,16 +37,22 @@ impl Workspace {
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
         let folder = locate(common)?;
         let store = Store::open(&folder)?;
-        let root = host::trust_root::read(&store.root_path())?;
+        let root = host::trust_root::read(&root_path(&store))?;
         let settings = Settings::load(common.settings.as_deref(), Some(&folder))?;
-        let keys = KeyFolder::at(&store.keys_folder());
+        let keys = KeyFolder::at(&keys_folder(&store));
         let now = host::clock::now()?;
-        Ok(Self { folder, store, root, keys, settings, now })
+        Ok(Self {
+            store,
+            root,
+            keys,
+            settings,
+            now,
+        })
     }
 
     /// As [`Workspace::open`], but `None` where there is no store and none was named.
     pub(crate) fn open_if_there(common: &Common) -> Result<Option<Self>, Failure> {
-        if common.store.is_none() && Store::discover(&here()?).is_none() {
+        if common.store.is_none() && discover(&here()?).is_none() {
             return Ok(None);
         }
         Self::open(common).map(Some)
@@ -51,22 +61,40 @@ impl Workspace {
     /// Gathers what a decision takes: the whole log, checked against every head it ever had, its statements, and the
     /// artifacts.
     pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
-        let Some(key) = self.log_key()? else { return Ok(Dossier::default()) };
+        let Some(key) = self.log_key()? else {
+            return Ok(Dossier::default());
+        };
         let checkpoint = self.store.log().verify(&key, &|_| ())?;
-        let mut dossier = Dossier { artifacts: self.store.artifacts()?, ..Dossier::default() };
+        let mut dossier = Dossier {
+            artifacts: self.artifacts()?,
+            ..Dossier::default()
+        };
         dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
-        self.store.log().entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
-            dossier.entries.push(entry.to_vec());
-            Ok(())
-        })?;
+        self.store
+            .log()
+            .entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
+                dossier.entries.push(entry.to_vec());
+                Ok(())
+            })?;
         for entry in &dossier.entries {
             // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
-            let Ok(entry) = Entry::parse(entry) else { continue };
+            let Ok(entry) = Entry::parse(entry) else {
+                continue;
+            };
             if let Ok(bytes) = self.store.read_blob(entry.bundle(), BUNDLE_SIZE_BYTES_MAX) {
                 dossier.bundles.insert(entry.bundle(), bytes);
             }
         }
         Ok(dossier)
+    }
+
+    /// The log's last head, as it was signed; cheap to look at.
+    pub(crate) fn checkpoint(&self) -> Result<Option<String>, Failure> {
+        let Some(key) = self.log_key()? else {
+            return Ok(None);
+        };
+        let checkpoint = self.store.log().checkpoint(&key)?;
+        Ok(checkpoint.map(|checkpoint| checkpoint.note().to_owned()))
     }
 
     /// Checks the log and what it names.
@@ -86,7 +114,11 @@ impl Workspace {
             return Ok(name.to_owned());
         }
         let fits = |name: &&String| self.keys.has(name);
-        let names = self.root.keys().filter(|key| key.roles.contains(&role)).map(|key| &key.name);
+        let names = self
+            .root
+            .keys()
+            .filter(|key| key.roles.contains(&role))
+            .map(|key| &key.name);
         let names: Vec<&String> = names.filter(fits).collect();
         match names.as_slice() {
             [only] => Ok((*only).clone()),
@@ -97,14 +129,22 @@ impl Workspace {
             )),
             several => Err(Failure::error(
                 Code::Usage,
-                format!("{} keys here have the role `{role}`: {}", several.len(), list(several)),
+                format!(
+                    "{} keys here have the role `{role}`: {}",
+                    several.len(),
+                    list(several)
+                ),
                 "choose one with `--key NAME`",
             )),
         }
     }
 
     /// Signs a statement, checks it as any gate will, and records it: blob, log line, index.
-    pub(crate) fn say<P: Predicate>(&self, statement: &Statement<P>, key: &dyn Signer) -> Result<Said, Failure> {
+    pub(crate) fn say<P: Predicate>(
+        &self,
+        statement: &Statement<P>,
+        key: &dyn Signer,
+    ) -> Result<Said, Failure> {
         let bundle = trust::seal(statement, key).map_err(|e| {
             Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
         })?;
@@ -115,11 +155,16 @@ impl Workspace {
     pub(crate) fn record<P: Predicate>(&self, bundle: &Bundle) -> Result<Said, Failure> {
         let bytes = bundle.to_bytes();
         let verified = trust::verify::<P>(&bytes, &self.root, self.now)?;
-        let subjects = verified.value().subjects.iter().map(|subject| subject.digest);
-        let entry = Entry::new(Digest::of(&bytes), P::TYPE, subjects).map_err(|e| {
-            Failure::from_error(Code::StatementInvalid, &e, "")
-        })?;
-        let Recorded { bundle, log_index, .. } = self.store.record(&bytes, &entry, &self.log_signer()?)?;
+        let subjects = verified
+            .value()
+            .subjects
+            .iter()
+            .map(|subject| subject.digest);
+        let entry = Entry::new(Digest::of(&bytes), P::TYPE, subjects)
+            .map_err(|e| Failure::from_error(Code::StatementInvalid, &e, ""))?;
+        let Recorded {
+            bundle, log_index, ..
+        } = self.store.record(&bytes, &entry, &self.log_signer()?)?;
         Ok(Said { bundle, log_index })
     }
 
@@ -127,7 +172,11 @@ impl Workspace {
     pub(crate) fn log_key(&self) -> Result<Option<LogKey>, Failure> {
         let keys = self.root.logs().iter().map(|key| key.parse::<LogKey>());
         let keys: Vec<LogKey> = keys.collect::<Result<_, _>>().map_err(|e| {
-            Failure::from_error(Code::RootInvalid, &e, "the trust root's `[[log]]` holds C2SP verifier keys")
+            Failure::from_error(
+                Code::RootInvalid,
+                &e,
+                "the trust root's `[[log]]` holds C2SP verifier keys",
+            )
         })?;
         let ours = |key: &LogKey| self.store.log().checkpoint(key).is_ok();
         let found = keys.iter().find(|key| ours(key)).or(keys.first());
@@ -135,8 +184,184 @@ impl Workspace {
     }
 
     fn log_signer(&self) -> Result<LogSigner, Failure> {
-        host::trust_root::log_signer(&self.store.keys_folder()).map_err(Failure::from)
+        host::trust_root::log_signer(&keys_folder(&self.store)).map_err(Failure::from)
     }
+
+    /// Puts files in as one artifact.
+    pub(crate) fn keep(
+        &self,
+        name: &str,
+        kind: Kind,
+        files: &BTreeMap<String, PathBuf>,
+        ui: &Ui,
+    ) -> Result<Artifact, Failure> {
+        let size_bytes = files
+            .values()
+            .filter_map(|path| path.metadata().ok())
+            .map(|metadata| metadata.len())
+            .sum();
+        let bar = ui.bytes_bar("storing", size_bytes);
+        let sources = files
+            .iter()
+            .map(|(name, path)| (name.clone(), Source::Path(path.clone())))
+            .collect();
+        let kept = self
+            .store
+            .put_tree(name, kind.media_type(), &sources, &|size_bytes| {
+                bar.inc(size_bytes)
+            })?;
+        bar.finish_and_clear();
+        self.artifact(kept.digest)
+    }
+
+    /// The artifact with this digest.
+    pub(crate) fn artifact(&self, digest: Digest) -> Result<Artifact, Failure> {
+        let manifest = self.store.read_blob(digest, MANIFEST_SIZE_BYTES_MAX)?;
+        Artifact::from_manifest(&manifest).map_err(|e| {
+            Failure::from_error(
+                Code::NotFound,
+                &e,
+                "`modelward store list` shows the artifacts",
+            )
+        })
+    }
+
+    /// All artifacts.
+    pub(crate) fn artifacts(&self) -> Result<Vec<Artifact>, Failure> {
+        let named = self.store.artifacts()?;
+        named
+            .iter()
+            .map(|named| self.artifact(named.digest))
+            .collect()
+    }
+
+    /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
+    pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        let key = self.keys.load(name, &password)?;
+        key.to_pem(None)
+            .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
+    }
+
+    /// Lays an artifact's files out in a new folder, as links to the store's blobs where that can be. They are for
+    /// readers that measure what they read.
+    pub(crate) fn lay_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        for (path, file) in artifact.files() {
+            let target = folder.join(path.as_str());
+            std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+            let blob = self.store.blob_path(file.digest);
+            if std::fs::hard_link(&blob, &target).is_err() {
+                std::fs::copy(&blob, &target)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes an artifact's files into a folder: all of them or none, over nothing but the same files.
+    pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        let parent = folder
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent)?;
+        let staging = tempfile::Builder::new()
+            .prefix(".modelward-")
+            .tempdir_in(parent)?;
+        let made = staging.path().join("made");
+        for (path, file) in artifact.files() {
+            let target = made.join(path.as_str());
+            std::fs::create_dir_all(target.parent().unwrap_or(&made))?;
+            let mut blob = self.store.open_blob(file.digest)?;
+            let measured =
+                digest::measure_reader(&mut blob, &mut std::fs::File::create_new(&target)?)?;
+            if measured.digest() != file.digest {
+                return Err(Failure::error(
+                    Code::StoreCorrupt,
+                    format!("the blob {} is damaged", file.digest),
+                    "`modelward store verify` says what else is",
+                ));
+            }
+        }
+        if folder.exists() {
+            let there =
+                crate::model::Model::measure(folder, artifact.kind(), &[], &Ui::new(true, true));
+            if there.is_ok_and(|there| there.artifact == *artifact) {
+                return Ok(());
+            }
+            std::fs::rename(folder, staging.path().join("replaced"))?;
+        }
+        Ok(std::fs::rename(&made, folder)?)
+    }
+
+    /// The package that is meant.
+    pub(crate) fn package(&self, named: Option<String>) -> Result<String, Failure> {
+        named
+            .or_else(|| self.settings.package.clone())
+            .ok_or_else(|| unsaid("package", "--package", "MODELWARD_PACKAGE"))
+    }
+
+    /// The environment and service account that are meant.
+    pub(crate) fn place(
+        &self,
+        environment: Option<String>,
+        account: Option<String>,
+    ) -> Result<Place, Failure> {
+        let environment = environment.or_else(|| self.settings.environment.clone());
+        let account = account.or_else(|| self.settings.service_account.clone());
+        Ok(Place {
+            environment: environment
+                .ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))?,
+            service_account: account.ok_or_else(|| {
+                unsaid(
+                    "service_account",
+                    "--service-account",
+                    "MODELWARD_SERVICE_ACCOUNT",
+                )
+            })?,
+        })
+    }
+
+    /// A folder for unfinished work, in the store and removed when it is let go.
+    pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Failure> {
+        let folder = self.store.path().join("tmp");
+        tempfile::Builder::new()
+            .prefix("work-")
+            .tempdir_in(&folder)
+            .map_err(|e| {
+                Failure::from_error(
+                    Code::Io,
+                    &e,
+                    format!("can `{}` be written?", folder.display()),
+                )
+            })
+    }
+}
+
+fn unsaid(setting: &str, flag: &str, variable: &str) -> Failure {
+    let hint =
+        format!("give it with `{flag}`, in {variable}, or as `{setting}` in `modelward.toml`");
+    Failure::error(
+        Code::Usage,
+        format!("no {} was given", setting.replace('_', " ")),
+        hint,
+    )
+}
+
+/// Where a store's trust root is.
+pub(crate) fn root_path(store: &Store) -> PathBuf {
+    store.path().join("trust.toml")
+}
+
+/// Where a store's keys are.
+pub(crate) fn keys_folder(store: &Store) -> PathBuf {
+    store.path().join("keys")
+}
+
+/// The nearest folder from here up that has a store.
+fn discover(start: &Path) -> Option<PathBuf> {
+    start
+        .ancestors()
+        .find(|folder| folder.join(host::store::FOLDER_NAME).is_dir())
+        .map(Path::to_path_buf)
 }
 
 /// A statement that was recorded.
@@ -155,7 +380,12 @@ impl Said {
 
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "statement {} in log line {}", self.bundle.short(), self.log_index)
+        write!(
+            f,
+            "statement {} in log line {}",
+            self.bundle.short(),
+            self.log_index
+        )
     }
 }
 
@@ -165,14 +395,19 @@ pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
         return Ok(folder.clone());
     }
     let here = here()?;
-    Store::discover(&here).ok_or_else(|| {
+    discover(&here).ok_or_else(|| {
         let message = format!("there is no store in `{}` or above it", here.display());
-        Failure::error(Code::StoreMissing, message, "make one with `modelward store init`")
+        Failure::error(
+            Code::StoreMissing,
+            message,
+            "make one with `modelward store init`",
+        )
     })
 }
 
 pub(crate) fn here() -> Result<PathBuf, Failure> {
-    std::env::current_dir().map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
+    std::env::current_dir()
+        .map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
 }
 
 /// The password of an encrypted key: from the environment, a file, or whoever sits there.
@@ -187,12 +422,15 @@ pub(crate) fn password() -> Option<Zeroizing<String>> {
     if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return None;
     }
-    rpassword::prompt_password("password of the key: ").ok().map(Zeroizing::new)
+    rpassword::prompt_password("password of the key: ")
+        .ok()
+        .map(Zeroizing::new)
 }
 
 fn list(names: &[&String]) -> String {
-    names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+    names
+        .iter()
+        .map(|name| name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
-
-/// The files of a model on disk: what it is called, its folder or file, and what was measured.
-pub(crate) type Measurements = BTreeMap<String, digest::Measured>;

@@ -304,14 +304,9 @@ fn provenance(
     subject: &Artifact,
     provenance: &[&Verified<Statement<Provenance>>],
 ) -> Result<Digest, Denied> {
-    let covers = |statement: &Statement<Provenance>| {
-        statement.is_about(subject.digest())
-            || subject
-                .files()
-                .values()
-                .all(|file| statement.is_about(file.digest))
-    };
-    let found = provenance.iter().find(|stated| covers(stated.value()));
+    let found = provenance
+        .iter()
+        .find(|stated| stated.value().covers(subject));
     found.map(|stated| stated.proof().bundle).ok_or_else(|| {
         let message = format!(
             "no provenance is about the model {} or all of its files",

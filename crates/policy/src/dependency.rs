@@ -73,15 +73,6 @@ pub enum Source {
         /// Its version.
         version: String,
     },
-    /// `pypi:NAME@VERSION`
-    Pypi {
-        /// The package.
-        package: String,
-        /// Its version.
-        version: String,
-    },
-    /// `https://…`, an archive.
-    Https(String),
     /// `file:PATH`, an archive or a folder of this machine.
     File(String),
 }
@@ -90,8 +81,6 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Npm { package, version } => write!(f, "npm:{package}@{version}"),
-            Self::Pypi { package, version } => write!(f, "pypi:{package}@{version}"),
-            Self::Https(url) => f.write_str(url),
             Self::File(path) => write!(f, "file:{path}"),
         }
     }

@@ -1,1 +1,6 @@
-//! All that listens on a socket
+//! All that listens on a socket.
+//!
+//! [`inference`] answers for one verified model. Each server is a module with one entry point that takes a bound listener,
+//! so that the caller decides where it listens, and tests listen on a port of their own.
+
+pub mod inference;

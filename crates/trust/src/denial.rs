@@ -63,6 +63,15 @@ impl Denied {
         std::iter::once(&self.first).chain(&self.rest)
     }
 
+    /// This no with the reasons of another one after its own.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let (first, rest) = (other.first, other.rest);
+        self.rest.push(first);
+        self.rest.extend(rest);
+        self
+    }
+
     /// The code of the first reason.
     #[must_use]
     pub const fn code(&self) -> Code {

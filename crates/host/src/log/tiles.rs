@@ -22,8 +22,8 @@ pub(super) struct Tiles<'a> {
     read: HashMap<(u8, u64), Vec<Digest>>,
 }
 
-/// What a walk does with an entry: its index, its bytes.
-pub(super) type Visit<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
+/// What is done with an entry: its index, its bytes.
+pub type Visit<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
 
 impl<'a> Tiles<'a> {
     pub(super) fn new(folder: &'a Path, size: u64) -> Self {

@@ -113,7 +113,9 @@ impl Store {
         }
     }
 
-    fn blob_path(&self, digest: Digest) -> PathBuf {
+    /// Where a blob is, if it is in the store. Whoever reads it there has to measure what it reads.
+    #[must_use]
+    pub fn blob_path(&self, digest: Digest) -> PathBuf {
         self.blobs_path().join(digest.hex())
     }
 

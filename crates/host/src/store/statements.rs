@@ -112,12 +112,13 @@ impl Store {
         if index.log_size()? == logged {
             return Ok(());
         }
-        let _lock = if self.is_writable() {
-            Some(self.lock()?)
-        } else {
-            None
-        };
-        self.catch_up(index)
+        if self.is_writable() {
+            let _lock = self.lock()?;
+            return self.catch_up(index);
+        }
+        *index = Index::in_memory()?;
+        self.catch_up(index)?;
+        self.catch_up_names(index)
     }
 
     /// Takes the lines of the log into the index that it doesn't have yet, and writes the referrers they change. The

@@ -117,17 +117,14 @@ impl Store {
         key: Option<&LogKey>,
         progress: &dyn Fn(u64),
     ) -> Result<Vec<Problem>, StoreError> {
-        let _lock = if self.is_writable() {
-            Some(self.lock()?)
-        } else {
-            None
-        };
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
         };
         found.layout()?;
         found.blobs(progress)?;
+        // Blobs don't change and may take hours; what follows does, and writers wait for it.
+        let _lock = self.is_writable().then(|| self.lock()).transpose()?;
         found.log(key, progress)?;
         found.statements()?;
         found.artifacts()?;

@@ -90,7 +90,8 @@ fn check_order(calls: &[Call]) {
         |part| move |call: &Call| matches!(call, Call::Rename(_, to) if to.contains(part));
     let flushed =
         |part| move |call: &Call| matches!(call, Call::Flush(path) if path.ends_with(part));
-    let steps: [(&str, Box<dyn Fn(&Call) -> bool>); 12] = [
+    type Is = Box<dyn Fn(&Call) -> bool>;
+    let steps: [(&str, Is); 12] = [
         ("blob", Box::new(renamed("/blobs/sha256/"))),
         ("its folder", Box::new(flushed("/blobs/sha256"))),
         ("entries", Box::new(renamed("/tile/entries/"))),

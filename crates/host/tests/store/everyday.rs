@@ -254,10 +254,8 @@ fn two_stores_on_one_folder_see_each_other() {
     let room = room();
     let other = Store::open(room.dir.path()).unwrap();
     let first = record(&room.store, "one", "model");
-    assert_eq!(
-        other.statements_about(Digest::of(b"model")).unwrap(),
-        [first.clone()]
-    );
+    let about = other.statements_about(Digest::of(b"model")).unwrap();
+    assert_eq!(about, std::slice::from_ref(&first));
     assert_eq!(record(&other, "one", "model"), first);
     assert_eq!(record(&other, "two", "model").log_index, 1);
     assert_eq!(
@@ -358,4 +356,35 @@ fn the_rebuilt_index_is_the_one_before() {
     assert_eq!(problems(&room.store).len(), 3);
     Store::rebuild(room.dir.path()).unwrap();
     assert_eq!(referrers(), before.1);
+}
+
+/// What a killed writer leaves: the head signed and not in place; the log written and the index not.
+#[test]
+fn opening_completes_what_was_left_undone() {
+    for left in ["log/checkpoint", "index.sqlite", "both"] {
+        let room = room();
+        record(&room.store, "one", "model");
+        let names = ["log/checkpoint", "index.sqlite"].into_iter();
+        let paths = names.filter(|name| left == "both" || *name == left);
+        let paths: Vec<_> = paths.map(|name| room.store.path().join(name)).collect();
+        let before: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+        let second = record(&room.store, "two", "model");
+        let referrers = room.store.path().join("referrers");
+        fs::remove_file(referrers.join(&files(&referrers)[0])).unwrap();
+        if left == "log/checkpoint" {
+            // The index was written after the checkpoint: it can't be ahead of it.
+            fs::remove_file(room.store.path().join("index.sqlite")).unwrap();
+        }
+        for (path, bytes) in paths.iter().zip(before) {
+            fs::write(path, bytes).unwrap();
+        }
+        let opened = Store::open(room.dir.path()).unwrap();
+        assert_eq!(
+            opened.recorded(second.bundle).unwrap(),
+            Some(second),
+            "{left}"
+        );
+        assert_eq!(problems(&opened), [""; 0], "{left}");
+        assert_eq!(record(&opened, "three", "model").log_index, 2);
+    }
 }

@@ -121,6 +121,49 @@ fn child_read_only() {
     ));
 }
 
+#[test]
+fn a_reader_follows_a_writer() {
+    in_private_mounts("store::machine::child_follows");
+}
+
+/// The same folder twice, once read-only: what is recorded after the reader opened the store is found by it.
+#[test]
+fn child_follows() {
+    let Some(task) = child::task() else { return };
+    mount(
+        "none",
+        &task.folder,
+        "tmpfs",
+        MountFlags::empty(),
+        Some(c"size=8m"),
+    )
+    .unwrap();
+    let [written, read] = ["written", "read"].map(|name| task.folder.join(name));
+    fs::create_dir(&written).unwrap();
+    fs::create_dir(&read).unwrap();
+    let writer = Store::init(&written).unwrap();
+    let file = writer.put_bytes(b"file").unwrap();
+    let files = [("file".to_owned(), host::store::Source::Stored(file))].into();
+    writer.put_tree("artifact", "a/b", &files, &|_| ()).unwrap();
+    record(&writer, "one", "model");
+    rustix::mount::mount_bind(&written, &read).unwrap();
+    mount_remount(&read, MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();
+    let reader = Store::open(&read).unwrap();
+    for (text, count) in [("one", 1), ("two", 2), ("three", 3)] {
+        record(&writer, text, "model");
+        assert_eq!(
+            reader.statements_about(Digest::of(b"model")).unwrap().len(),
+            count
+        );
+        assert_eq!(reader.artifacts().unwrap().len(), 1);
+    }
+    assert!(matches!(
+        reader.put_bytes(b"x"),
+        Err(StoreError::ReadOnly { .. })
+    ));
+    assert_eq!(problems(&reader), [""; 0]);
+}
+
 /// As somebody else, in a folder that they may read: the same as a read-only disk. In one they may not, a clear no.
 #[test]
 fn a_folder_of_somebody_elses() {

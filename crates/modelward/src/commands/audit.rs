@@ -32,14 +32,22 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let (digest, prediction) = resolve(&args.target, &workspace, &ledger, ui)?;
     let trace = chain::audit::trace(&ledger, digest)?.ok_or_else(|| nothing(&args.target))?;
     let picture = mermaid(&trace);
-    let text = if args.mermaid { picture.trim_end().to_owned() } else { tree(&trace, prediction.as_ref()) };
+    let text = if args.mermaid {
+        picture.trim_end().to_owned()
+    } else {
+        tree(&trace, prediction.as_ref())
+    };
     let data = json!({"target": args.target, "digest": digest.to_string(), "prediction": prediction,
                       "backward": trace.backward, "forward": trace.forward, "mermaid": picture});
     Ok(Answer::new(text, data))
 }
 
 fn nothing(target: &str) -> Failure {
-    Failure::error(Code::NotFound, format!("the log says nothing about `{target}`"), "is this the right store? `modelward log show` lists its lines")
+    Failure::error(
+        Code::NotFound,
+        format!("the log says nothing about `{target}`"),
+        "is this the right store? `modelward log show` lists its lines",
+    )
 }
 
 fn resolve(
@@ -51,19 +59,38 @@ fn resolve(
     if let Ok(digest) = target.parse() {
         return Ok((digest, None));
     }
-    if let Some((session, _)) = target.split_once('-').filter(|(session, _)| is_session(session)) {
+    if let Some((session, _)) = target
+        .split_once('-')
+        .filter(|(session, _)| is_session(session))
+    {
         let starts = ledger.all::<Serving>().believed;
-        let started = starts.iter().find(|logged| logged.statement.value().predicate.session == session);
+        let started = starts
+            .iter()
+            .find(|logged| logged.statement.value().predicate.session == session);
         if let Some(started) = started {
             let recorded = host::predictions::find(workspace.store.path(), target)?;
             let recorded = recorded.ok_or_else(|| nothing(target))?;
-            let model = started.statement.value().subjects.first().map(|subject| subject.digest);
+            let model = started
+                .statement
+                .value()
+                .subjects
+                .first()
+                .map(|subject| subject.digest);
             return Ok((model.ok_or_else(|| nothing(target))?, Some(recorded)));
         }
     }
-    let named = ledger.all::<Dataset>().believed.into_iter().rfind(|logged| logged.statement.value().predicate.name == target);
+    let named = ledger
+        .all::<Dataset>()
+        .believed
+        .into_iter()
+        .rfind(|logged| logged.statement.value().predicate.name == target);
     if let Some(dataset) = named {
-        let subject = dataset.statement.value().subjects.first().map(|subject| subject.digest);
+        let subject = dataset
+            .statement
+            .value()
+            .subjects
+            .first()
+            .map(|subject| subject.digest);
         return Ok((subject.ok_or_else(|| nothing(target))?, None));
     }
     let path = Path::new(target);
@@ -71,10 +98,26 @@ fn resolve(
         return Err(nothing(target));
     }
     let (_, artifact) = model::artifact(target, workspace, ui)?;
-    let known: BTreeSet<Digest> = ledger.artifacts().iter().map(trust::Artifact::digest).collect();
+    let known: BTreeSet<Digest> = ledger
+        .artifacts()
+        .iter()
+        .map(trust::Artifact::digest)
+        .collect();
     let whole = artifact.digest();
-    let only = artifact.files().values().next().map(|file| file.digest).filter(|_| path.is_file());
-    Ok((if known.contains(&whole) { whole } else { only.unwrap_or(whole) }, None))
+    let only = artifact
+        .files()
+        .values()
+        .next()
+        .map(|file| file.digest)
+        .filter(|_| path.is_file());
+    Ok((
+        if known.contains(&whole) {
+            whole
+        } else {
+            only.unwrap_or(whole)
+        },
+        None,
+    ))
 }
 
 fn is_session(word: &str) -> bool {
@@ -85,7 +128,11 @@ fn tree(trace: &Trace, prediction: Option<&host::predictions::Prediction>) -> St
     let mut text = String::new();
     // Writing to a string does not fail.
     if let Some(prediction) = prediction {
-        let _ = writeln!(text, "prediction {} at {}: {}", prediction.id, prediction.at, prediction.answer);
+        let _ = writeln!(
+            text,
+            "prediction {} at {}: {}",
+            prediction.id, prediction.at, prediction.answer
+        );
         let _ = writeln!(text, "made by");
     }
     branch(&mut text, &trace.backward, "", "", "← ");
@@ -102,14 +149,28 @@ fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) 
     let digest: String = node.digest.chars().take(19).collect();
     let _ = writeln!(text, "{first}{} `{}`  {digest}", node.kind, node.name);
     for fact in &node.facts {
-        let _ = writeln!(text, "{rest}   {:8} {}  [by {}, log line {}]", fact.stage, fact.says, fact.by, fact.log_index);
+        let _ = writeln!(
+            text,
+            "{rest}   {:8} {}  [by {}, log line {}]",
+            fact.stage, fact.says, fact.by, fact.log_index
+        );
     }
     for gap in &node.gaps {
         let _ = writeln!(text, "{rest}   gap      {gap}");
     }
     let last = node.links.len().saturating_sub(1);
     for (position, link) in node.links.iter().enumerate() {
-        let (here, below) = if position == last { ("└─", "   ") } else { ("├─", "│  ") };
-        branch(text, link, &format!("{rest}{here}{arrow}"), &format!("{rest}{below}"), arrow);
+        let (here, below) = if position == last {
+            ("└─", "   ")
+        } else {
+            ("├─", "│  ")
+        };
+        branch(
+            text,
+            link,
+            &format!("{rest}{here}{arrow}"),
+            &format!("{rest}{below}"),
+            arrow,
+        );
     }
 }

@@ -61,7 +61,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
 }
 
 fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
-    let bytes = host::whole_file::read(&args.policy, POLICY_SIZE_BYTES_MAX).map_err(|e| unreadable(&args.policy, &e))?;
+    let bytes = host::whole_file::read(&args.policy, POLICY_SIZE_BYTES_MAX)
+        .map_err(|e| unreadable(&args.policy, &e))?;
     let policy = DependencyPolicy::parse(&args.policy.display().to_string(), &bytes)?;
     let rule = match policy.evaluate(&args.name, &args.purpose, None) {
         Verdict::Allowed(rule) => rule,
@@ -71,50 +72,109 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     if args.from.is_none()
         && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
     {
-        return Ok(answer(&args.name, &artifact, logged.statement.proof().bundle, logged.index, true));
+        return Ok(answer(
+            &args.name,
+            &artifact,
+            logged.statement.proof().bundle,
+            logged.index,
+            true,
+        ));
     }
     let staging = workspace.staging()?;
     let source = match &args.from {
         Some(path) => path.clone(),
-        None => bring_source(rule, staging.path(), &args.policy, ui)?,
+        None => bring_source(rule, staging.path(), &args.policy, workspace, ui)?,
     };
     check_archive(rule, &source)?;
     let wanted: Vec<Wanted> = rule.files.iter().map(want).collect();
     let taken = staging.path().join("taken");
     let listing = fetch::take(&source, &wanted, &taken)?;
-    let (artifact, statement) = match chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)? {
+    let (artifact, statement) = match chain::dataset::decide(
+        &policy,
+        &args.name,
+        &args.purpose,
+        &listing,
+        workspace.now,
+    )? {
         Verdict::Allowed(allowed) => allowed,
         Verdict::Denied(denied) => return Err(denied.into()),
     };
-    let sources = listing.keys().map(|name| (name.clone(), taken.join(name))).collect();
+    let sources = listing
+        .keys()
+        .map(|name| (name.clone(), taken.join(name)))
+        .collect();
     workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
-    let said = workspace.say(&statement, &workspace.signer(Role::Dataset, args.key.as_deref())?)?;
-    Ok(answer(&args.name, &artifact, said.bundle, said.log_index, false))
+    let said = workspace.say(
+        &statement,
+        &workspace.signer(Role::Dataset, args.key.as_deref())?,
+    )?;
+    Ok(answer(
+        &args.name,
+        &artifact,
+        said.bundle,
+        said.log_index,
+        false,
+    ))
 }
 
 /// The data set as it was added before under the very same policy, if its blobs are still here.
-fn reusable(rule: &DatasetRule, policy: Digest, workspace: &Workspace) -> Result<Option<(Artifact, Logged<Dataset>)>, Failure> {
+fn reusable(
+    rule: &DatasetRule,
+    policy: Digest,
+    workspace: &Workspace,
+) -> Result<Option<(Artifact, Logged<Dataset>)>, Failure> {
     let files = rule.files.iter().map(|file| {
-        (file.name.clone(), trust::artifact::FileEntry { digest: file.digest, size_bytes: file.size_bytes })
+        (
+            file.name.clone(),
+            trust::artifact::FileEntry {
+                digest: file.digest,
+                size_bytes: file.size_bytes,
+            },
+        )
     });
-    let Ok(artifact) = Artifact::new(Kind::DataSet, files.collect()) else { return Ok(None) };
-    let held = |file: &trust::artifact::FileEntry| workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes);
+    let Ok(artifact) = Artifact::new(Kind::DataSet, files.collect()) else {
+        return Ok(None);
+    };
+    let held = |file: &trust::artifact::FileEntry| {
+        workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes)
+    };
     if !artifact.files().values().all(held) {
         return Ok(None);
     }
     let ledger = workspace.ledger()?;
-    let added = ledger.about::<Dataset>(&BTreeSet::from([artifact.digest()])).believed;
-    let same = |logged: &Logged<Dataset>| logged.statement.value().predicate.policy == policy.to_string();
-    Ok(added.into_iter().rfind(same).map(|logged| (artifact, logged)))
+    let added = ledger
+        .about::<Dataset>(&BTreeSet::from([artifact.digest()]))
+        .believed;
+    let same =
+        |logged: &Logged<Dataset>| logged.statement.value().predicate.policy == policy.to_string();
+    Ok(added
+        .into_iter()
+        .rfind(same)
+        .map(|logged| (artifact, logged)))
 }
 
-fn bring_source(rule: &DatasetRule, staging: &Path, policy: &Path, ui: &Ui) -> Result<PathBuf, Failure> {
+/// The archive: the store's, if it was fetched before, or fetched now and kept.
+fn bring_source(
+    rule: &DatasetRule,
+    staging: &Path,
+    policy: &Path,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<PathBuf, Failure> {
+    let held = rule.archive.as_ref().map(|archive| archive.digest);
+    let held = held.filter(|digest| workspace.store.blob_size_bytes(*digest).is_some());
+    if let Some(digest) = held {
+        ui.note(&format!("{} is in the store already", rule.source));
+        return Ok(workspace.store.blob_path(digest));
+    }
     ui.note(&format!("fetching {} as the policy names it", rule.source));
     match &rule.source {
         Source::Npm { package, version } => {
             let folder = staging.join("package");
             std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e))?;
-            Ok(fetch::npm(package, version, &folder)?)
+            let archive = fetch::npm(package, version, &folder)?;
+            workspace.store.put_file(&archive, &|_| ())?;
+            Ok(archive)
         }
         // A path in a policy is relative to it.
         Source::File(path) => Ok(policy.parent().unwrap_or(Path::new(".")).join(path)),
@@ -122,26 +182,40 @@ fn bring_source(rule: &DatasetRule, staging: &Path, policy: &Path, ui: &Ui) -> R
 }
 
 fn check_archive(rule: &DatasetRule, source: &Path) -> Result<(), Failure> {
-    let Some(want) = &rule.archive else { return Ok(()) };
+    let Some(want) = &rule.archive else {
+        return Ok(());
+    };
     match fetch::measure(source)? {
-        Some((digest, _)) if digest != want.digest => Err(Failure::Denied(trust::Denied::because(Reason::new(
-            Code::DigestMismatch,
-            format!("the archive of `{}` is not the one that the policy names: expected {}, got {digest}", rule.name, want.digest),
-            "get the archive that the policy names; if it was replaced on purpose, say so in the policy",
-        )))),
+        Some((digest, _)) if digest != want.digest => {
+            Err(Failure::Denied(trust::Denied::because(Reason::new(
+                Code::DigestMismatch,
+                format!(
+                    "the archive of `{}` is not the one that the policy names: expected {}, got {digest}",
+                    rule.name, want.digest
+                ),
+                "get the archive that the policy names; if it was replaced on purpose, say so in the policy",
+            ))))
+        }
         _ => Ok(()),
     }
 }
 
 fn want(file: &policy::dependency::FileRule) -> Wanted {
-    Wanted { path: file.path.as_str().to_owned(), name: file.name.as_str().to_owned(), size_bytes_max: file.size_bytes }
+    Wanted {
+        path: file.path.as_str().to_owned(),
+        name: file.name.as_str().to_owned(),
+        size_bytes_max: file.size_bytes,
+    }
 }
 
 fn answer(name: &str, artifact: &Artifact, bundle: Digest, log_index: u64, reused: bool) -> Answer {
     let how = if reused { "unchanged, reused" } else { "added" };
     let text = format!(
         "{how}: data set `{name}` ({}), {} files, {} bytes\nstatement {} in log line {log_index}",
-        artifact.digest(), artifact.files().len(), artifact.size_bytes(), bundle.short()
+        artifact.digest(),
+        artifact.files().len(),
+        artifact.size_bytes(),
+        bundle.short()
     );
     let data = json!({"name": name, "dataset": artifact.digest().to_string(), "reused": reused,
                       "statement": {"bundle": bundle.to_string(), "logIndex": log_index}});
@@ -152,16 +226,35 @@ fn list(workspace: &Workspace) -> Result<Answer, Failure> {
     let datasets = workspace.ledger()?.all::<Dataset>().believed;
     let line = |logged: &Logged<Dataset>| {
         let said = &logged.statement.value().predicate;
-        let digest = logged.statement.value().subjects.first().map(|subject| subject.digest.to_string());
-        format!("{:16} {}  {}  for {}", said.name, digest.unwrap_or_default(), said.licence, said.purposes.join(", "))
+        let digest = logged
+            .statement
+            .value()
+            .subjects
+            .first()
+            .map(|subject| subject.digest.to_string());
+        format!(
+            "{:16} {}  {}  for {}",
+            said.name,
+            digest.unwrap_or_default(),
+            said.licence,
+            said.purposes.join(", ")
+        )
     };
     let datum = |logged: &Logged<Dataset>| {
         let said = &logged.statement.value().predicate;
-        let digest = logged.statement.value().subjects.first().map(|subject| subject.digest.to_string());
+        let digest = logged
+            .statement
+            .value()
+            .subjects
+            .first()
+            .map(|subject| subject.digest.to_string());
         json!({"name": said.name, "digest": digest, "licence": said.licence, "purposes": said.purposes, "source": said.source})
     };
     let text = datasets.iter().map(line).collect::<Vec<_>>().join("\n");
-    Ok(Answer::new(text, json!({"datasets": datasets.iter().map(datum).collect::<Vec<_>>()})))
+    Ok(Answer::new(
+        text,
+        json!({"datasets": datasets.iter().map(datum).collect::<Vec<_>>()}),
+    ))
 }
 
 /// The artifact of the data set with this name or digest that was added last.
@@ -169,13 +262,30 @@ pub(crate) fn find(word: &str, workspace: &Workspace) -> Result<(String, Artifac
     let ledger = workspace.ledger()?;
     let named = |logged: &Logged<Dataset>| {
         let statement = logged.statement.value();
-        statement.predicate.name == word || word.parse().is_ok_and(|digest| statement.is_about(digest))
+        statement.predicate.name == word
+            || word.parse().is_ok_and(|digest| statement.is_about(digest))
     };
     let missing = || {
-        Failure::error(Code::NotFound, format!("there is no data set `{word}` in the store"), "add it: `modelward dataset add NAME --policy FILE`")
+        Failure::error(
+            Code::NotFound,
+            format!("there is no data set `{word}` in the store"),
+            "add it: `modelward dataset add NAME --policy FILE`",
+        )
     };
-    let found = ledger.all::<Dataset>().believed.into_iter().rfind(named).ok_or_else(missing)?;
+    let found = ledger
+        .all::<Dataset>()
+        .believed
+        .into_iter()
+        .rfind(named)
+        .ok_or_else(missing)?;
     let statement = found.statement.value();
-    let digest = statement.subjects.first().map(|subject| subject.digest).ok_or_else(missing)?;
-    Ok((statement.predicate.name.clone(), ledger.artifact(digest).cloned().ok_or_else(missing)?))
+    let digest = statement
+        .subjects
+        .first()
+        .map(|subject| subject.digest)
+        .ok_or_else(missing)?;
+    Ok((
+        statement.predicate.name.clone(),
+        ledger.artifact(digest).cloned().ok_or_else(missing)?,
+    ))
 }

@@ -15,7 +15,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
-    match args.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+    match args
+        .words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         ["error"] => Ok(codes()),
         ["error", code] => error(code),
         ["environment"] => Ok(environment()),
@@ -27,14 +33,21 @@ fn error(word: &str) -> Result<Answer, Failure> {
     match Code::from_word(word) {
         Some(code) => {
             let page = pages::of(code).trim_end();
-            Ok(Answer::new(page, json!({"code": code.as_str(), "page": page})))
+            Ok(Answer::new(
+                page,
+                json!({"code": code.as_str(), "page": page}),
+            ))
         }
         None => {
             let hint = match Code::nearest(word) {
                 Some(code) => format!("did you mean `{code}`?"),
                 None => "`modelward help error` lists all codes".to_owned(),
             };
-            Err(Failure::error(Code::NotFound, format!("there is no code `{word}`"), hint))
+            Err(Failure::error(
+                Code::NotFound,
+                format!("there is no code `{word}`"),
+                hint,
+            ))
         }
     }
 }
@@ -43,13 +56,19 @@ fn codes() -> Answer {
     let line = |code: &Code| format!("{:22} {}", code.as_str(), code.summary());
     let text = Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n");
     let word = |code: &Code| json!({"code": code.as_str(), "exit": code.kind().exit_status(), "http": code.http(), "summary": code.summary()});
-    Answer::new(text, json!({"codes": Code::ALL.iter().map(word).collect::<Vec<_>>()}))
+    Answer::new(
+        text,
+        json!({"codes": Code::ALL.iter().map(word).collect::<Vec<_>>()}),
+    )
 }
 
 fn environment() -> Answer {
     let line = |(name, what): &(&str, &str)| format!("{name:26} {what}");
     let text = VARIABLES.iter().map(line).collect::<Vec<_>>().join("\n");
-    let data: serde_json::Map<_, _> = VARIABLES.iter().map(|(name, what)| ((*name).to_owned(), json!(what))).collect();
+    let data: serde_json::Map<_, _> = VARIABLES
+        .iter()
+        .map(|(name, what)| ((*name).to_owned(), json!(what)))
+        .collect();
     Answer::new(text, json!({"variables": data}))
 }
 
@@ -60,7 +79,11 @@ fn command(words: &[&str]) -> Result<Answer, Failure> {
     for word in words {
         let Some(next) = found.find_subcommand_mut(word) else {
             let message = format!("there is no command `{}`", words.join(" "));
-            return Err(Failure::error(Code::Usage, message, "`modelward help` lists the commands"));
+            return Err(Failure::error(
+                Code::Usage,
+                message,
+                "`modelward help` lists the commands",
+            ));
         };
         found = next;
     }

@@ -7,7 +7,7 @@ use trust::{Code, PublicKey, Role, RootKey, Signer, Time, TrustRoot};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::ui::Ui;
-use crate::workspace::{Workspace, password};
+use crate::workspace::{Workspace, password, root_path};
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -86,20 +86,43 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
 fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
     if workspace.root.keys().any(|key| key.name == args.name) {
         let message = format!("the trust root has a key `{}` already", args.name);
-        return Err(Failure::error(Code::KeyExists, message, "choose another name"));
+        return Err(Failure::error(
+            Code::KeyExists,
+            message,
+            "choose another name",
+        ));
     }
-    let password = if args.encrypt { Some(password().ok_or_else(no_password)?) } else { None };
-    let key = workspace.keys.create(&args.name, password.as_ref().map(|password| password.as_str()))?;
-    let roles = if args.roles.is_empty() { Role::ALL.to_vec() } else { args.roles };
+    let password = if args.encrypt {
+        Some(password().ok_or_else(no_password)?)
+    } else {
+        None
+    };
+    let key = workspace.keys.create(
+        &args.name,
+        password.as_ref().map(|password| password.as_str()),
+    )?;
+    let roles = if args.roles.is_empty() {
+        Role::ALL.to_vec()
+    } else {
+        args.roles
+    };
     let root_key = RootKey {
         name: args.name.clone(),
         public_key: key.public_key().clone(),
-        speaks_for: if args.speaks_for.is_empty() { default_names(&roles) } else { args.speaks_for },
+        speaks_for: if args.speaks_for.is_empty() {
+            default_names(&roles)
+        } else {
+            args.speaks_for
+        },
         roles,
         valid_from: workspace.now.plus_seconds(-CLOCK_SLACK_SECONDS),
         valid_until: workspace.now.plus_seconds(YEAR_SECONDS),
     };
-    let text = format!("made the key `{}` ({})", args.name, key.public_key().id().short());
+    let text = format!(
+        "made the key `{}` ({})",
+        args.name,
+        key.public_key().id().short()
+    );
     let data = described(&root_key, &workspace.keys);
     save(workspace, &workspace.root.clone().with_key(root_key))?;
     Ok(Answer::new(text, data))
@@ -119,11 +142,30 @@ fn default_names(roles: &[Role]) -> Vec<String> {
 fn list(workspace: &Workspace) -> Answer {
     let line = |key: &RootKey| {
         let roles: Vec<&str> = key.roles.iter().map(|role| role.as_str()).collect();
-        let private = if workspace.keys.has(&key.name) { "private key here" } else { "public key only" };
-        format!("{:16} {}  {}  until {}  {private}", key.name, key.public_key.id().short(), roles.join(","), key.valid_until)
+        let private = if workspace.keys.has(&key.name) {
+            "private key here"
+        } else {
+            "public key only"
+        };
+        format!(
+            "{:16} {}  {}  until {}  {private}",
+            key.name,
+            key.public_key.id().short(),
+            roles.join(","),
+            key.valid_until
+        )
     };
-    let text = workspace.root.keys().map(line).collect::<Vec<_>>().join("\n");
-    let keys: Vec<_> = workspace.root.keys().map(|key| described(key, &workspace.keys)).collect();
+    let text = workspace
+        .root
+        .keys()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let keys: Vec<_> = workspace
+        .root
+        .keys()
+        .map(|key| described(key, &workspace.keys))
+        .collect();
     let root = &workspace.root;
     let data = json!({"keys": keys, "serial": root.serial(), "validFrom": root.valid_from().to_string(),
                       "expires": root.expires().to_string(), "root": root.digest().to_string()});
@@ -133,7 +175,11 @@ fn list(workspace: &Workspace) -> Answer {
 fn change(args: Set, workspace: &Workspace) -> Result<Answer, Failure> {
     let mut root = workspace.root.clone();
     if let Some(name) = &args.name {
-        root = if args.remove { removed(root, name)? } else { root.clone().with_key(changed(&args, name, workspace)?) };
+        root = if args.remove {
+            removed(root, name)?
+        } else {
+            root.clone().with_key(changed(&args, name, workspace)?)
+        };
     }
     if args.root_valid_from.is_some() || args.root_expires.is_some() {
         let from = args.root_valid_from.unwrap_or(root.valid_from());
@@ -141,11 +187,18 @@ fn change(args: Set, workspace: &Workspace) -> Result<Answer, Failure> {
         root = root.with_times(from, expires);
     }
     if root == workspace.root {
-        return Err(Failure::error(Code::Usage, "there is nothing to change", "see `modelward help key set`"));
+        return Err(Failure::error(
+            Code::Usage,
+            "there is nothing to change",
+            "see `modelward help key set`",
+        ));
     }
     save(workspace, &root)?;
     let text = format!("the trust root is now number {}", root.serial());
-    Ok(Answer::new(text, json!({"serial": root.serial(), "root": root.digest().to_string()})))
+    Ok(Answer::new(
+        text,
+        json!({"serial": root.serial(), "root": root.digest().to_string()}),
+    ))
 }
 
 fn removed(root: TrustRoot, name: &str) -> Result<TrustRoot, Failure> {
@@ -194,12 +247,16 @@ pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> 
         Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display()))
     })?;
     PublicKey::from_pem(&text).map_err(|e| {
-        Failure::from_error(Code::KeyInvalid, &e, "`openssl ec -in KEY -pubout` writes the form that is read")
+        Failure::from_error(
+            Code::KeyInvalid,
+            &e,
+            "`openssl ec -in KEY -pubout` writes the form that is read",
+        )
     })
 }
 
 fn save(workspace: &Workspace, root: &TrustRoot) -> Result<(), Failure> {
-    Ok(host::trust_root::write(&workspace.store.root_path(), root)?)
+    Ok(host::trust_root::write(&root_path(&workspace.store), root)?)
 }
 
 fn described(key: &RootKey, keys: &KeyFolder) -> serde_json::Value {
@@ -216,9 +273,17 @@ fn described(key: &RootKey, keys: &KeyFolder) -> serde_json::Value {
 }
 
 fn no_key(name: &str) -> Failure {
-    Failure::error(Code::KeyMissing, format!("the trust root has no key `{name}`"), "`modelward key list` shows its keys")
+    Failure::error(
+        Code::KeyMissing,
+        format!("the trust root has no key `{name}`"),
+        "`modelward key list` shows its keys",
+    )
 }
 
 fn no_password() -> Failure {
-    Failure::error(Code::PasswordMissing, "no password to encrypt the key with", "set MODELWARD_PASSWORD_FILE")
+    Failure::error(
+        Code::PasswordMissing,
+        "no password to encrypt the key with",
+        "set MODELWARD_PASSWORD_FILE",
+    )
 }

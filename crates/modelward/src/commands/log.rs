@@ -52,59 +52,112 @@ fn show(workspace: &Workspace) -> Result<Answer, Failure> {
     let ledger = workspace.ledger()?;
     let line = |(index, entry): (usize, &Entry)| {
         let kind = entry.predicate_type();
-        let subjects: Vec<String> = entry.subjects().iter().take(4).map(digest::Digest::short).collect();
-        format!("{index:6}  {}  {kind}  about {}", entry.bundle().short(), subjects.join(", "))
+        let subjects: Vec<String> = entry
+            .subjects()
+            .iter()
+            .take(4)
+            .map(digest::Digest::short)
+            .collect();
+        format!(
+            "{index:6}  {}  {kind}  about {}",
+            entry.bundle().short(),
+            subjects.join(", ")
+        )
     };
     let datum = |(index, entry): (usize, &Entry)| {
         let subjects: Vec<String> = entry.subjects().iter().map(ToString::to_string).collect();
         json!({"index": index, "bundle": entry.bundle().to_string(), "predicateType": entry.predicate_type(), "subjects": subjects})
     };
-    let text = ledger.entries().iter().enumerate().map(line).collect::<Vec<_>>().join("\n");
+    let text = ledger
+        .entries()
+        .iter()
+        .enumerate()
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("\n");
     let entries: Vec<_> = ledger.entries().iter().enumerate().map(datum).collect();
     Ok(Answer::new(text, json!({"entries": entries})))
 }
 
 fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
     let Some(key) = workspace.log_key()? else {
-        return Err(Failure::error(Code::LogKeyUnknown, "the trust root knows no log", "`modelward store init` makes one"));
+        return Err(Failure::error(
+            Code::LogKeyUnknown,
+            "the trust root knows no log",
+            "`modelward store init` makes one",
+        ));
     };
     let bar = ui.bytes_bar("reading the log", 0);
-    let checkpoint = workspace.store.log().verify(&key, &|size_bytes| bar.inc(size_bytes))?;
+    let checkpoint = workspace
+        .store
+        .log()
+        .verify(&key, &|size_bytes| bar.inc(size_bytes))?;
     bar.finish_and_clear();
     // And what a gate looks at: every line is read, and its root is one that we believe now.
     let lines = workspace.ledger()?.entries().len();
     let head = checkpoint.map(|checkpoint| checkpoint.head());
     let root = head.map_or_else(|| "none yet".to_owned(), |head| head.root.to_string());
     let text = format!("the log is whole: {lines} lines, root {root}");
-    Ok(Answer::new(text, json!({"size": lines, "root": root, "log": key.to_string()})))
+    Ok(Answer::new(
+        text,
+        json!({"size": lines, "root": root, "log": key.to_string()}),
+    ))
 }
 
 fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
     let key = workspace.log_key()?;
-    let key = key.ok_or_else(|| Failure::error(Code::NotFound, "the trust root knows no log", ""))?;
+    let key =
+        key.ok_or_else(|| Failure::error(Code::NotFound, "the trust root knows no log", ""))?;
     let proof = workspace.store.log().prove(index, &key)?.to_string();
-    Ok(Answer::new(proof.trim_end(), json!({"index": index, "proof": proof})))
+    Ok(Answer::new(
+        proof.trim_end(),
+        json!({"index": index, "proof": proof}),
+    ))
 }
 
 fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Answer, Failure> {
     let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|e| Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display())))
+        std::fs::read(path).map_err(|e| {
+            Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display()))
+        })
     };
-    let invalid = |e: &dyn std::error::Error| Failure::from_error(Code::LogInconsistent, e, "get the proof again with `modelward log proof`");
+    let invalid = |e: &dyn std::error::Error| {
+        Failure::from_error(
+            Code::LogInconsistent,
+            e,
+            "get the proof again with `modelward log proof`",
+        )
+    };
     let text = String::from_utf8(read(proof)?).map_err(|e| invalid(&e))?;
     let proof = Proof::parse(&text).map_err(|e| invalid(&e))?;
     let bytes = read(bundle)?;
     let statement = trust::Bundle::parse(&bytes)?;
     let statement = trust::Statement::<trust::Opaque>::parse(&statement.envelope().payload)?;
     let subjects = statement.subjects.iter().map(|subject| subject.digest);
-    let entry = Entry::new(digest::Digest::of(&bytes), &statement.predicate.predicate_type, subjects);
+    let entry = Entry::new(
+        digest::Digest::of(&bytes),
+        &statement.predicate.predicate_type,
+        subjects,
+    );
     let entry = entry.map_err(|e| invalid(&e))?.to_bytes();
     let mut last = None;
-    for key in workspace.root.logs().iter().filter_map(|key| key.parse().ok()) {
+    for key in workspace
+        .root
+        .logs()
+        .iter()
+        .filter_map(|key| key.parse().ok())
+    {
         match proof.verify(&entry, &key) {
             Ok(logged) => {
-                let text = format!("line {} of the log `{}` is this bundle", logged.index(), logged.origin());
-                return Ok(Answer::new(text, json!({"index": logged.index(), "log": logged.origin()})));
+                let text = format!(
+                    "line {} of the log `{}` is this bundle",
+                    logged.index(),
+                    logged.origin()
+                );
+                return Ok(Answer::new(
+                    text,
+                    json!({"index": logged.index(), "log": logged.origin()}),
+                ));
             }
             Err(e) => last = Some(e),
         }

@@ -18,7 +18,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     let failed = |e: std::io::Error| {
-        Failure::from_error(Code::Io, &e, format!("can `{}` be written?", args.to.display()))
+        Failure::from_error(
+            Code::Io,
+            &e,
+            format!("can `{}` be written?", args.to.display()),
+        )
     };
     std::fs::create_dir_all(&args.to).map_err(failed)?;
     clap_mangen::generate_to(cli::definition(), &args.to).map_err(failed)?;

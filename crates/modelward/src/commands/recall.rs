@@ -46,7 +46,10 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
     let key = workspace.signer(Role::Recall, args.key.as_deref())?;
     let said = workspace.say(&statement, &key)?;
     let text = format!("recalled the {} {target}: {said}", kind.as_str());
-    Ok(Answer::new(text, json!({"kind": kind.as_str(), "target": target, "statement": said.data()})))
+    Ok(Answer::new(
+        text,
+        json!({"kind": kind.as_str(), "target": target, "statement": said.data()}),
+    ))
 }
 
 /// The name that the recall is written with: a digest where there is one, since a name can be given twice.
@@ -58,11 +61,24 @@ fn resolve(kind: RecallKind, target: &str, workspace: &Workspace) -> Result<Stri
         return Ok(digest.to_string());
     }
     let found = match kind {
-        RecallKind::Key => workspace.root.keys().find(|key| key.name == target).map(|key| key.public_key.id()),
+        RecallKind::Key => workspace
+            .root
+            .keys()
+            .find(|key| key.name == target)
+            .map(|key| key.public_key.id()),
         RecallKind::Dataset => {
             let datasets = workspace.ledger()?.all::<Dataset>().believed;
-            let named = datasets.into_iter().rfind(|logged| logged.statement.value().predicate.name == target);
-            named.and_then(|logged| logged.statement.value().subjects.first().map(|subject| subject.digest))
+            let named = datasets
+                .into_iter()
+                .rfind(|logged| logged.statement.value().predicate.name == target);
+            named.and_then(|logged| {
+                logged
+                    .statement
+                    .value()
+                    .subjects
+                    .first()
+                    .map(|subject| subject.digest)
+            })
         }
         RecallKind::Model | RecallKind::Builder => None,
     };

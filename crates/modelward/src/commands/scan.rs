@@ -41,15 +41,23 @@ struct Scanned {
 }
 
 pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let workspace = if args.no_record { None } else { Workspace::open_if_there(common)? };
+    let workspace = if args.no_record {
+        None
+    } else {
+        Workspace::open_if_there(common)?
+    };
     let model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
     let scanned = scan_all(&model, ui)?;
-    let said = workspace.map(|workspace| record(&model, &scanned, &workspace, args.key.as_deref())).transpose()?;
+    let said = workspace
+        .map(|workspace| record(&model, &scanned, &workspace, args.key.as_deref(), ui))
+        .transpose()?;
     let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
     let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
     let mut answer = Answer::new(text, data(&model, &scanned, verdict, said.as_ref()));
     answer.unsure = verdict == Verdict::Inconclusive;
-    Ok(answer.denied_if(Denied::from_reasons(scanned.iter().filter_map(reason).collect())))
+    Ok(answer.denied_if(Denied::from_reasons(
+        scanned.iter().filter_map(reason).collect(),
+    )))
 }
 
 fn scan_all(model: &Model, ui: &Ui) -> Result<Vec<Scanned>, Failure> {
@@ -64,21 +72,44 @@ fn scan_all(model: &Model, ui: &Ui) -> Result<Vec<Scanned>, Failure> {
         before += measured.size_bytes();
         // What was scanned is what was measured: whoever changed it meanwhile is found out here.
         if digest::measure_file(&path)? != *measured {
-            return Err(Failure::error(Code::Io, format!("`{}` changed while it was scanned", path.display()), "scan it again when nobody writes to it"));
+            return Err(Failure::error(
+                Code::Io,
+                format!("`{}` changed while it was scanned", path.display()),
+                "scan it again when nobody writes to it",
+            ));
         }
-        all.push(Scanned { name: name.clone(), digest: measured.digest(), report });
+        all.push(Scanned {
+            name: name.clone(),
+            digest: measured.digest(),
+            report,
+        });
     }
     bar.finish_and_clear();
     Ok(all)
 }
 
-fn record(model: &Model, scanned: &[Scanned], workspace: &Workspace, key: Option<&str>) -> Result<Said, Failure> {
+fn record(
+    model: &Model,
+    scanned: &[Scanned],
+    workspace: &Workspace,
+    key: Option<&str>,
+    ui: &Ui,
+) -> Result<Said, Failure> {
     let files = scanned.iter().map(stated).collect();
     let scanner = concat!("modelward ", env!("CARGO_PKG_VERSION"));
     let rules = Digest::of(&scan::rules_digest_input());
-    let statement = chain::scan::statement(&model.name, &model.artifact, files, scanner, rules, workspace.now);
-    let statement = statement.ok_or_else(|| Failure::error(Code::Internal, "the scanned files are not the model's", ""))?;
-    workspace.store.put_tree(Kind::Model, &model.sources(), &|_| ())?;
+    let statement = chain::scan::statement(
+        &model.name,
+        &model.artifact,
+        files,
+        scanner,
+        rules,
+        workspace.now,
+    );
+    let statement = statement.ok_or_else(|| {
+        Failure::error(Code::Internal, "the scanned files are not the model's", "")
+    })?;
+    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
     workspace.say(&statement, &workspace.signer(Role::Scan, key)?)
 }
 
@@ -105,15 +136,29 @@ fn stated(scanned: &Scanned) -> ScannedFile {
 fn reason(scanned: &Scanned) -> Option<Reason> {
     let name = &scanned.name;
     let report = &scanned.report;
-    let worst = report.findings.iter().max_by_key(|finding| finding.severity);
+    let worst = report
+        .findings
+        .iter()
+        .max_by_key(|finding| finding.severity);
     let what = worst.map_or_else(String::new, |finding| format!(": {}", finding.what));
     let fix = worst.map_or("", |finding| finding.rule.fix);
     match report.verdict {
         Verdict::Clean => None,
-        Verdict::Malicious => Some(Reason::new(Code::ScanMalicious, format!("`{name}` is malicious{what}"), fix)),
-        Verdict::Suspicious => Some(Reason::new(Code::ScanSuspicious, format!("`{name}` is suspicious{what}"), fix)),
+        Verdict::Malicious => Some(Reason::new(
+            Code::ScanMalicious,
+            format!("`{name}` is malicious{what}"),
+            fix,
+        )),
+        Verdict::Suspicious => Some(Reason::new(
+            Code::ScanSuspicious,
+            format!("`{name}` is suspicious{what}"),
+            fix,
+        )),
         Verdict::Inconclusive => {
-            let why = report.not_read.first().map_or("it was not read whole", String::as_str);
+            let why = report
+                .not_read
+                .first()
+                .map_or("it was not read whole", String::as_str);
             Some(Reason::new(
                 Code::ScanInconclusive,
                 format!("`{name}` could not be understood to its last byte: {why}"),
@@ -123,16 +168,43 @@ fn reason(scanned: &Scanned) -> Option<Reason> {
     }
 }
 
-fn text(model: &Model, scanned: &[Scanned], verdict: Verdict, said: Option<&Said>, explain: bool, ui: &Ui) -> String {
-    let word = if verdict == Verdict::Clean { ui.good(verdict.as_str()) } else { ui.bad(verdict.as_str()) };
+fn text(
+    model: &Model,
+    scanned: &[Scanned],
+    verdict: Verdict,
+    said: Option<&Said>,
+    explain: bool,
+    ui: &Ui,
+) -> String {
+    let word = if verdict == Verdict::Clean {
+        ui.good(verdict.as_str())
+    } else {
+        ui.bad(verdict.as_str())
+    };
     let mut text = format!("{word}  {} ({})", model.name, model.artifact.digest());
     for scanned in scanned {
         // Writing to a string does not fail.
-        let _ = write!(text, "\n  {:12} {:12} {}", scanned.report.verdict.as_str(), scanned.report.format.as_str(), scanned.name);
+        let _ = write!(
+            text,
+            "\n  {:12} {:12} {}",
+            scanned.report.verdict.as_str(),
+            scanned.report.format.as_str(),
+            scanned.name
+        );
         for finding in &scanned.report.findings {
-            let _ = write!(text, "\n    [{}] {}{}", finding.rule.id, place(finding), finding.what);
+            let _ = write!(
+                text,
+                "\n    [{}] {}{}",
+                finding.rule.id,
+                place(finding),
+                finding.what
+            );
             if explain {
-                let _ = write!(text, "\n      why: {}\n      fix: {}", finding.rule.why, finding.rule.fix);
+                let _ = write!(
+                    text,
+                    "\n      why: {}\n      fix: {}",
+                    finding.rule.why, finding.rule.fix
+                );
             }
         }
         for why in &scanned.report.not_read {

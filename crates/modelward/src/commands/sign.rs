@@ -31,24 +31,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let target = args.signature.map_or_else(|| signature_path(&args.model), Ok)?;
+    let target = args
+        .signature
+        .map_or_else(|| signature_path(&args.model), Ok)?;
     let ignored = [default_ignored(), args.ignored].concat();
     let ignored = with_signature(ignored, &args.model, &target);
     let model = Model::measure(&args.model, Kind::Model, &ignored, ui)?;
-    let kept = if model.path.is_dir() { ignored } else { Vec::new() };
+    let kept = if model.path.is_dir() {
+        ignored
+    } else {
+        Vec::new()
+    };
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, kept);
     let (bundle, said) = match &args.private_key {
         Some(path) => (seal(&statement, &load(path)?)?, None),
         None => {
             let workspace = Workspace::open(common)?;
-            let bundle = seal(&statement, &workspace.signer(Role::Sign, args.key.as_deref())?)?;
-            workspace.store.put_tree(Kind::Model, &model.sources(), &|_| ())?;
+            let bundle = seal(
+                &statement,
+                &workspace.signer(Role::Sign, args.key.as_deref())?,
+            )?;
+            workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
             let said = workspace.record::<trust::predicate::ModelSignature>(&bundle)?;
             (bundle, Some(said))
         }
     };
     host::whole_file::write(&target, &bundle.to_bytes()).map_err(|e| unreadable(&target, &e))?;
-    let mut text = format!("signed {} files of `{}` ({}): {}", model.listing.len(), model.name, model.artifact.digest(), target.display());
+    let mut text = format!(
+        "signed {} files of `{}` ({}): {}",
+        model.listing.len(),
+        model.name,
+        model.artifact.digest(),
+        target.display()
+    );
     if let Some(said) = &said {
         text = format!("{text}\n{said}");
     }
@@ -58,23 +73,44 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
 }
 
 /// A signature that lies inside the model is not part of it.
-fn with_signature(mut ignored: Vec<String>, model: &std::path::Path, signature: &std::path::Path) -> Vec<String> {
-    let inside = signature.strip_prefix(model).ok().and_then(|path| path.to_str());
-    ignored.extend(inside.filter(|path| !path.is_empty()).map(ToOwned::to_owned));
+fn with_signature(
+    mut ignored: Vec<String>,
+    model: &std::path::Path,
+    signature: &std::path::Path,
+) -> Vec<String> {
+    let inside = signature
+        .strip_prefix(model)
+        .ok()
+        .and_then(|path| path.to_str());
+    ignored.extend(
+        inside
+            .filter(|path| !path.is_empty())
+            .map(ToOwned::to_owned),
+    );
     ignored.sort();
     ignored.dedup();
     ignored
 }
 
-fn seal(statement: &trust::Statement<trust::predicate::ModelSignature>, key: &dyn Signer) -> Result<trust::Bundle, Failure> {
+fn seal(
+    statement: &trust::Statement<trust::predicate::ModelSignature>,
+    key: &dyn Signer,
+) -> Result<trust::Bundle, Failure> {
     trust::seal(statement, key).map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
 }
 
 fn load(path: &std::path::Path) -> Result<PrivateKey, Failure> {
     let pem = host::keys::read_private(path)?;
-    let password = if trust::looks_encrypted(&pem) { password() } else { None };
+    let password = if trust::looks_encrypted(&pem) {
+        password()
+    } else {
+        None
+    };
     PrivateKey::from_pem(&pem, password.as_ref().map(|password| password.as_str())).map_err(|e| {
-        let cause = host::keys::KeyFileError::Key { path: path.to_owned(), cause: e };
+        let cause = host::keys::KeyFileError::Key {
+            path: path.to_owned(),
+            cause: e,
+        };
         Failure::from(cause)
     })
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use host::store::Store;
 use serde_json::json;
-use trust::{Denied, Reason, TrustRoot};
+use trust::{Code, Denied, Reason, TrustRoot};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::ui::Ui;
-use crate::workspace::{Workspace, here};
+use crate::workspace::{Workspace, here, keys_folder, locate, root_path};
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 /// A new root already holds for clocks that are a little behind.
@@ -32,6 +32,17 @@ enum Action {
     Rebuild,
     /// List the artifacts
     List,
+    /// Write an artifact's files into a folder, each measured on the way
+    Get(Get),
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    /// Its digest, or a data set's name
+    artifact: String,
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +60,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::Verify => verify(common, ui),
         Action::Rebuild => rebuild(common),
         Action::List => list(common),
+        Action::Get(args) => get(&args, common),
     }
 }
 
@@ -59,48 +71,110 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
     };
     let store = Store::init(&folder)?;
     let now = host::clock::now()?;
-    let keys = store.keys_folder();
+    let keys = keys_folder(&store);
     // A retried command does no harm: what is there already stays.
-    if !store.root_path().exists() {
+    if !root_path(&store).exists() {
         let log = host::trust_root::create_log_key(&keys, &args.log_name)
             .or_else(|_| host::trust_root::log_signer(&keys))?;
-        let root = TrustRoot::new(now.plus_seconds(-CLOCK_SLACK_SECONDS), now.plus_seconds(YEAR_SECONDS));
-        host::trust_root::write(&store.root_path(), &root.with_log(log.key().to_string()))?;
+        let root = TrustRoot::new(
+            now.plus_seconds(-CLOCK_SLACK_SECONDS),
+            now.plus_seconds(YEAR_SECONDS),
+        );
+        host::trust_root::write(&root_path(&store), &root.with_log(log.key().to_string()))?;
     }
-    let text = format!("a store is in {}\nnext: `modelward key new NAME`", store.path().display());
-    Ok(Answer::new(text, json!({"store": folder, "path": store.path()})))
+    let text = format!(
+        "a store is in {}\nnext: `modelward key new NAME`",
+        store.path().display()
+    );
+    Ok(Answer::new(
+        text,
+        json!({"store": folder, "path": store.path()}),
+    ))
 }
 
 fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let bar = ui.bytes_bar("reading the store", workspace.store.size_bytes()?);
-    let problems = workspace.store.verify(workspace.log_key()?.as_ref(), &|size_bytes| bar.inc(size_bytes))?;
+    let bar = ui.bytes_bar("reading the store", 0);
+    let problems = workspace
+        .store
+        .verify(workspace.log_key()?.as_ref(), &|size_bytes| {
+            bar.inc(size_bytes)
+        })?;
     bar.finish_and_clear();
-    let reason = |problem: &host::store::Problem| Reason::new(problem.code(), problem.to_string(), problem.way());
+    let reason = |problem: &host::store::Problem| {
+        Reason::new(
+            Code::StoreDamaged,
+            problem.to_string(),
+            problem.hint().unwrap_or_default(),
+        )
+    };
     let reasons: Vec<Reason> = problems.iter().map(reason).collect();
     let data = json!({"problems": reasons.len()});
-    let text = if reasons.is_empty() { "the store holds what it says" } else { "" };
+    let text = if reasons.is_empty() {
+        "the store holds what it says"
+    } else {
+        ""
+    };
     Ok(Answer::new(text, data).denied_if(Denied::from_reasons(reasons)))
 }
 
 fn rebuild(common: &Common) -> Result<Answer, Failure> {
-    let workspace = Workspace::open(common)?;
-    let rows = workspace.store.rebuild()?;
-    Ok(Answer::new(format!("the index was made again: {rows} statements"), json!({"statements": rows})))
+    let folder = locate(common)?;
+    Store::rebuild(&folder)?;
+    let statements = Workspace::open(common)?.ledger()?.entries().len();
+    Ok(Answer::new(
+        format!("the index was made again: {statements} statements"),
+        json!({"statements": statements}),
+    ))
 }
 
 fn list(common: &Common) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let artifacts = workspace.store.artifacts()?;
+    let artifacts = workspace.artifacts()?;
     let line = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact.files().keys().map(trust::TreePath::as_str).collect();
-        format!("{}  {:>12} bytes  {}", artifact.digest(), artifact.size_bytes(), files.join(", "))
+        let files: Vec<&str> = artifact
+            .files()
+            .keys()
+            .map(trust::TreePath::as_str)
+            .collect();
+        format!(
+            "{}  {:>12} bytes  {}",
+            artifact.digest(),
+            artifact.size_bytes(),
+            files.join(", ")
+        )
     };
     let text = artifacts.iter().map(line).collect::<Vec<_>>().join("\n");
     let datum = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact.files().keys().map(trust::TreePath::as_str).collect();
+        let files: Vec<&str> = artifact
+            .files()
+            .keys()
+            .map(trust::TreePath::as_str)
+            .collect();
         json!({"digest": artifact.digest().to_string(), "type": artifact.kind().media_type(),
                "sizeBytes": artifact.size_bytes(), "files": files})
     };
-    Ok(Answer::new(text, json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()})))
+    Ok(Answer::new(
+        text,
+        json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()}),
+    ))
+}
+
+fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let artifact = match args.artifact.parse() {
+        Ok(digest) => workspace.artifact(digest)?,
+        Err(_) => super::dataset::find(&args.artifact, &workspace)?.1,
+    };
+    workspace.write_out(&artifact, &args.to)?;
+    let text = format!(
+        "wrote {} files of {} to {}",
+        artifact.files().len(),
+        artifact.digest(),
+        args.to.display()
+    );
+    Ok(Answer::new(
+        text,
+        json!({"digest": artifact.digest().to_string(), "to": args.to}),
+    ))
 }

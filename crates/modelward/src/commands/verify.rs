@@ -31,26 +31,40 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let (model, signature) = paths(&args)?;
     let (root, now) = match &args.public_key {
-        Some(path) => (TrustRoot::of_key(read_public(path)?, Role::Sign), host::clock::now()?),
+        Some(path) => (
+            TrustRoot::of_key(read_public(path)?, Role::Sign),
+            host::clock::now()?,
+        ),
         None => {
             let workspace = Workspace::open(common)?;
             (workspace.root, workspace.now)
         }
     };
-    let bundle = host::whole_file::read(&signature, SIGNATURE_SIZE_BYTES_MAX).map_err(|e| unreadable(&signature, &e))?;
+    let bundle = host::whole_file::read(&signature, SIGNATURE_SIZE_BYTES_MAX)
+        .map_err(|e| unreadable(&signature, &e))?;
     let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
     let ignored = ignored(&verified, &model, &signature);
     let measured = Model::measure(&model, Kind::Model, &ignored, ui)?;
     let artifact = trust::verify_tree(&verified, &measured.listing).map_err(|differences| {
         let reasons = differences.iter().map(trust::Difference::reason).collect();
-        Denied::from_reasons(reasons).map_or_else(|| {
-            Failure::error(trust::Code::Internal, "the model differs in nothing and is not the same", "")
-        }, Failure::from)
+        Denied::from_reasons(reasons).map_or_else(
+            || {
+                Failure::error(
+                    trust::Code::Internal,
+                    "the model differs in nothing and is not the same",
+                    "",
+                )
+            },
+            Failure::from,
+        )
     })?;
     let proof = artifact.proof();
     let text = format!(
         "verified: {} files of `{}` are as `{}` ({}) signed them",
-        measured.listing.len(), measured.name, proof.key_name, proof.key.short()
+        measured.listing.len(),
+        measured.name,
+        proof.key_name,
+        proof.key.short()
     );
     let data = json!({"model": artifact.value().digest().to_string(), "files": measured.listing.len(),
                       "key": proof.key.to_string(), "keyName": proof.key_name, "root": proof.root.to_string()});
@@ -59,7 +73,11 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
 
 /// The model and its signature, whichever of the two was named.
 fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
-    let named = args.model.to_str().and_then(|name| name.strip_suffix(SIGNATURE_ENDING)).map(PathBuf::from);
+    let named = args
+        .model
+        .to_str()
+        .and_then(|name| name.strip_suffix(SIGNATURE_ENDING))
+        .map(PathBuf::from);
     match (named, &args.signature) {
         (Some(model), None) if model.exists() => Ok((model, args.model.clone())),
         (_, Some(signature)) => Ok((args.model.clone(), signature.clone())),
@@ -68,9 +86,16 @@ fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
 }
 
 /// What was left out when it was signed, which the signature covers, and the signature itself.
-fn ignored(verified: &Verified<Statement<ModelSignature>>, model: &Path, signature: &Path) -> Vec<String> {
+fn ignored(
+    verified: &Verified<Statement<ModelSignature>>,
+    model: &Path,
+    signature: &Path,
+) -> Vec<String> {
     let mut ignored = verified.value().predicate.ignored().to_vec();
-    let inside = signature.strip_prefix(model).ok().and_then(|path| path.to_str());
+    let inside = signature
+        .strip_prefix(model)
+        .ok()
+        .and_then(|path| path.to_str());
     ignored.extend(inside.map(ToOwned::to_owned));
     ignored
 }

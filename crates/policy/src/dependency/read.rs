@@ -43,7 +43,7 @@ pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<DependencyPolicy, Polic
 
 fn dataset(fields: &Fields<'_>) -> Result<DatasetRule, PolicyError> {
     let source = source(fields.identity("source")?).ok_or_else(|| {
-        let rule = "`npm:NAME@VERSION` or `pypi:NAME@VERSION` with an exact version, `https://…` or `file:PATH`";
+        let rule = "`npm:NAME@VERSION` with an exact version, or `file:PATH`";
         fields.refused("source", rule)
     })?;
     let archive = match fields.optional("archive") {
@@ -97,18 +97,9 @@ fn digest(fields: &Fields<'_>) -> Result<Digest, PolicyError> {
 }
 
 fn source(text: &str) -> Option<Source> {
-    if text.starts_with("https://") {
-        let rest = text.strip_prefix("https://")?;
-        let (host, path) = rest.split_once('/')?;
-        let is_whole = !host.is_empty() && !host.contains('@') && !path.is_empty();
-        return is_whole.then(|| Source::Https(text.to_owned()));
-    }
     let (scheme, rest) = text.split_once(':')?;
     match scheme {
         "npm" => package(rest).map(|(package, version)| Source::Npm { package, version }),
-        "pypi" => package(rest)
-            .filter(|(package, _)| !package.contains(['@', '/']))
-            .map(|(package, version)| Source::Pypi { package, version }),
         "file" => (!rest.is_empty()).then(|| Source::File(rest.to_owned())),
         _ => None,
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use digest::Digest;
 use trust::predicate::{Isolation, PackageDescriptor, Provenance};
-use trust::{Code, Reason, Statement, Verdict, Verified};
+use trust::{Artifact, Code, Reason, Statement, Verdict, Verified};
 
 use super::{ORGANISATION, PackageName, Source, check_format, environments, read, twice};
 use crate::PolicyError;
@@ -89,7 +89,7 @@ impl PublishPolicies {
         &self,
         package: &str,
         environment: Option<&str>,
-        subject: Digest,
+        subject: &Artifact,
         provenance: &[&Verified<Statement<Provenance>>],
     ) -> Verdict<PublishResult> {
         let Some(project) = self.projects.get(package) else {
@@ -98,12 +98,12 @@ impl PublishPolicies {
         let about: Vec<_> = provenance
             .iter()
             .copied()
-            .filter(|stated| stated.value().is_about(subject))
+            .filter(|stated| stated.value().covers(subject))
             .collect();
         let found = verdict::first_allowed(
             &about,
             |stated| self.check_provenance(project, &stated.value().predicate),
-            || provenance_missing(subject),
+            || provenance_missing(subject.digest()),
         );
         let result = found.map(|stated| project.result(environment, stated.proof().bundle));
         let reasons = project.check_environment(environment);

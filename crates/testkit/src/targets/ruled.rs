@@ -2,12 +2,12 @@
 
 use std::sync::LazyLock;
 
-use digest::{Digest, Listing};
+use digest::{Digest, Listing, measure_bytes};
 use policy::dependency::DependencyPolicy;
 use policy::slsa::compatible::{DeploymentPolicy, PublishPolicy};
 use policy::slsa::{DeploymentPolicies, PublishPolicies};
 use trust::predicate::{Provenance, Publish};
-use trust::{Predicate, Statement, Time, Verdict, Verified, verify};
+use trust::{Artifact, Kind, Predicate, Statement, Time, Verdict, Verified, verify};
 
 use crate::{key, statements, trusting};
 
@@ -21,8 +21,15 @@ fn verified<P: Predicate>(predicate: P) -> Verified<Statement<P>> {
     verify(&bundle, &root, Time::from_unix(0)).expect("the root trusts the key")
 }
 
+fn another_model() -> Artifact {
+    let listing = Listing::from([("w".to_owned(), measure_bytes(b"another"))]);
+    Artifact::from_listing(Kind::Model, &listing).expect("its name is fit")
+}
+
+type Projects = Vec<(String, Vec<u8>)>;
+
 /// An organisation's file and one project's, with a NUL between.
-fn two_files(bytes: &[u8]) -> Option<(&[u8], Vec<(String, Vec<u8>)>)> {
+fn two_files(bytes: &[u8]) -> Option<(&[u8], Projects)> {
     let at = bytes.iter().position(|byte| *byte == 0)?;
     let project = ("project.json".to_owned(), bytes[at + 1..].to_vec());
     Some((&bytes[..at], vec![project]))
@@ -40,9 +47,9 @@ pub(super) fn publish_policies(bytes: &[u8]) {
     let Ok(policies) = PublishPolicies::parse(organisation, &projects) else {
         return;
     };
-    let model = statements::artifact().digest();
+    let (model, other) = (statements::artifact(), another_model());
     for environment in [None, Some("staging")] {
-        let asked = |evidence: &[&_]| policies.evaluate(PACKAGE, environment, model, evidence);
+        let asked = |evidence: &[&_]| policies.evaluate(PACKAGE, environment, &model, evidence);
         assert!(matches!(asked(&[]), Verdict::Denied(_)));
         if let Verdict::Allowed(result) = asked(&[&PROVENANCE]) {
             // The build was by one user alone, which shows no more than L1.
@@ -50,7 +57,7 @@ pub(super) fn publish_policies(bytes: &[u8]) {
             assert_eq!(result.environment.as_deref(), environment);
             assert_eq!(result.evidence, PROVENANCE.proof().bundle);
         }
-        let other = policies.evaluate(PACKAGE, environment, Digest::of(b"other"), &[&PROVENANCE]);
+        let other = policies.evaluate(PACKAGE, environment, &other, &[&PROVENANCE]);
         assert!(
             matches!(other, Verdict::Denied(_)),
             "the evidence is of another model"

@@ -11,7 +11,7 @@ use testkit::targets::{self, Target};
 use crate::mutate::{Numbers, mutated};
 
 /// How many changed inputs each target reads.
-const ROUNDS: usize = 40_000;
+const ROUNDS: usize = 100_000;
 
 #[test]
 fn every_target_keeps_its_promises() {

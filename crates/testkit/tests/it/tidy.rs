@@ -328,6 +328,11 @@ fn every_parser_of_foreign_bytes_has_a_fuzz_target_and_a_corpus() {
         "each target has its program in fuzz/fuzz_targets"
     );
     for target in &targets {
+        let program = fs::read_to_string(house().join(format!("fuzz/fuzz_targets/{target}.rs")));
+        assert!(
+            program.unwrap().contains(&format!("run(\"{target}\"")),
+            "{target} runs another"
+        );
         assert!(
             manifest.contains(&format!("name = \"{target}\"")),
             "{target} is not in fuzz/Cargo.toml"

@@ -1,0 +1,32 @@
+//! The calls for which no safe wrapper exists. All `unsafe` of this crate's builder is here.
+
+#![allow(
+    unsafe_code,
+    reason = "leaving namespaces and closing descriptors by number have no safe wrapper"
+)]
+
+use std::io;
+
+use rustix::thread::UnshareFlags;
+
+/// Leaves the shared namespaces for new ones.
+pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
+    let namespaces = namespaces.difference(UnshareFlags::FILES);
+    // SAFETY: the call is unsound only with FILES, which gives threads different descriptor tables; it was removed.
+    unsafe { rustix::thread::unshare_unsafe(namespaces) }.map_err(Into::into)
+}
+
+/// Closes every descriptor that this process was started with, except the three standard ones.
+///
+/// To be called first thing in a fresh process, before anything is opened.
+pub(super) fn close_inherited() -> io::Result<()> {
+    const FIRST: libc::c_uint = 3;
+    // SAFETY: the arguments are plain numbers. What is closed has no owner in this process: it has just been started,
+    // is single-threaded, and has opened nothing yet, so no `OwnedFd` is left dangling.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, 0) };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}

@@ -1,0 +1,130 @@
+//! Steps that want more than they may have.
+
+use std::time::{Duration, Instant};
+
+use host::builder::{Error, Exit};
+
+use crate::Case;
+use crate::world::{inside, read, run, script};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        ("memory_of_one", memory_of_one),
+        ("memory_of_all", memory_of_all),
+        ("time_by_the_clock", time_by_the_clock),
+        ("time_of_the_processor", time_of_the_processor),
+        ("processes", processes),
+        ("file_size", file_size),
+        ("open_files", open_files),
+        ("output_size", output_size),
+        ("scratch_size", scratch_size),
+    ]
+}
+
+fn memory_of_one() -> Result<(), String> {
+    let mut step = inside(&["memory", "100"]);
+    assert_eq!(run(&step).unwrap().stdout_tail, "100\n");
+    step.limits.memory_bytes = 64 << 20;
+    let refused = run(&step).unwrap_err();
+    let is_told = matches!(
+        refused,
+        Error::OutOfMemory { .. }
+            | Error::StepFailed {
+                exit: Exit::Signal(6),
+                ..
+            }
+    );
+    assert!(is_told, "{refused:?}");
+    Ok(())
+}
+
+/// Each process is within its limit, together they are not: only a control group can see that.
+fn memory_of_all() -> Result<(), String> {
+    let mut step = inside(&[]);
+    let text = "for i in 1 2 3 4; do (/in/self __inside memory 60 | sleep 1) & done; wait; exit 1";
+    step.command = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
+    if run(&script("true")).unwrap().profile.cgroup.is_none() {
+        return Err("no control group can be made here".into());
+    }
+    step.limits.memory_bytes = 100 << 20;
+    let refused = run(&step).unwrap_err();
+    assert!(matches!(refused, Error::OutOfMemory { .. }), "{refused:?}");
+    // Memory file systems count too.
+    let mut step = script("head -c 30000000 /dev/zero > /dev/shm/a");
+    step.limits.scratch_bytes = 64 << 20;
+    step.limits.file_size_bytes = 64 << 20;
+    run(&step).unwrap();
+    step.limits.memory_bytes = 16 << 20;
+    let refused = run(&step).unwrap_err();
+    assert!(matches!(refused, Error::OutOfMemory { .. }), "{refused:?}");
+    Ok(())
+}
+
+fn time_by_the_clock() -> Result<(), String> {
+    let mut step = script("echo x > /out/x; sleep 50");
+    step.limits.wall = Duration::from_millis(300);
+    let start = Instant::now();
+    assert!(matches!(run(&step), Err(Error::TimedOut { .. })));
+    assert!(start.elapsed() < Duration::from_secs(5));
+    // Ignoring signals doesn't help.
+    let mut step = script("trap '' TERM HUP INT; while true; do sleep 1; done");
+    step.limits.wall = Duration::from_millis(300);
+    assert!(matches!(run(&step), Err(Error::TimedOut { .. })));
+    Ok(())
+}
+
+fn time_of_the_processor() -> Result<(), String> {
+    let mut step = inside(&["spin"]);
+    step.limits.cpu_seconds = 1;
+    let refused = run(&step).unwrap_err();
+    assert!(
+        matches!(refused, Error::OutOfCpu { limit_seconds: 1 }),
+        "{refused:?}"
+    );
+    Ok(())
+}
+
+fn processes() -> Result<(), String> {
+    let mut step = inside(&["processes"]);
+    step.limits.processes = 10;
+    let started: u32 = read(&run(&step).unwrap(), "started").parse().unwrap();
+    // The step itself is one of them.
+    assert!((5..10).contains(&started), "{started}");
+    Ok(())
+}
+
+fn file_size() -> Result<(), String> {
+    let mut step = script("head -c 2000000 /dev/zero > /out/large");
+    run(&step).unwrap();
+    step.limits.file_size_bytes = 1_000_000;
+    let refused = run(&step).unwrap_err();
+    assert!(matches!(refused, Error::StepFailed { .. }), "{refused:?}");
+    Ok(())
+}
+
+fn open_files() -> Result<(), String> {
+    let step = script("ulimit -n > /out/n; if ulimit -n 10000 2>/dev/null; then exit 1; fi");
+    assert_eq!(read(&run(&step).unwrap(), "n"), "64\n");
+    Ok(())
+}
+
+fn output_size() -> Result<(), String> {
+    let mut step = script("for i in 1 2 3 4; do head -c 1000000 /dev/zero > /out/$i; done");
+    run(&step).unwrap();
+    step.limits.output_bytes = 2_000_000;
+    assert!(matches!(run(&step), Err(Error::StepFailed { .. })));
+    let mut step = script("i=0; while [ $i -lt 50 ]; do echo $i > /out/$i; i=$((i+1)); done");
+    run(&step).unwrap();
+    step.limits.output_files = 20;
+    assert!(matches!(run(&step), Err(Error::StepFailed { .. })));
+    Ok(())
+}
+
+fn scratch_size() -> Result<(), String> {
+    let mut step =
+        script("for d in /tmp /work /dev/shm; do head -c 1000000 /dev/zero > $d/x; done");
+    run(&step).unwrap();
+    step.limits.scratch_bytes = 2_000_000;
+    assert!(matches!(run(&step), Err(Error::StepFailed { .. })));
+    Ok(())
+}

@@ -1,0 +1,573 @@
+//! `modelward train --input DATASET --name MODEL --to DIR -- COMMAND…`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chain::train::Build;
+use digest::Digest;
+use host::builder::{self, Expected, Input, Limits, Ran, Step, Users};
+use host::root::RootTree;
+use host::source::Source;
+use serde_json::{Value, json};
+use trust::predicate::{Provenance, ResourceDescriptor};
+use trust::{Artifact, Code, Kind, Role, Statement, Verdict};
+
+use crate::answer::{Answer, Failure};
+use crate::cli::Common;
+use crate::commands::dataset;
+use crate::step_lines::Lines;
+use crate::ui::Ui;
+use crate::workspace::{Said, Workspace};
+
+/// Run a training program in a sandbox, and say what went in and came out
+///
+/// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
+/// under /results. It has no network and reaches no key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A data set of the store; the step finds it under /in/NAME. `NAME=DATASET` gives it another name there
+    #[arg(long = "input", value_name = "DATASET", required = true)]
+    inputs: Vec<String>,
+    /// What to call the model
+    #[arg(long, value_name = "NAME")]
+    name: String,
+    /// The folder that the model is written to; it is in the store in any case
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+    /// A file or folder of this host that the step sees too, at the same path or at the one after `=`
+    #[arg(long = "include", value_name = "PATH[=INSIDE]")]
+    included: Vec<String>,
+    /// The tree that the step sees as `/`, instead of one made of the program and its libraries
+    #[arg(long, value_name = "DIR", conflicts_with = "included")]
+    root: Option<PathBuf>,
+    /// A variable that the step sees
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    environment: Vec<String>,
+    /// Where the program's source is; without it the git repository of this folder
+    #[arg(long, value_name = "URI")]
+    source: Option<String>,
+    /// The git repository that the program was built from
+    #[arg(long, value_name = "DIR")]
+    source_folder: Option<PathBuf>,
+    /// How much memory it may use, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 8192)]
+    memory: u64,
+    /// How much processor time each of its processes may use, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
+    cpu: u64,
+    /// How long it may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    wall: u64,
+    /// How many processes and threads it may have
+    #[arg(long, value_name = "COUNT", default_value_t = 512)]
+    processes: u64,
+    /// Take the model of an earlier run with the same command, inputs, program and limits, if there is one
+    #[arg(long)]
+    reuse: bool,
+    /// The key that signs
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// The program, and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Does the part of one of the builder's own processes, if that is what this process was started for.
+pub(crate) fn builder_process() -> Option<ExitCode> {
+    let name = std::env::args().nth(1)?;
+    builder::SUBCOMMANDS
+        .contains(&name.as_str())
+        .then(|| builder::entry(&name))
+}
+
+/// Everything about a run that is known before it.
+struct Plan {
+    step: Step,
+    environment: BTreeMap<String, String>,
+    source: Option<String>,
+    dependencies: Vec<ResourceDescriptor>,
+    limits: Value,
+    /// Keeps the inputs' links until the run is over.
+    _staging: tempfile::TempDir,
+}
+
+pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let inputs = inputs(&args, &workspace)?;
+    let artifacts: Vec<Artifact> = inputs
+        .iter()
+        .map(|(_, _, artifact)| artifact.clone())
+        .collect();
+    if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
+        return Err(denied.into());
+    }
+    let plan = plan(&args, &inputs, &workspace)?;
+    if args.reuse
+        && let Some((artifact, build)) = reusable(&plan, &workspace)?
+    {
+        write_to(&args, &artifact, &workspace)?;
+        return Ok(answer(&args.name, &artifact, &build, true));
+    }
+    let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
+    let key = workspace.private_pem(&key_name)?;
+    let users = Users::detect(
+        workspace
+            .settings
+            .builder_uid_base
+            .unwrap_or(builder::FIRST_ID),
+    )
+    .map_err(failed)?;
+    let mut lines = Lines::new(ui);
+    let started = host::clock::now()?;
+    let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| {
+        lines.show(stream, line)
+    });
+    lines.finish();
+    let mut ran = ran.map_err(failed)?;
+    let statement = statement(&plan, &ran, started)?;
+    let bundle = ran.sign(&statement.to_bytes()).map_err(failed)?;
+    let files = ran
+        .outputs
+        .keys()
+        .map(|name| (name.clone(), ran.staged().join(name)))
+        .collect();
+    let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
+    let said = workspace.record::<Provenance>(&bundle)?;
+    write_to(&args, &artifact, &workspace)?;
+    let build = Recorded {
+        said,
+        isolation: ran.profile.isolation.as_str().to_owned(),
+        claims: ran.claims.clone(),
+        seconds: ran.seconds,
+        cpu_seconds: ran.cpu_seconds,
+    };
+    Ok(answer(&args.name, &artifact, &build, false))
+}
+
+/// What is told of a run.
+struct Recorded {
+    said: Said,
+    isolation: String,
+    claims: BTreeMap<String, String>,
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> Answer {
+    let how = if reused {
+        "unchanged, reused"
+    } else {
+        "trained"
+    };
+    let claims: Vec<String> = build
+        .claims
+        .iter()
+        .map(|(name, value)| format!("{name} {}", value.trim()))
+        .collect();
+    let text = format!(
+        "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
+        artifact.digest(),
+        claims.join(", "),
+        build.isolation,
+        build.said
+    );
+    let outputs: BTreeMap<String, String> = artifact
+        .files()
+        .iter()
+        .map(|(path, file)| (path.to_string(), file.digest.to_string()))
+        .collect();
+    let data = json!({"model": artifact.digest().to_string(), "outputs": outputs, "claims": build.claims, "reused": reused,
+                      "isolation": build.isolation, "seconds": build.seconds, "cpuSeconds": build.cpu_seconds,
+                      "builder": chain::train::WORKSTATION, "statement": build.said.data()});
+    Answer::new(text, data)
+}
+
+/// Each input's name in the step, the data set's own name, and the data set.
+fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Artifact)>, Failure> {
+    let input = |word: &String| {
+        let (inside, wanted) = word
+            .split_once('=')
+            .map_or((None, word.as_str()), |(inside, wanted)| {
+                (Some(inside), wanted)
+            });
+        let (name, artifact) = dataset::find(wanted, workspace)?;
+        Ok((inside.unwrap_or(&name).to_owned(), name, artifact))
+    };
+    args.inputs.iter().map(input).collect()
+}
+
+fn plan(
+    args: &Args,
+    inputs: &[(String, String, Artifact)],
+    workspace: &Workspace,
+) -> Result<Plan, Failure> {
+    let staging = workspace.staging()?;
+    let (root, command) = root(args, workspace, staging.path())?;
+    let environment = environment(args)?;
+    let limits = Limits {
+        wall: Duration::from_secs(args.wall),
+        cpu_seconds: args.cpu,
+        memory_bytes: args.memory.saturating_mul(1 << 20),
+        processes: args.processes,
+        ..Limits::default()
+    };
+    let mut step_inputs = Vec::new();
+    let mut dependencies = Vec::new();
+    for (inside, name, artifact) in inputs {
+        let folder = staging.path().join("in").join(inside);
+        workspace.lay_out(artifact, &folder)?;
+        let files = artifact
+            .files()
+            .iter()
+            .map(|(path, file)| (path.to_string(), file.digest))
+            .collect();
+        step_inputs.push(Input {
+            name: inside.clone(),
+            source: folder,
+            expected: Expected::Folder(files),
+            executable: false,
+        });
+        dependencies.push(ResourceDescriptor::new(
+            name,
+            &format!("modelward:dataset/{name}"),
+            artifact.digest(),
+        ));
+        let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| {
+            ResourceDescriptor::new(
+                &format!("{name}/{path}"),
+                &format!("modelward:dataset/{name}#{path}"),
+                file.digest,
+            )
+        };
+        dependencies.extend(artifact.files().iter().map(file));
+    }
+    dependencies.push(root_dependency(&root, args)?);
+    dependencies.extend(program_dependency(&root, args)?);
+    let source = source(args);
+    dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
+    let runs = workspace.store.path().join("runs");
+    std::fs::create_dir_all(&runs)?;
+    let step = Step {
+        root,
+        inputs: step_inputs,
+        command,
+        env: environment.clone(),
+        limits,
+        runs,
+    };
+    let source = args
+        .source
+        .clone()
+        .or_else(|| source.map(|source| source.uri));
+    let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
+    Ok(Plan {
+        step,
+        environment,
+        source,
+        dependencies,
+        limits,
+        _staging: staging,
+    })
+}
+
+fn source(args: &Args) -> Option<Source> {
+    let folder = args
+        .source_folder
+        .clone()
+        .unwrap_or_else(|| PathBuf::from("."));
+    let mut found = host::source::git(&folder)?;
+    if let Some(uri) = &args.source {
+        found.uri.clone_from(uri);
+    }
+    Some(found)
+}
+
+/// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and
+/// kept.
+fn root(
+    args: &Args,
+    workspace: &Workspace,
+    staging: &Path,
+) -> Result<(RootTree, Vec<String>), Failure> {
+    let mut command = args.command.clone();
+    if let Some(folder) = &args.root {
+        let tree = RootTree::measure(folder, host::root::Kind::Tree).map_err(root_failed)?;
+        return Ok((tree, command));
+    }
+    let program = program(args)?;
+    let folder = staging.join("root");
+    let (same, moved): (Vec<_>, Vec<_>) = args
+        .included
+        .iter()
+        .map(|word| placement(word))
+        .partition(|(from, to)| from == to);
+    let same: Vec<PathBuf> = same
+        .into_iter()
+        .map(|(from, _)| std::path::absolute(from))
+        .collect::<Result<_, _>>()?;
+    let closure =
+        host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
+        *first = inside.display().to_string();
+    }
+    for (from, to) in moved {
+        host::root::place(&folder, &from, &to).map_err(root_failed)?;
+    }
+    let made = RootTree::measure(&folder, host::root::Kind::HostClosure).map_err(root_failed)?;
+    let kept = workspace
+        .store
+        .path()
+        .join("roots")
+        .join(made.digest().hex());
+    if !kept.exists() {
+        std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
+        std::fs::rename(&folder, &kept)?;
+    }
+    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)
+        .map_err(root_failed)?;
+    Ok((kept, command))
+}
+
+/// Where something is on this host, and where the step sees it.
+fn placement(word: &str) -> (PathBuf, PathBuf) {
+    match word.split_once('=') {
+        Some((from, to)) => (PathBuf::from(from), PathBuf::from(to)),
+        None => (PathBuf::from(word), PathBuf::from(word)),
+    }
+}
+
+/// The program on this host: a path, or a name that is looked for in `PATH`.
+fn program(args: &Args) -> Result<PathBuf, Failure> {
+    let name = args.command.first().map(String::as_str).unwrap_or_default();
+    let path = PathBuf::from(name);
+    if name.contains('/') {
+        return std::fs::canonicalize(&path).map_err(|e| crate::model::unreadable(&path, &e));
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| {
+        Failure::error(
+            Code::NotFound,
+            format!("there is no program `{name}`"),
+            "give its path",
+        )
+    })
+}
+
+fn root_dependency(root: &RootTree, args: &Args) -> Result<ResourceDescriptor, Failure> {
+    let mut descriptor = ResourceDescriptor::new("step root", "modelward:root", root.digest());
+    let reproducible = args.root.is_some();
+    descriptor
+        .annotations
+        .insert("kind".to_owned(), json!(root.kind().as_str()));
+    descriptor
+        .annotations
+        .insert("reproducible".to_owned(), json!(reproducible));
+    Ok(descriptor)
+}
+
+fn program_dependency(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>, Failure> {
+    let name = args.command.first().map(String::as_str).unwrap_or_default();
+    if args.root.is_some() {
+        // It is part of the tree, whose digest covers it; it is named apart where it has a path.
+        let inside = root.path().join(name.trim_start_matches('/'));
+        let measured = digest::measure_file(&inside).ok();
+        return Ok(measured.map(|measured| {
+            ResourceDescriptor::new(
+                name,
+                &format!("modelward:program/{name}"),
+                measured.digest(),
+            )
+        }));
+    }
+    let measured = digest::measure_file(&program(args)?)?;
+    let name = file_name(name);
+    Ok(Some(ResourceDescriptor::new(
+        name,
+        &format!("modelward:program/{name}"),
+        measured.digest(),
+    )))
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn environment(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
+    let mut environment = BTreeMap::from([
+        ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("HOME".to_owned(), "/work".to_owned()),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("MODELWARD_INPUTS".to_owned(), "/in".to_owned()),
+        ("MODELWARD_OUTPUTS".to_owned(), "/out".to_owned()),
+        ("MODELWARD_RESULTS".to_owned(), "/results".to_owned()),
+    ]);
+    for word in &args.environment {
+        let Some((name, value)) = word.split_once('=') else {
+            return Err(Failure::error(
+                Code::Usage,
+                format!("`{word}` is no variable"),
+                "write `--env NAME=VALUE`",
+            ));
+        };
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(environment)
+}
+
+fn statement(
+    plan: &Plan,
+    ran: &Ran,
+    started: trust::Time,
+) -> Result<Statement<Provenance>, Failure> {
+    let outputs: BTreeMap<String, Digest> = ran
+        .outputs
+        .iter()
+        .map(|(name, seen)| (name.clone(), seen.digest))
+        .collect();
+    let finished = host::clock::now()?;
+    let invocation =
+        Digest::of(format!("{started} {finished} {:?} {}", outputs, std::process::id()).as_bytes());
+    let build = Build {
+        command: plan.step.command.clone(),
+        environment: plan.environment.clone(),
+        source: plan.source.clone(),
+        limits: plan.limits.clone(),
+        isolation: ran.profile.isolation,
+        sandbox: serde_json::to_value(&ran.profile).unwrap_or_default(),
+        cpu_features: host::cpu::features(),
+        dependencies: plan.dependencies.clone(),
+        outputs,
+        claims: ran.claims.clone(),
+        invocation_id: format!("urn:modelward:run:{}", invocation.short()),
+        started,
+        finished,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    chain::train::statement(build).ok_or_else(|| {
+        Failure::error(
+            Code::OutputRefused,
+            "the step left nothing under /out",
+            "have it write its model there",
+        )
+    })
+}
+
+/// An earlier build that was asked the very same, and whose outputs are still here.
+fn reusable(plan: &Plan, workspace: &Workspace) -> Result<Option<(Artifact, Recorded)>, Failure> {
+    let ledger = workspace.ledger()?;
+    let wanted = chain::train::asked(
+        &plan.step.command,
+        &plan.environment,
+        plan.source.as_deref(),
+        &plan.limits,
+    );
+    let features = json!(host::cpu::features());
+    for logged in ledger.all::<Provenance>().believed.into_iter().rev() {
+        let statement = logged.statement.value();
+        let definition = &statement.predicate.build_definition;
+        let same = definition.external_parameters == wanted
+            && definition.resolved_dependencies == plan.dependencies
+            && definition.internal_parameters.get("cpuFeatures") == Some(&features);
+        let made = ledger.artifacts().iter().find(|artifact| {
+            artifact.kind() == Kind::Model
+                && artifact.files().len() == statement.subjects.len()
+                && statement.covers(artifact)
+                && artifact.files().values().all(|file| {
+                    workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes)
+                })
+        });
+        if let (true, Some(artifact)) = (same, made)
+            && chain::recall::recalled(&ledger, artifact)?.is_empty()
+        {
+            let said = Said {
+                bundle: logged.statement.proof().bundle,
+                log_index: logged.index,
+            };
+            let isolation = statement
+                .predicate
+                .isolation()
+                .map_or("", |isolation| isolation.as_str())
+                .to_owned();
+            let claims = chain::train::claims(&statement.predicate);
+            return Ok(Some((
+                artifact.clone(),
+                Recorded {
+                    said,
+                    isolation,
+                    claims,
+                    seconds: 0.0,
+                    cpu_seconds: 0.0,
+                },
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(), Failure> {
+    match &args.to {
+        Some(folder) => workspace.write_out(artifact, folder),
+        None => Ok(()),
+    }
+}
+
+fn root_failed(error: host::root::Error) -> Failure {
+    Failure::from_error(
+        Code::Io,
+        &error,
+        "name what is missing with `--include`, or give a whole tree with `--root`",
+    )
+}
+
+fn failed(error: builder::Error) -> Failure {
+    let (code, way) = match &error {
+        builder::Error::NoSandbox { .. } => (
+            Code::SandboxUnavailable,
+            "`modelward doctor` says what is missing",
+        ),
+        builder::Error::StepFailed { stderr_tail, .. } => {
+            let said = stderr_tail.lines().last().unwrap_or_default();
+            let message = format!(
+                "{error}; the last it said: {}",
+                crate::step_lines::harmless(said)
+            );
+            return Failure::Denied(trust::Denied::because(trust::Reason::new(
+                Code::StepFailed,
+                message,
+                "mend the program, and run it again",
+            )));
+        }
+        builder::Error::Violation { .. } => (
+            Code::StepViolation,
+            "take out what reaches for the network or other processes",
+        ),
+        builder::Error::LeftProcesses { .. } => (
+            Code::StepLeftProcesses,
+            "have the program wait for all that it starts",
+        ),
+        builder::Error::TimedOut { .. }
+        | builder::Error::OutOfCpu { .. }
+        | builder::Error::OutOfMemory { .. } => (
+            Code::StepOverLimit,
+            "give it more with `--wall`, `--cpu` or `--memory`",
+        ),
+        builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
+            (Code::OutputRefused, "leave plain files and folders only")
+        }
+        builder::Error::InputMismatch { .. } => (
+            Code::DigestMismatch,
+            "the store's copy is damaged: `modelward store verify`",
+        ),
+        builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (
+            Code::Usage,
+            "check the command; `--include` brings files of this host in",
+        ),
+        _ => (Code::Io, "run it again; if it stays, report it"),
+    };
+    Failure::from_error(code, &error, way)
+}

@@ -1,0 +1,156 @@
+//! The bodies of requests, within the limits of one request and of all together.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trust::Code;
+
+use super::Server;
+use super::refusal::Refusal;
+
+/// The most that is read of a body that nobody wants, so that its sender sees the answer.
+const UNWANTED_BYTES_MAX: u64 = 32 << 20;
+const UNWANTED_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// A whole body, and its share of the bytes that may be held at once.
+pub(super) struct Body {
+    bytes: Vec<u8>,
+    held: OwnedSemaphorePermit,
+}
+
+impl Body {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Server {
+    /// Reads a body of at most `size_bytes_max` bytes. Its declared size is judged before any of it is read; memory is
+    /// taken only as bytes arrive, so that a promise of many costs nothing.
+    pub(super) async fn read(
+        &self,
+        request: Request,
+        size_bytes_max: usize,
+    ) -> Result<Body, Refusal> {
+        check_encoding(request.headers())?;
+        let declared = request.body().size_hint().lower();
+        if declared > size_bytes_max as u64 {
+            return Err(too_large(size_bytes_max));
+        }
+        let reading = self.collect(request.into_body(), size_bytes_max);
+        let time_max = self.limits.body_timeout;
+        let too_slow = |_| {
+            let seconds = time_max.as_secs_f32();
+            Refusal::too_slow(format!("the body was not there within {seconds} s"))
+        };
+        tokio::time::timeout(time_max, reading)
+            .await
+            .map_err(too_slow)?
+    }
+
+    /// Bytes are copied out of their chunks: many tiny chunks must not cost more than their bytes.
+    async fn collect(&self, mut from: axum::body::Body, max: usize) -> Result<Body, Refusal> {
+        let mut body = Body {
+            bytes: Vec::new(),
+            held: hold(&self.body_bytes, 0)?,
+        };
+        while let Some(frame) = next_frame(&mut from).await {
+            let broken = |_| Refusal::invalid("the body broke off, or its chunks can't be read");
+            // What is no data is a trailer; nothing here asks for one.
+            let Ok(data) = frame.map_err(broken)?.into_data() else {
+                continue;
+            };
+            if data.len() > max - body.bytes.len() {
+                return Err(too_large(max));
+            }
+            body.held.merge(hold(&self.body_bytes, data.len())?);
+            body.bytes.extend_from_slice(&data);
+        }
+        Ok(body)
+    }
+}
+
+fn hold(all: &Arc<Semaphore>, size_bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    let permits = u32::try_from(size_bytes).unwrap_or(u32::MAX);
+    let held = Arc::clone(all).try_acquire_many_owned(permits);
+    held.map_err(|_| Refusal::overloaded("as many bytes of requests are held as may be"))
+}
+
+fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Refusal::media_type("compressed bodies are not read here")
+                .with_hint("send the body without `content-encoding`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn too_large(size_bytes_max: usize) -> Refusal {
+    let message = format!("the body is longer than the {size_bytes_max} bytes allowed");
+    Refusal::new(Code::TooLarge, message)
+}
+
+async fn next_frame<B: HttpBody + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
+}
+
+/// A body that its connection can still reach after a handler took it.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Incoming>>);
+
+impl Shared {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self(Arc::new(Mutex::new(body)))
+    }
+
+    /// Reads on where a refusal stopped, and forgets it: most clients look for an answer only after they sent everything.
+    pub(super) async fn discard(mut self) {
+        if self.is_end_stream() || self.size_hint().lower() > UNWANTED_BYTES_MAX {
+            return;
+        }
+        let discarding = async {
+            let mut size_bytes = 0_u64;
+            while let Some(Ok(frame)) = next_frame(&mut self).await {
+                size_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                if size_bytes > UNWANTED_BYTES_MAX {
+                    break;
+                }
+            }
+        };
+        // Whoever takes longer gets the answer all the same, and then a closed connection.
+        let _ = tokio::time::timeout(UNWANTED_TIME_MAX, discarding).await;
+    }
+
+    fn with<T>(&self, look: impl FnOnce(Pin<&mut Incoming>) -> T) -> T {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(Pin::new(&mut *body))
+    }
+}
+
+impl HttpBody for Shared {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.with(|body| body.poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.with(|body| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.with(|body| body.size_hint())
+    }
+}

@@ -1,0 +1,119 @@
+//! Connections: how many, how slow, and how they end.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::Service;
+
+use super::body::Shared;
+use super::stall::Stall;
+use super::{Limits, Server, routes};
+
+const HEADERS_MAX: usize = 64;
+const HEAD_SIZE_BYTES_MAX: usize = 16 << 10;
+const READ_SIZE_BYTES_MAX: usize = 64 << 10;
+/// When the machine has no descriptor left, trying again at once would only spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `shutdown`, then lets every request that has begun end within the limit.
+pub(super) async fn serve(
+    listener: std::net::TcpListener,
+    server: &Arc<Server>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let (drain, draining) = watch::channel(false);
+    let connections_max = u32::try_from(server.limits.connections_max).unwrap_or(u32::MAX);
+    let places = Arc::new(Semaphore::new(connections_max as usize));
+    let connections = Connections {
+        router: routes::router(server),
+        limits: server.limits.clone(),
+        draining,
+    };
+    tokio::select! {
+        () = connections.accept(&listener, &places) => {}
+        () = shutdown => {}
+    }
+    drop(listener);
+    server.gate.drain();
+    drain.send_replace(true);
+    // All places are free again when all connections have ended; those that don't in time are cut.
+    let all_ended = places.acquire_many(connections_max);
+    let _ = tokio::time::timeout(server.limits.drain_timeout, all_ended).await;
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Connections {
+    router: Router,
+    limits: Limits,
+    draining: watch::Receiver<bool>,
+}
+
+impl Connections {
+    /// Never returns. A place is taken before the connection, so that what is too many waits in the kernel.
+    async fn accept(&self, listener: &TcpListener, places: &Arc<Semaphore>) {
+        while let Ok(place) = Arc::clone(places).acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(self.clone().connection(stream, place));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+
+    async fn connection(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
+        let Self {
+            router,
+            limits,
+            mut draining,
+        } = self;
+        // Answers are small and go out whole. When the option can't be set they are only slower.
+        let _ = stream.set_nodelay(true);
+        let io = TokioIo::new(Stall::new(stream, limits.write_timeout));
+        let service = service_fn(move |request| answer(router.clone(), request));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.head_timeout)
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_SIZE_BYTES_MAX)
+            .max_buf_size(READ_SIZE_BYTES_MAX)
+            .serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        // A connection's error is its client's: it broke off, or sent what is no HTTP and was told so by a status.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = draining.wait_for(|is_draining| *is_draining) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
+    }
+}
+
+async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+    let (parts, body) = request.into_parts();
+    let is_waiting = parts.headers.contains_key(header::EXPECT);
+    let body = Shared::new(body);
+    let request = Request::from_parts(parts, Body::new(body.clone()));
+    let response = router.call(request).await?;
+    // Who asked before sending, or was too slow, need not send the rest.
+    if !is_waiting && response.status() != StatusCode::REQUEST_TIMEOUT {
+        body.discard().await;
+    }
+    Ok(response)
+}

@@ -1,0 +1,116 @@
+//! An answer that is none: a status, and a JSON body with what was wrong and what to do.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use trust::Code;
+
+use super::json::respond;
+
+/// Why a request gets no answer. Its texts are ours or quote the request, never the machine.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    body: Body,
+}
+
+#[derive(Debug, Serialize)]
+struct Body {
+    error: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    hint: String,
+}
+
+impl Refusal {
+    /// With the table's word and status.
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self::of(code.http(), code.as_str(), message)
+    }
+
+    /// 400: what the request says can't be meant for this model.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::RequestInvalid, message)
+    }
+
+    /// 429: the same request may do better later.
+    pub(super) fn overloaded(message: &'static str) -> Self {
+        Self::new(Code::Overloaded, message).with_hint("ask again later")
+    }
+
+    /// 408: the client took too long.
+    pub(super) fn too_slow(message: impl Into<String>) -> Self {
+        Self::new(Code::Timeout, message)
+    }
+
+    /// 405: there is such a thing, but not to do this with.
+    pub(super) fn wrong_method() -> Self {
+        let message = "this route does not take this method";
+        Self::new(Code::MethodNotAllowed, message)
+            .with_hint("the header `allow` names those it takes")
+    }
+
+    /// 415: the body is written in a way that is not read here.
+    pub(super) fn media_type(message: impl Into<String>) -> Self {
+        Self::new(Code::MediaType, message)
+    }
+
+    /// 501: the protocol has it, this server doesn't.
+    pub(super) fn not_offered(message: impl Into<String>) -> Self {
+        Self::new(Code::NotOffered, message)
+    }
+
+    fn of(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        let body = Body {
+            error: message.into(),
+            code,
+            hint: String::new(),
+        };
+        // Every status here and in the table is one.
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body }
+    }
+
+    pub(super) fn with_status(mut self, status: u16) -> Self {
+        self.status = StatusCode::from_u16(status).unwrap_or(self.status);
+        self
+    }
+
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.body.hint = hint.into();
+        self
+    }
+
+    /// In other words; the old ones become the hint.
+    pub(super) fn reworded(mut self, message: &str) -> Self {
+        let facts = std::mem::replace(&mut self.body.error, message.to_owned());
+        self.body.hint = match self.body.hint.as_str() {
+            "" => facts,
+            hint => format!("{facts}; {hint}"),
+        };
+        self
+    }
+
+    pub(super) fn message(&self) -> &str {
+        &self.body.error
+    }
+
+    /// Whether there is no model to predict with.
+    pub(super) fn is_closed(&self) -> bool {
+        [Code::Recalled, Code::NotServing]
+            .map(Code::as_str)
+            .contains(&self.body.code)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = respond(&self.body);
+        *response.status_mut() = self.status;
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let later = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, later);
+        }
+        response
+    }
+}

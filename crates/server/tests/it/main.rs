@@ -1,0 +1,8 @@
+//! The inference server over real sockets, asked by a client that is written here.
+
+mod classify;
+mod client;
+mod fixture;
+mod hostile;
+mod lifecycle;
+mod v2;
