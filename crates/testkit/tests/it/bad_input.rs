@@ -18,7 +18,7 @@ use trust::{
     Artifact, Bundle, Kind, Opaque, PrivateKey, Role, Statement, Subject, Time, TrustRoot, Verified,
 };
 
-use crate::table;
+use crate::{table, top};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,6 +108,8 @@ fn bad(case: &Case, good: &[u8]) -> Vec<u8> {
         "wide-picture" => files::png(4097, 1, &[0; 4098]),
         "lying-picture" => files::png(u32::MAX >> 1, u32::MAX >> 1, &[0]),
         "hollow-picture" => files::png(4096, 4096, &[0; 4097]),
+        // Found by fuzzing: the decoder behind it panics.
+        "odd-palette" => std::fs::read(top("fuzz/corpus/picture/palette-of-7-bytes")).unwrap(),
         "nan" => weights(f32::NAN),
         "infinite" => weights(f32::INFINITY),
         "name" => files::weights(&[("../c.weight", &[1], &[1.0])]),
