@@ -20,6 +20,10 @@ use crate::dsse::{Envelope, PAYLOAD_TYPE};
 /// A PEM file of one key is some hundreds of bytes.
 const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
 const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+/// A key file names the cost of opening it. Ours ask scrypt for 128 MiB; OpenSSL's ask PBKDF2 for 2048 rounds.
+const SCRYPT_SIZE_BYTES_MAX: u64 = 256 << 20;
+const SCRYPT_PARALLELIZATION_MAX: u16 = 16;
+const PBKDF2_ROUNDS_MAX: u32 = 10_000_000;
 
 /// The name of a public key: SHA-256 of its PEM text, as OpenSSF model signing has it (the bundle's `hint`).
 pub type KeyId = Digest;
@@ -146,11 +150,14 @@ impl PrivateKey {
             let password = password.ok_or(KeyError::PasswordMissing)?;
             let (_, der) =
                 pkcs8::SecretDocument::from_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?;
-            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes());
+            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes())
+                .map_err(|_| KeyError::NotAPrivateKey)?;
+            if !is_affordable(&sealed) {
+                return Err(KeyError::TooCostly);
+            }
             let opened = sealed
-                .map_err(|_| KeyError::NotAPrivateKey)?
-                .decrypt(password);
-            let opened = opened.map_err(|_| KeyError::PasswordWrong)?;
+                .decrypt(password)
+                .map_err(|_| KeyError::PasswordWrong)?;
             p256::SecretKey::from_pkcs8_der(opened.as_bytes())
                 .map_err(|_| KeyError::PasswordWrong)?
         } else {
@@ -217,6 +224,23 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+/// Whether opening a key takes no more memory and time than anybody asks for who means to open it again.
+fn is_affordable(sealed: &EncryptedPrivateKeyInfoRef<'_>) -> bool {
+    // Older schemes are not opened at all.
+    let Some(scheme) = sealed.encryption_algorithm.pbes2() else {
+        return true;
+    };
+    if let Some(scrypt) = scheme.kdf.scrypt() {
+        let size_bytes = scrypt
+            .cost_parameter
+            .checked_mul(u64::from(scrypt.block_size) * 128);
+        return size_bytes.is_some_and(|size| size <= SCRYPT_SIZE_BYTES_MAX)
+            && scrypt.parallelization <= SCRYPT_PARALLELIZATION_MAX;
+    }
+    let pbkdf2 = scheme.kdf.pbkdf2();
+    pbkdf2.is_some_and(|pbkdf2| pbkdf2.iteration_count <= PBKDF2_ROUNDS_MAX)
+}
+
 /// Whether a PEM text is an encrypted key, so that somebody can be asked for its password.
 #[must_use]
 pub fn looks_encrypted(pem: &str) -> bool {
@@ -238,6 +262,11 @@ pub enum KeyError {
     /// The password does not open the key.
     #[error("the password does not open the key")]
     PasswordWrong,
+    /// The file asks for too much.
+    #[error(
+        "the key file asks for more memory or time to open it than any key needs; encrypt it again with `openssl pkcs8 -topk8`"
+    )]
+    TooCostly,
     /// What holds the key failed.
     #[error("what holds the key does not answer: {0}")]
     Holder(String),
@@ -245,6 +274,8 @@ pub enum KeyError {
 
 #[cfg(test)]
 mod tests {
+    use pkcs8::der::EncodePem;
+
     use super::*;
 
     const SEED: EncryptionSeed = EncryptionSeed {
@@ -296,6 +327,44 @@ mod tests {
         );
         let public = key().public;
         assert_eq!(PublicKey::from_pem(public.pem()).unwrap(), public);
+    }
+
+    #[test]
+    fn a_key_that_asks_for_too_much_is_not_opened() {
+        let sealed = |cost: u64, parallelization: u16| {
+            let scrypt = pbes2::ScryptParams {
+                cost_parameter: cost,
+                parallelization,
+                ..*scrypt_of_ours().kdf.scrypt().unwrap()
+            };
+            let scheme = pbes2::Parameters {
+                kdf: scrypt.into(),
+                encryption: scrypt_of_ours().encryption,
+            };
+            let info = pkcs8::EncryptedPrivateKeyInfoOwned {
+                encryption_algorithm: scheme.into(),
+                encrypted_data: pkcs8::der::asn1::OctetString::new([0; 16]).unwrap(),
+            };
+            info.to_pem(LineEnding::LF).unwrap()
+        };
+        let opened = |pem: &str| PrivateKey::from_pem(pem, Some("secret")).unwrap_err();
+        assert_eq!(opened(&sealed(2, 1)), KeyError::PasswordWrong);
+        for (cost, parallelization) in [(1 << 19, 1), (1 << 62, 1), (u64::MAX, 1), (2, 17)] {
+            assert_eq!(
+                opened(&sealed(cost, parallelization)),
+                KeyError::TooCostly,
+                "{cost}"
+            );
+        }
+    }
+
+    fn scrypt_of_ours() -> pbes2::Parameters {
+        pbes2::Parameters::generate_scrypt_aes256cbc(
+            scrypt::Params::RECOMMENDED,
+            &SEED.salt,
+            SEED.iv,
+        )
+        .unwrap()
     }
 
     #[test]

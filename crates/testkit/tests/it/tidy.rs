@@ -216,7 +216,7 @@ fn only_trust_makes_verified() {
     for path in files("crates", ".rs") {
         let text = fs::read_to_string(&path).unwrap();
         let inside = path.starts_with(house().join("crates/trust/src"));
-        let this = path.ends_with("tests/tidy.rs");
+        let this = path.ends_with("tests/it/tidy.rs");
         assert!(
             inside || this || !text.contains("Verified::new"),
             "{} makes a Verified",
@@ -263,7 +263,7 @@ fn unsafe_stands_in_named_modules_only() {
             );
         }
     }
-    holders.remove("crates/testkit/tests/tidy.rs");
+    holders.remove("crates/testkit/tests/it/tidy.rs");
     let named: BTreeSet<String> = named.iter().map(ToString::to_string).collect();
     assert!(
         holders.is_subset(&named),
@@ -319,8 +319,20 @@ fn every_parser_of_foreign_bytes_has_a_fuzz_target_and_a_corpus() {
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let manifest = fs::read_to_string(house().join("fuzz/Cargo.toml")).unwrap();
-    assert!(targets.len() >= 10, "{targets:?}");
+    let known: BTreeSet<String> = testkit::targets::ALL
+        .iter()
+        .map(|target| target.name.to_owned())
+        .collect();
+    assert_eq!(
+        targets, known,
+        "each target has its program in fuzz/fuzz_targets"
+    );
     for target in &targets {
+        let program = fs::read_to_string(house().join(format!("fuzz/fuzz_targets/{target}.rs")));
+        assert!(
+            program.unwrap().contains(&format!("run(\"{target}\"")),
+            "{target} runs another"
+        );
         assert!(
             manifest.contains(&format!("name = \"{target}\"")),
             "{target} is not in fuzz/Cargo.toml"
