@@ -24,7 +24,7 @@ bench: ## Measure speed and memory beside the peers, as ratios
 	cargo build --release --locked --package modelward
 	benches/run
 
-fuzz: ## Fuzz every parser, each for SECONDS (60)
+fuzz: ## Fuzz every parser, each for SECONDS_EACH (60)
 	scripts/fuzz
 
 install: ## Install the program, its man pages and completions under PREFIX (/usr/local)

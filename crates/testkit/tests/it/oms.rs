@@ -61,10 +61,19 @@ fn known_failures() -> BTreeMap<String, String> {
 fn judged(bundle: &[u8], listing: &Listing, root: &TrustRoot) -> String {
     match verify::<ModelSignature>(bundle, root, Time::from_unix(0)) {
         Err(error) => error.code().to_string(),
-        Ok(verified) => match verify_tree(&verified, listing) {
+        Ok(verified) => match verify_tree(&verified, listing, form(listing)) {
             Ok(_) => "accept".to_owned(),
             Err(differences) => differences[0].reason().code.to_string(),
         },
+    }
+}
+
+/// The models of one file in these tables are files; folders have more.
+fn form(listing: &Listing) -> Form {
+    if listing.len() == 1 {
+        Form::SingleFile
+    } else {
+        Form::Folder
     }
 }
 
