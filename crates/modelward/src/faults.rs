@@ -69,13 +69,11 @@ impl From<StoreError> for Failure {
             StoreError::NoStore { .. } => Code::StoreMissing,
             StoreError::NotOurs { .. } => Code::StoreForeign,
             StoreError::Newer { .. } => Code::StoreNewer,
-            StoreError::BlobMissing { .. } => Code::NotFound,
+            StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
             StoreError::BlobTooLarge { .. } => Code::TooLarge,
             StoreError::ReadOnly { .. } => Code::StoreReadOnly,
             StoreError::Source(_) | StoreError::Read(_) => Code::Io,
-            StoreError::FileName { .. } | StoreError::ArtifactName { .. } | StoreError::NoFiles => {
-                Code::ModelInvalid
-            }
+            StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
             _ => Code::StoreCorrupt,
         };
         let hint = error.hint().unwrap_or_default();
