@@ -38,6 +38,7 @@ pub struct Node {
 
 /// One statement about a thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fact {
     /// Which stage said it.
     pub stage: String,
