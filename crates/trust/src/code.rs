@@ -98,6 +98,8 @@ codes! {
     StepLeftProcesses "step_left_processes" Denied 422 "The step left processes behind."
     StepOverLimit "step_over_limit" Denied 422 "The step used more than it was allowed."
     OutputRefused "output_refused" Denied 422 "The step left an output that is no plain file."
+    // What the demo found
+    DemoFailed "demo_failed" Denied 422 "An attack of the demo passed, or its control was refused."
     // What the log says
     LogInconsistent "log_inconsistent" Denied 422 "The log was rewritten: its entries are not those of its checkpoint."
     LogKeyUnknown "log_key_unknown" Denied 422 "The trust root does not know this log."
@@ -117,6 +119,11 @@ codes! {
     RequestInvalid "request_invalid" Error 400 "The request has a shape or type that the model doesn't take."
     TooLarge "too_large" Error 413 "There is more of it than is allowed."
     NotFound "not_found" Error 404 "There is no such thing here."
+    MethodNotAllowed "method_not_allowed" Error 405 "The route does not take this method."
+    MediaType "media_type" Error 415 "The body is written in a way that is not read here."
+    Timeout "timeout" Error 408 "The client took too long."
+    Overloaded "overloaded" Error 429 "There is more to do than is allowed to wait."
+    NotOffered "not_offered" Error 501 "The protocol has it, and this server does not."
     // No answer: keys
     KeyInvalid "key_invalid" Error 400 "The key can't be read."
     KeyMissing "key_missing" Error 404 "There is no key for this role."

@@ -83,7 +83,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let staging = workspace.staging()?;
     let source = match &args.from {
         Some(path) => path.clone(),
-        None => bring_source(rule, staging.path(), &args.policy, ui)?,
+        None => bring_source(rule, staging.path(), &args.policy, workspace, ui)?,
     };
     check_archive(rule, &source)?;
     let wanted: Vec<Wanted> = rule.files.iter().map(want).collect();
@@ -153,18 +153,28 @@ fn reusable(
         .map(|logged| (artifact, logged)))
 }
 
+/// The archive: the store's, if it was fetched before, or fetched now and kept.
 fn bring_source(
     rule: &DatasetRule,
     staging: &Path,
     policy: &Path,
+    workspace: &Workspace,
     ui: &Ui,
 ) -> Result<PathBuf, Failure> {
+    let held = rule.archive.as_ref().map(|archive| archive.digest);
+    let held = held.filter(|digest| workspace.store.blob_size_bytes(*digest).is_some());
+    if let Some(digest) = held {
+        ui.note(&format!("{} is in the store already", rule.source));
+        return Ok(workspace.store.blob_path(digest));
+    }
     ui.note(&format!("fetching {} as the policy names it", rule.source));
     match &rule.source {
         Source::Npm { package, version } => {
             let folder = staging.join("package");
             std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e))?;
-            Ok(fetch::npm(package, version, &folder)?)
+            let archive = fetch::npm(package, version, &folder)?;
+            workspace.store.put_file(&archive, &|_| ())?;
+            Ok(archive)
         }
         // A path in a policy is relative to it.
         Source::File(path) => Ok(policy.parent().unwrap_or(Path::new(".")).join(path)),

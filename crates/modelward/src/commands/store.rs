@@ -32,6 +32,17 @@ enum Action {
     Rebuild,
     /// List the artifacts
     List,
+    /// Write an artifact's files into a folder, each measured on the way
+    Get(Get),
+}
+
+#[derive(Debug, clap::Args)]
+struct Get {
+    /// Its digest, or a data set's name
+    artifact: String,
+    /// The folder
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,6 +60,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::Verify => verify(common, ui),
         Action::Rebuild => rebuild(common),
         Action::List => list(common),
+        Action::Get(args) => get(&args, common),
     }
 }
 
@@ -145,5 +157,24 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     Ok(Answer::new(
         text,
         json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()}),
+    ))
+}
+
+fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {
+    let workspace = Workspace::open(common)?;
+    let artifact = match args.artifact.parse() {
+        Ok(digest) => workspace.artifact(digest)?,
+        Err(_) => super::dataset::find(&args.artifact, &workspace)?.1,
+    };
+    workspace.write_out(&artifact, &args.to)?;
+    let text = format!(
+        "wrote {} files of {} to {}",
+        artifact.files().len(),
+        artifact.digest(),
+        args.to.display()
+    );
+    Ok(Answer::new(
+        text,
+        json!({"digest": artifact.digest().to_string(), "to": args.to}),
     ))
 }

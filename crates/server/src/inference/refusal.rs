@@ -35,29 +35,29 @@ impl Refusal {
 
     /// 429: the same request may do better later.
     pub(super) fn overloaded(message: &'static str) -> Self {
-        Self::of(429, "overloaded", message).with_hint("ask again later")
+        Self::new(Code::Overloaded, message).with_hint("ask again later")
     }
 
     /// 408: the client took too long.
     pub(super) fn too_slow(message: impl Into<String>) -> Self {
-        Self::of(408, "timeout", message)
+        Self::new(Code::Timeout, message)
     }
 
     /// 405: there is such a thing, but not to do this with.
     pub(super) fn wrong_method() -> Self {
         let message = "this route does not take this method";
-        Self::of(405, "method_not_allowed", message)
+        Self::new(Code::MethodNotAllowed, message)
             .with_hint("the header `allow` names those it takes")
     }
 
     /// 415: the body is written in a way that is not read here.
     pub(super) fn media_type(message: impl Into<String>) -> Self {
-        Self::of(415, "media_type", message)
+        Self::new(Code::MediaType, message)
     }
 
     /// 501: the protocol has it, this server doesn't.
     pub(super) fn not_offered(message: impl Into<String>) -> Self {
-        Self::of(501, "not_offered", message)
+        Self::new(Code::NotOffered, message)
     }
 
     fn of(status: u16, code: &'static str, message: impl Into<String>) -> Self {

@@ -55,7 +55,7 @@ pub struct Prediction {
     pub digit: u8,
     /// Digest of the model that answered, from the header `modelward-model-digest`, if it said.
     pub model: Option<String>,
-    /// Name of this very prediction, from the header `modelward-prediction-id`, if it said.
+    /// Name of this very prediction, from the header `modelward-prediction`, if it said.
     pub id: Option<String>,
 }
 
@@ -119,7 +119,7 @@ fn answer(status: u16, headers: &HeaderMap, body: &str) -> Result<Answer, Classi
     Ok(Answer::Digit(Prediction {
         digit: digit.ok_or(ClassifyError::Answer)? as u8,
         model: header("modelward-model-digest"),
-        id: header("modelward-prediction-id"),
+        id: header("modelward-prediction"),
     }))
 }
 
@@ -163,7 +163,7 @@ mod tests {
     fn asks_and_understands() {
         let (url, asked) = serve(
             "HTTP/1.1 200 OK\r\ncontent-length: 22\r\nmodelward-model-digest: sha256:ab\r\n\
-             modelward-prediction-id: p1\r\n\r\n{\"predicted_digit\": 7}",
+             modelward-prediction: p1\r\n\r\n{\"predicted_digit\": 7}",
         );
         let prediction = Prediction {
             digit: 7,
