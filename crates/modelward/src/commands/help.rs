@@ -75,18 +75,24 @@ fn environment() -> Answer {
 fn command(words: &[&str]) -> Result<Answer, Failure> {
     let mut definition = cli::definition();
     definition.build();
-    let mut found = &mut definition;
+    let mut found = &definition;
     for word in words {
-        let Some(next) = found.find_subcommand_mut(word) else {
+        found = found.find_subcommand(word).ok_or_else(|| {
             let message = format!("there is no command `{}`", words.join(" "));
-            return Err(Failure::error(
-                Code::Usage,
-                message,
-                "`modelward help` lists the commands",
-            ));
-        };
-        found = next;
+            Failure::error(Code::Usage, message, nearest(found, word))
+        })?;
     }
-    let text = found.render_long_help().to_string().trim_end().to_owned();
+    let text = found.clone().render_long_help().to_string();
+    let text = text.trim_end().to_owned();
     Ok(Answer::new(text.clone(), json!({"help": text})))
+}
+
+/// The command that was probably meant.
+fn nearest(among: &clap::Command, word: &str) -> String {
+    let likeness = |name: &&str| strsim::jaro_winkler(name, word);
+    let names = among.get_subcommands().map(clap::Command::get_name);
+    match names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
+        Some(name) if likeness(&name) > 0.7 => format!("did you mean `{name}`?"),
+        _ => "`modelward help` lists the commands".to_owned(),
+    }
 }
