@@ -80,13 +80,7 @@ fn show(workspace: &Workspace) -> Result<Answer, Failure> {
 }
 
 fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
-    let Some(key) = workspace.log_key()? else {
-        return Err(Failure::error(
-            Code::LogKeyUnknown,
-            "the trust root knows no log",
-            "`modelward store init` makes one",
-        ));
-    };
+    let key = workspace.log_key()?.ok_or_else(no_log)?;
     let bar = ui.bytes_bar("reading the log", 0);
     let checkpoint = workspace
         .store
@@ -105,9 +99,14 @@ fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
 }
 
 fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
-    let key = workspace.log_key()?;
-    let key =
-        key.ok_or_else(|| Failure::error(Code::NotFound, "the trust root knows no log", ""))?;
+    let key = workspace.log_key()?.ok_or_else(no_log)?;
+    let checkpoint = workspace.store.log().checkpoint(&key)?;
+    let size = checkpoint.map_or(0, |checkpoint| checkpoint.head().size);
+    if index >= size {
+        let message = format!("the log has {size} lines, counted from 0, and no line {index}");
+        let hint = "`modelward log show` lists them";
+        return Err(Failure::error(Code::NotFound, message, hint));
+    }
     let proof = workspace.store.log().prove(index, &key)?.to_string();
     Ok(Answer::new(
         proof.trim_end(),
@@ -166,4 +165,12 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
         || Failure::error(Code::LogKeyUnknown, "the trust root knows no log", ""),
         |e| invalid(&e),
     ))
+}
+
+fn no_log() -> Failure {
+    Failure::error(
+        Code::LogKeyUnknown,
+        "the trust root knows no log",
+        "`modelward store init` makes one",
+    )
 }

@@ -169,6 +169,7 @@ pub(crate) fn program() -> Command {
 /// Runs a command that was asked for JSON, and checks what it answers.
 pub(crate) fn json_of(line: &str, command: &mut Command) -> Value {
     let outcome = Outcome::of(command);
+    assert!(!outcome.stdout.is_empty(), "{line}: {outcome:?}");
     let answer = schema::strict(outcome.stdout.as_bytes());
     schema::check(&schema::command_of(line), &answer);
     let status = match answer["result"].as_str() {
