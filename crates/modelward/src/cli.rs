@@ -22,7 +22,9 @@ use crate::ui::Ui;
     name = "modelward",
     version,
     propagate_version = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = "Begin with `modelward store init` and `modelward key new NAME`. `modelward help error CODE` explains \
+                  an answer, and `modelward help environment` lists the variables that are read."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -166,6 +168,13 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
     }
+}
+
+/// What a command says of itself when it is asked with `--help`.
+pub(crate) fn help(words: &[&str]) -> Option<String> {
+    let line = ["modelward"].into_iter().chain(words.iter().copied()).chain(["--help"]);
+    let error = Cli::try_parse_from(line).err()?;
+    (error.kind() == ErrorKind::DisplayHelp).then(|| error.to_string().trim_end().to_owned())
 }
 
 /// The definitions that help, completions and man pages are made from.

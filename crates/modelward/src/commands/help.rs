@@ -9,6 +9,7 @@ use crate::{cli, pages};
 
 /// Explain a command, or an error: `modelward help error CODE`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward help error recalled")]
 pub(crate) struct Args {
     /// A command and its subcommands; or `error` and a code; or `environment`
     words: Vec<String>,
@@ -82,8 +83,7 @@ fn command(words: &[&str]) -> Result<Answer, Failure> {
             Failure::error(Code::Usage, message, nearest(found, word))
         })?;
     }
-    let text = found.clone().render_long_help().to_string();
-    let text = text.trim_end().to_owned();
+    let text = cli::help(words).unwrap_or_default();
     Ok(Answer::new(text.clone(), json!({"help": text})))
 }
 

@@ -21,15 +21,19 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Show the lines
+    #[command(after_help = "Example: modelward log show")]
     Show,
     /// Read everything again: each line, tile and hash against the signed checkpoint, and it against all earlier ones
+    #[command(after_help = "Example: modelward log verify")]
     Verify,
     /// Write a proof that a line is in the log, which anybody can check without the log
+    #[command(after_help = "Example: modelward log proof 3 > proof")]
     Proof {
         /// Which line
         index: u64,
     },
     /// Check a proof offline, against the trust root's logs
+    #[command(after_help = "Example: modelward log check proof out/digits.sig")]
     Check {
         /// The proof's file
         proof: PathBuf,

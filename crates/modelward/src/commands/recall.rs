@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 /// Say that a data set, builder, key or model is bad: every later gate and every running server refuses what descends
 /// from it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward recall dataset mnist --reason 'its labels were wrong'")]
 pub(crate) struct Args {
     /// What it is
     kind: Kind,

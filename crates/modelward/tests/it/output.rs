@@ -51,6 +51,8 @@ fn everything() -> Vec<(String, &'static str)> {
         line("log proof 2", "log-proof"),
         line("log proof 999", "error"),
         line("store list", "store-list"),
+        line("store get bands --to copy", "store-get"),
+        line("store get nothing --to copy", "error"),
         line("store verify", "store-verify"),
         line("store rebuild", "store-rebuild"),
         line("recall model out/digits --reason 'it was a test'", "recall"),

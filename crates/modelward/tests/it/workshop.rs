@@ -159,7 +159,7 @@ pub(crate) fn program() -> Command {
     command.stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("MODELWARD_") || text == "NO_COLOR" {
+        if text.starts_with("MODELWARD_") || text == "NO_COLOR" || text == "COLUMNS" {
             command.env_remove(name);
         }
     }
@@ -250,7 +250,7 @@ impl Drop for Held {
 }
 
 /// Splits at spaces outside of `'…'`.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (position, part) in line.split('\'').enumerate() {
         if position % 2 == 1 {
