@@ -3,8 +3,9 @@
 //! In: a ledger and a digest. Must hold: nothing; what is missing is said. Out: a tree of things and of what was said
 //! about each. Denies: nothing. Logs: nothing.
 
+mod mermaid;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use digest::Digest;
 use serde::Serialize;
@@ -16,6 +17,9 @@ use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::lineage::{Builds, names};
+use crate::train::NAME_PARAMETER;
+
+pub use mermaid::mermaid;
 
 const DEPTH_MAX: usize = 16;
 
@@ -38,6 +42,7 @@ pub struct Node {
 
 /// One statement about a thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Fact {
     /// Which stage said it.
     pub stage: String,
@@ -77,16 +82,17 @@ pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault
             .find(|artifact| artifact.contains(target))
     });
     let backward = match artifact {
-        Some(artifact) => walk.backward(artifact, 0),
+        Some(artifact) => walk.backward(artifact, &mut BTreeSet::new(), 0),
         None => match walk.names.get(&target) {
             Some((kind, name)) => leaf(kind, name, target),
             None => return Ok(None),
         },
     };
     let start = artifact.map_or_else(|| BTreeSet::from([target]), names);
+    let mut shown: BTreeSet<Digest> = artifact.iter().map(|artifact| artifact.digest()).collect();
     Ok(Some(Trace {
         backward,
-        forward: walk.forward(&start, 0),
+        forward: walk.forward(&start, &mut shown, 0),
     }))
 }
 
@@ -133,8 +139,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn backward(&self, artifact: &Artifact, depth: usize) -> Node {
+    /// What is `shown` already is named again, without what is behind it: a hand-made chain may lead back to itself.
+    fn backward(&self, artifact: &Artifact, shown: &mut BTreeSet<Digest>, depth: usize) -> Node {
         let mut node = self.node(artifact);
+        if !shown.insert(artifact.digest()) {
+            return node;
+        }
         if depth == DEPTH_MAX {
             node.gaps
                 .push("the chain goes on further than is shown".to_owned());
@@ -146,12 +156,17 @@ impl<'a> Walk<'a> {
                 .push("no provenance: nobody says how it was made".to_owned());
         }
         for build in builds {
-            node.links.extend(self.inputs(build, depth));
+            node.links.extend(self.inputs(build, shown, depth));
         }
         node
     }
 
-    fn inputs(&self, build: &Verified<Statement<Provenance>>, depth: usize) -> Vec<Node> {
+    fn inputs(
+        &self,
+        build: &Verified<Statement<Provenance>>,
+        shown: &mut BTreeSet<Digest>,
+        depth: usize,
+    ) -> Vec<Node> {
         let predicate = &build.value().predicate;
         let mut nodes = Vec::new();
         let mut within: BTreeSet<Digest> = BTreeSet::new();
@@ -162,7 +177,7 @@ impl<'a> Walk<'a> {
             };
             if let Some(artifact) = self.ledger.artifact(digest) {
                 within.extend(names(artifact));
-                nodes.push(self.backward(artifact, depth + 1));
+                nodes.push(self.backward(artifact, shown, depth + 1));
             }
         }
         for material in dependencies {
@@ -177,7 +192,13 @@ impl<'a> Walk<'a> {
         nodes
     }
 
-    fn forward(&self, start: &BTreeSet<Digest>, depth: usize) -> Vec<Node> {
+    /// A model that holds one of its own inputs does not go into itself: what is `shown` is not gone through again.
+    fn forward(
+        &self,
+        start: &BTreeSet<Digest>,
+        shown: &mut BTreeSet<Digest>,
+        depth: usize,
+    ) -> Vec<Node> {
         if depth == DEPTH_MAX {
             return Vec::new();
         }
@@ -198,8 +219,11 @@ impl<'a> Walk<'a> {
                 .iter()
                 .filter(|artifact| statement.covers(artifact));
             for artifact in made.filter(|artifact| artifact.kind() == Kind::Model) {
+                if !shown.insert(artifact.digest()) {
+                    continue;
+                }
                 let mut node = self.node(artifact);
-                node.links = self.forward(&names(artifact), depth + 1);
+                node.links = self.forward(&names(artifact), shown, depth + 1);
                 nodes.push(node);
             }
         }
@@ -216,26 +240,53 @@ impl<'a> Walk<'a> {
             Kind::Model => "model",
             Kind::StepRoot => "step root",
         };
-        let digest = artifact.digest();
-        let called = |logged: &&Logged<Dataset>| logged.statement.value().is_about(digest);
-        let name = match self.datasets.iter().find(called) {
-            Some(dataset) => dataset.statement.value().predicate.name.clone(),
-            None => artifact
-                .files()
-                .keys()
-                .next()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        };
-        let gaps = Vec::new();
         Node {
             kind: kind.to_owned(),
-            name,
-            digest: digest.to_string(),
+            name: self.name(artifact),
+            digest: artifact.digest().to_string(),
             facts,
-            gaps,
+            gaps: Vec::new(),
             links: Vec::new(),
         }
+    }
+
+    /// What it is called: as it was added or trained, else as it was signed, scanned or published; its first file if
+    /// nobody said.
+    fn name(&self, artifact: &Artifact) -> String {
+        let whole = artifact.digest();
+        let first_file = || artifact.files().keys().next().map(ToString::to_string);
+        let added = self
+            .datasets
+            .iter()
+            .map(|logged| logged.statement.value())
+            .rfind(|statement| statement.is_about(whole))
+            .map(|statement| statement.predicate.name.clone());
+        added
+            .or_else(|| self.trained_as(artifact))
+            .or_else(|| self.subject_name::<ModelSignature>(artifact.signing_root()))
+            .or_else(|| self.subject_name::<ScanReport>(whole))
+            .or_else(|| self.subject_name::<Publish>(whole))
+            .or_else(first_file)
+            .unwrap_or_default()
+    }
+
+    fn trained_as(&self, artifact: &Artifact) -> Option<String> {
+        let made = |build: &&Logged<Provenance>| build.statement.value().covers(artifact);
+        let build = self.all_builds.iter().rfind(made)?;
+        let definition = &build.statement.value().predicate.build_definition;
+        let name = definition.external_parameters.get(NAME_PARAMETER)?;
+        name.as_str().map(ToOwned::to_owned)
+    }
+
+    fn subject_name<P: Predicate>(&self, digest: Digest) -> Option<String> {
+        let said = self
+            .ledger
+            .about::<P>(&BTreeSet::from([digest]))
+            .believed
+            .pop()?;
+        let subjects = &said.statement.value().subjects;
+        let subject = subjects.iter().find(|subject| subject.digest == digest)?;
+        Some(subject.name.clone()).filter(|name| !name.is_empty())
     }
 
     fn facts(&self, artifact: &Artifact) -> Vec<Fact> {
@@ -430,89 +481,4 @@ fn short(digest: &str) -> String {
         |_| digest.to_owned(),
         |digest| format!("policy {}", digest.short()),
     )
-}
-
-/// The trace as a Mermaid flow chart, left to right as the chain runs.
-#[must_use]
-pub fn mermaid(trace: &Trace) -> String {
-    let mut chart = Chart::default();
-    let target = chart.backward(&trace.backward);
-    for node in &trace.forward {
-        let next = chart.forward(node);
-        chart.link(&target, &next);
-    }
-    format!("flowchart LR\n{}{}", chart.nodes, chart.links)
-}
-
-#[derive(Default)]
-struct Chart {
-    nodes: String,
-    links: String,
-    seen: BTreeMap<String, String>,
-}
-
-impl Chart {
-    fn backward(&mut self, node: &Node) -> String {
-        let id = self.node(node);
-        for from in &node.links {
-            let from = self.backward(from);
-            self.link(&from, &id);
-        }
-        id
-    }
-
-    fn forward(&mut self, node: &Node) -> String {
-        let id = self.node(node);
-        for next in &node.links {
-            let next = self.forward(next);
-            self.link(&id, &next);
-        }
-        id
-    }
-
-    fn node(&mut self, node: &Node) -> String {
-        let key = format!("{}{}", node.digest, node.name);
-        if let Some(id) = self.seen.get(&key) {
-            return id.clone();
-        }
-        let id = format!("n{}", self.seen.len());
-        let label: Vec<String> = [
-            format!("{}: {}", node.kind, node.name),
-            node.digest.chars().take(19).collect(),
-        ]
-        .into_iter()
-        .chain(
-            node.facts
-                .iter()
-                .map(|fact| format!("{} by {}", fact.stage, fact.by)),
-        )
-        .map(|line| plain(&line))
-        .collect();
-        // Writing to a string does not fail.
-        let _ = writeln!(self.nodes, "  {id}[\"{}\"]", label.join("<br/>"));
-        self.seen.insert(key, id.clone());
-        id
-    }
-
-    fn link(&mut self, from: &str, to: &str) {
-        let line = format!("  {from} --> {to}\n");
-        if !self.links.contains(&line) {
-            self.links.push_str(&line);
-        }
-    }
-}
-
-/// Names come from statements: what a chart would read as its own syntax is written as an entity.
-fn plain(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars().take(120) {
-        match character {
-            '"' | '<' | '>' | '#' | '&' | '`' | '\\' | ';' => {
-                let _ = write!(out, "#{};", u32::from(character));
-            }
-            _ if character.is_control() => out.push(' '),
-            _ => out.push(character),
-        }
-    }
-    out
 }

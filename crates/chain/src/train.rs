@@ -21,12 +21,16 @@ use crate::recall::recalled;
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
 /// What our builder's parameters mean: docs/formats/build-type.md.
 pub const BUILD_TYPE: &str = "https://modelward.dev/build/step/v1";
+/// The external parameter that holds what the model is called.
+pub const NAME_PARAMETER: &str = "name";
 /// What a claim's name in the by-products begins with.
 pub const CLAIM: &str = "step-claims/";
 
 /// Everything that a provenance says, as it was chosen or measured.
 #[derive(Debug, Clone)]
 pub struct Build {
+    /// What the model is called.
+    pub name: String,
     /// The command, program first.
     pub command: Vec<String>,
     /// The environment that the step saw.
@@ -104,6 +108,7 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
             external_parameters: asked(
+                &build.name,
                 &build.command,
                 &build.environment,
                 build.source.as_deref(),
@@ -134,12 +139,14 @@ pub fn statement(build: Build) -> Option<Statement<Provenance>> {
 /// What the person who asks for a build chooses, as a provenance holds it.
 #[must_use]
 pub fn asked(
+    name: &str,
     command: &[String],
     environment: &BTreeMap<String, String>,
     source: Option<&str>,
     limits: &Value,
 ) -> BTreeMap<String, Value> {
     let mut parameters = BTreeMap::from([
+        (NAME_PARAMETER.to_owned(), json!(name)),
         ("command".to_owned(), json!(command)),
         ("environment".to_owned(), json!(environment)),
         ("limits".to_owned(), limits.clone()),

@@ -64,8 +64,11 @@ pub(crate) struct Problem {
 }
 
 impl Failure {
-    /// No answer, for this reason.
+    /// No answer, for this reason; a no, if its code is one.
     pub(crate) fn error(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        if code.kind() == Kind::Denied {
+            return Self::Denied(Denied::because(Reason::new(code, message, hint)));
+        }
         Self::Error(Problem {
             code,
             message: message.into(),

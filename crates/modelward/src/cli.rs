@@ -4,7 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::json;
 use trust::Code;
 
 use crate::answer::{Answer, Failure, report};
@@ -20,7 +22,9 @@ use crate::ui::Ui;
     name = "modelward",
     version,
     propagate_version = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = "Begin with `modelward store init` and `modelward key new NAME`. `modelward help error CODE` explains \
+                  an answer, and `modelward help environment` lists the variables that are read."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -31,6 +35,7 @@ pub(crate) struct Cli {
 
 /// What every command takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
     /// The folder whose store is used; without it the store of this folder or the nearest above, as git does
     #[arg(
@@ -87,37 +92,57 @@ pub(crate) enum Command {
 /// Runs what was typed.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    // So that even an unreadable command line is answered in the form that was asked for.
-    let json = arguments.iter().any(|argument| argument == "--json");
+    // So that even an unreadable command line is answered in the form that was asked for; what follows `--` is a step's.
+    let ours = arguments.iter().take_while(|argument| *argument != "--");
+    let json = ours.into_iter().any(|argument| argument == "--json");
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.common.json, cli.common.quiet);
             report(dispatch(cli, &ui), &ui)
         }
-        Err(error) if error.use_stderr() => unreadable(&error, &Ui::new(json, false)),
-        // Help and version are answers. Whoever closed the pipe has read enough.
-        Err(help) => help
-            .print()
-            .map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS),
+        Err(error) => {
+            let ui = Ui::new(json, false);
+            report(unparsed(&error, &ui), &ui)
+        }
     }
 }
 
-fn unreadable(error: &clap::Error, ui: &Ui) -> ExitCode {
-    if !ui.json {
-        let _ = error.print();
-        return ExitCode::from(Code::Usage.kind().exit_status());
-    }
+/// Help and the version are answers; all else that could not be parsed is none.
+fn unparsed(error: &clap::Error, ui: &Ui) -> Result<Answer, Failure> {
     let text = error.to_string();
-    let message = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches("error: ")
-        .to_owned();
-    report(
-        Err(Failure::error(Code::Usage, message, "see `modelward help`")),
-        ui,
-    )
+    let text = text.trim_end();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Ok(Answer::new(text, json!({"text": text})))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            ui.note(text);
+            let hint = "`modelward help` lists the commands";
+            Err(Failure::error(Code::Usage, "a command is missing", hint))
+        }
+        _ => Err(misread(text)),
+    }
+}
+
+/// What the parser says, as we say it: a sentence, and what to do. It quotes with `'`, and we with backticks.
+fn misread(text: &str) -> Failure {
+    let (mut message, mut tips, mut usage) = (Vec::new(), Vec::new(), None);
+    let text = text.replace('\'', "`");
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.split_once(": ") {
+            Some(("error", said)) => message.push(said.to_owned()),
+            Some(("tip", tip)) => tips.push(tip.split_once(" exists: ").map_or_else(
+                || tip.to_owned(),
+                |(_, similar)| format!("did you mean {similar}?"),
+            )),
+            Some(("Usage", said)) => usage = Some(format!("the usage is `{said}`")),
+            _ if line.starts_with("For more information") => {}
+            _ => message.push(line.to_owned()),
+        }
+    }
+    let message = message.join(" ").replace("unrecognized subcommand", "there is no command");
+    tips.extend(usage.filter(|_| tips.is_empty()));
+    Failure::error(Code::Usage, message, tips.join("; "))
 }
 
 fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
@@ -143,6 +168,13 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),
     }
+}
+
+/// What a command says of itself when it is asked with `--help`.
+pub(crate) fn help(words: &[&str]) -> Option<String> {
+    let line = ["modelward"].into_iter().chain(words.iter().copied()).chain(["--help"]);
+    let error = Cli::try_parse_from(line).err()?;
+    (error.kind() == ErrorKind::DisplayHelp).then(|| error.to_string().trim_end().to_owned())
 }
 
 /// The definitions that help, completions and man pages are made from.

@@ -246,8 +246,29 @@ impl Workspace {
         Ok(())
     }
 
-    /// Writes an artifact's files into a folder: all of them or none, over nothing but the same files.
+    /// Refuses a folder that holds what is nowhere else: what is written there takes the place of all that is in it.
+    pub(crate) fn check_replaceable(&self, folder: &Path) -> Result<(), Failure> {
+        let Ok(mut entries) = std::fs::read_dir(folder) else {
+            return match folder.symlink_metadata() {
+                Err(_) => Ok(()),
+                Ok(_) => Err(occupied(folder)),
+            };
+        };
+        let quiet = Ui::new(true, true);
+        let kept = |kind| {
+            crate::model::Model::measure(folder, kind, &[], &quiet)
+                .is_ok_and(|there| self.artifact(there.artifact.digest()).is_ok())
+        };
+        if entries.next().is_none() || kept(Kind::Model) || kept(Kind::DataSet) {
+            Ok(())
+        } else {
+            Err(occupied(folder))
+        }
+    }
+
+    /// Writes an artifact's files into a folder: all of them or none, in place of nothing but what the store has.
     pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        self.check_replaceable(folder)?;
         let parent = folder
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
@@ -324,6 +345,17 @@ impl Workspace {
                 )
             })
     }
+}
+
+fn occupied(folder: &Path) -> Failure {
+    Failure::error(
+        Code::Io,
+        format!(
+            "`{}` holds files that the store does not have, and they would be lost",
+            folder.display()
+        ),
+        "choose a new folder, or move away what is in it",
+    )
 }
 
 fn unsaid(setting: &str, flag: &str, variable: &str) -> Failure {

@@ -18,6 +18,7 @@ use crate::workspace::Workspace;
 
 /// Trace the chain both ways: a prediction back to its data set, a data set forward to all that was made of it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward audit out/digits")]
 pub(crate) struct Args {
     /// A prediction's id, a digest, a data set's name, or a file or folder
     target: String,

@@ -8,6 +8,7 @@ use crate::cli;
 
 /// Print the completions of a shell
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward completions bash > ~/.local/share/bash-completion/completions/modelward")]
 pub(crate) struct Args {
     /// Which shell
     shell: Shell,

@@ -31,10 +31,12 @@ enum Action {
     /// Fetch a data set that the policy names, check every byte, and keep it
     Add(Add),
     /// List the data sets
+    #[command(after_help = "Example: modelward dataset list")]
     List,
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward dataset add mnist --policy dependencies.toml")]
 struct Add {
     /// The policy's name for it
     name: String,

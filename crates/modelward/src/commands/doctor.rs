@@ -13,6 +13,7 @@ use crate::ui::Ui;
 
 /// Say what this machine can do, and what is weaker where it can't
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward doctor")]
 pub(crate) struct Args {}
 
 /// One thing that was tried.

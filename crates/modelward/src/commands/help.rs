@@ -9,6 +9,7 @@ use crate::{cli, pages};
 
 /// Explain a command, or an error: `modelward help error CODE`
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward help error recalled")]
 pub(crate) struct Args {
     /// A command and its subcommands; or `error` and a code; or `environment`
     words: Vec<String>,
@@ -75,18 +76,23 @@ fn environment() -> Answer {
 fn command(words: &[&str]) -> Result<Answer, Failure> {
     let mut definition = cli::definition();
     definition.build();
-    let mut found = &mut definition;
+    let mut found = &definition;
     for word in words {
-        let Some(next) = found.find_subcommand_mut(word) else {
+        found = found.find_subcommand(word).ok_or_else(|| {
             let message = format!("there is no command `{}`", words.join(" "));
-            return Err(Failure::error(
-                Code::Usage,
-                message,
-                "`modelward help` lists the commands",
-            ));
-        };
-        found = next;
+            Failure::error(Code::Usage, message, nearest(found, word))
+        })?;
     }
-    let text = found.render_long_help().to_string().trim_end().to_owned();
+    let text = cli::help(words).unwrap_or_default();
     Ok(Answer::new(text.clone(), json!({"help": text})))
+}
+
+/// The command that was probably meant.
+fn nearest(among: &clap::Command, word: &str) -> String {
+    let likeness = |name: &&str| strsim::jaro_winkler(name, word);
+    let names = among.get_subcommands().map(clap::Command::get_name);
+    match names.max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
+        Some(name) if likeness(&name) > 0.7 => format!("did you mean `{name}`?"),
+        _ => "`modelward help` lists the commands".to_owned(),
+    }
 }

@@ -24,12 +24,14 @@ enum Action {
     /// Make a key, and let the trust root believe it
     New(New),
     /// List the trust root's keys
+    #[command(after_help = "Example: modelward key list")]
     List,
     /// Change what the trust root believes of a key, or add somebody else's, or change how long the root holds
     Set(Set),
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward key new laptop")]
 struct New {
     /// What to call it
     name: String,
@@ -45,6 +47,7 @@ struct New {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward key set laptop --role sign --role scan")]
 struct Set {
     /// Which key; without it only the root's own times can be changed
     name: Option<String>,

@@ -21,15 +21,19 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Show the lines
+    #[command(after_help = "Example: modelward log show")]
     Show,
     /// Read everything again: each line, tile and hash against the signed checkpoint, and it against all earlier ones
+    #[command(after_help = "Example: modelward log verify")]
     Verify,
     /// Write a proof that a line is in the log, which anybody can check without the log
+    #[command(after_help = "Example: modelward log proof 3 > proof")]
     Proof {
         /// Which line
         index: u64,
     },
     /// Check a proof offline, against the trust root's logs
+    #[command(after_help = "Example: modelward log check proof out/digits.sig")]
     Check {
         /// The proof's file
         proof: PathBuf,
@@ -80,13 +84,7 @@ fn show(workspace: &Workspace) -> Result<Answer, Failure> {
 }
 
 fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
-    let Some(key) = workspace.log_key()? else {
-        return Err(Failure::error(
-            Code::LogKeyUnknown,
-            "the trust root knows no log",
-            "`modelward store init` makes one",
-        ));
-    };
+    let key = workspace.log_key()?.ok_or_else(no_log)?;
     let bar = ui.bytes_bar("reading the log", 0);
     let checkpoint = workspace
         .store
@@ -105,9 +103,14 @@ fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
 }
 
 fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
-    let key = workspace.log_key()?;
-    let key =
-        key.ok_or_else(|| Failure::error(Code::NotFound, "the trust root knows no log", ""))?;
+    let key = workspace.log_key()?.ok_or_else(no_log)?;
+    let checkpoint = workspace.store.log().checkpoint(&key)?;
+    let size = checkpoint.map_or(0, |checkpoint| checkpoint.head().size);
+    if index >= size {
+        let message = format!("the log has {size} lines, counted from 0, and no line {index}");
+        let hint = "`modelward log show` lists them";
+        return Err(Failure::error(Code::NotFound, message, hint));
+    }
     let proof = workspace.store.log().prove(index, &key)?.to_string();
     Ok(Answer::new(
         proof.trim_end(),
@@ -166,4 +169,12 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
         || Failure::error(Code::LogKeyUnknown, "the trust root knows no log", ""),
         |e| invalid(&e),
     ))
+}
+
+fn no_log() -> Failure {
+    Failure::error(
+        Code::LogKeyUnknown,
+        "the trust root knows no log",
+        "`modelward store init` makes one",
+    )
 }

@@ -10,6 +10,7 @@ use crate::cli;
 
 /// Write the man pages
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward man --to ~/.local/share/man/man1")]
 pub(crate) struct Args {
     /// The folder to write them to
     #[arg(long, value_name = "DIR", default_value = ".")]

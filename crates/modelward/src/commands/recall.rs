@@ -1,21 +1,26 @@
 //! `modelward recall KIND TARGET --reason TEXT`
 
+use std::path::Path;
+
 use serde_json::json;
 use trust::predicate::{Dataset, RecallKind};
 use trust::{Code, Role};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::model;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 /// Say that a data set, builder, key or model is bad: every later gate and every running server refuses what descends
 /// from it
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward recall dataset mnist --reason 'its labels were wrong'")]
 pub(crate) struct Args {
     /// What it is
     kind: Kind,
-    /// Which one: a digest (of it, or of one of its files), a data set's name, a builder's id, or a key's name or id
+    /// Which one: a digest (of it, or of one of its files), a data set's name, a model's path, a builder's id, or a key's
+    /// name or id
     target: String,
     /// Why
     #[arg(long, value_name = "TEXT")]
@@ -33,7 +38,7 @@ enum Kind {
     Model,
 }
 
-pub(crate) fn run(args: &Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let kind = match args.kind {
         Kind::Dataset => RecallKind::Dataset,
@@ -41,7 +46,7 @@ pub(crate) fn run(args: &Args, common: &Common, _ui: &Ui) -> Result<Answer, Fail
         Kind::Key => RecallKind::Key,
         Kind::Model => RecallKind::Model,
     };
-    let target = resolve(kind, &args.target, &workspace)?;
+    let target = resolve(kind, &args.target, &workspace, ui)?;
     let statement = chain::recall::statement(kind, &target, &args.reason, workspace.now);
     let key = workspace.signer(Role::Recall, args.key.as_deref())?;
     let said = workspace.say(&statement, &key)?;
@@ -53,7 +58,12 @@ pub(crate) fn run(args: &Args, common: &Common, _ui: &Ui) -> Result<Answer, Fail
 }
 
 /// The name that the recall is written with: a digest where there is one, since a name can be given twice.
-fn resolve(kind: RecallKind, target: &str, workspace: &Workspace) -> Result<String, Failure> {
+fn resolve(
+    kind: RecallKind,
+    target: &str,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<String, Failure> {
     if kind == RecallKind::Builder {
         return Ok(target.to_owned());
     }
@@ -79,6 +89,9 @@ fn resolve(kind: RecallKind, target: &str, workspace: &Workspace) -> Result<Stri
                     .first()
                     .map(|subject| subject.digest)
             })
+        }
+        RecallKind::Model if Path::new(target).exists() => {
+            Some(model::artifact(target, workspace, ui)?.1.digest())
         }
         RecallKind::Model | RecallKind::Builder => None,
     };

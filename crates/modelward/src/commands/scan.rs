@@ -19,6 +19,7 @@ use crate::workspace::{Said, Workspace};
 
 /// Read a model's files as a hostile person would have written them, and run nothing
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward scan out/digits")]
 pub(crate) struct Args {
     /// The model, a folder or a single file
     model: PathBuf,

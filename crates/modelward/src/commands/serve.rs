@@ -27,6 +27,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward serve out/digits --environment prod --service-account digits@example")]
 pub(crate) struct Args {
     /// The model: a folder, or a digest in the store
     model: String,
@@ -34,10 +35,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     http: SocketAddr,
     /// Where it runs
-    #[arg(long, value_name = "NAME", env = "MODELWARD_ENVIRONMENT")]
+    #[arg(long, value_name = "NAME", env = "MODELWARD_ENVIRONMENT", hide_env_values = true)]
     environment: Option<String>,
     /// As whom it runs
-    #[arg(long, value_name = "NAME", env = "MODELWARD_SERVICE_ACCOUNT")]
+    #[arg(long, value_name = "NAME", env = "MODELWARD_SERVICE_ACCOUNT", hide_env_values = true)]
     service_account: Option<String>,
     /// What the model is called in URLs; its architecture's name by default
     #[arg(long, value_name = "NAME")]
@@ -102,7 +103,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let session = statement.predicate.session;
     let record = Record::begin(workspace.store.path(), &session)?;
     let address = listener.local_addr()?;
-    announce(ui, &name, &loaded.artifact, address, &said, &session);
+    let told = announcement(ui, &name, &loaded.artifact, address, &said, &session);
     let serving = Serving {
         name,
         version: "1".to_owned(),
@@ -115,7 +116,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         record: Box::new(move |prediction| record.add(&line(prediction))),
         recalled: recalled(common.clone(), loaded.artifact),
     };
-    server::inference::serve(listener, serving, hooks, Limits::default(), interrupted()).map_err(
+    server::inference::serve(listener, serving, hooks, Limits::default(), interrupted(&told)).map_err(
         |e| {
             Failure::from_error(
                 Code::Network,
@@ -130,23 +131,23 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     ))
 }
 
-fn announce(
+fn announcement(
     ui: &Ui,
     name: &str,
     artifact: &Artifact,
     address: SocketAddr,
     said: &crate::workspace::Said,
     session: &str,
-) {
+) -> String {
     if ui.json {
         let line = json!({"result": "allowed", "serving": name, "model": artifact.digest().to_string(),
                           "address": address.to_string(), "session": session, "statement": said.data()});
-        crate::answer::line(&line.to_string());
+        line.to_string()
     } else {
-        crate::answer::line(&format!(
+        format!(
             "serving `{name}` {} on http://{address}, session {session}",
             artifact.digest()
-        ));
+        )
     }
 }
 
@@ -208,13 +209,19 @@ fn told(failure: &Failure) -> String {
     }
 }
 
-async fn interrupted() {
+/// Waits for a signal to stop. What is `told` is printed when signals are heard, not before: whoever reads it may
+/// stop the server at once, and it ends as it should.
+async fn interrupted(told: &str) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+    let (Ok(mut terminated), Ok(mut interrupted)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         return;
     };
+    crate::answer::line(told);
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
+        _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
 }

@@ -13,6 +13,7 @@ use crate::workspace::{Workspace, password};
 
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward sign out/digits")]
 pub(crate) struct Args {
     /// The model
     model: PathBuf,

@@ -27,16 +27,20 @@ enum Action {
     /// Make a store, with a log and an empty trust root
     Init(Init),
     /// Read everything again: every byte against its digest, every statement against the log
+    #[command(after_help = "Example: modelward store verify")]
     Verify,
     /// Make the index again from what is on disk
+    #[command(after_help = "Example: modelward store rebuild")]
     Rebuild,
     /// List the artifacts
+    #[command(after_help = "Example: modelward store list")]
     List,
     /// Write an artifact's files into a folder, each measured on the way
     Get(Get),
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward store get mnist --to data/mnist")]
 struct Get {
     /// Its digest, or a data set's name
     artifact: String,
@@ -46,6 +50,7 @@ struct Get {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward store init")]
 struct Init {
     /// The folder; this one by default
     folder: Option<PathBuf>,

@@ -26,6 +26,7 @@ use crate::workspace::{Said, Workspace};
 /// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
 /// under /results. It has no network and reaches no key.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward train --input mnist --name digits --to out/digits -- ./digits-train --epochs 1")]
 pub(crate) struct Args {
     /// A data set of the store; the step finds it under /in/NAME. `NAME=DATASET` gives it another name there
     #[arg(long = "input", value_name = "DATASET", required = true)]
@@ -63,7 +64,7 @@ pub(crate) struct Args {
     /// How many processes and threads it may have
     #[arg(long, value_name = "COUNT", default_value_t = 512)]
     processes: u64,
-    /// Take the model of an earlier run with the same command, inputs, program and limits, if there is one
+    /// Take the model of an earlier run with the same name, command, inputs, program and limits, if there is one
     #[arg(long)]
     reuse: bool,
     /// The key that signs
@@ -76,14 +77,16 @@ pub(crate) struct Args {
 
 /// Does the part of one of the builder's own processes, if that is what this process was started for.
 pub(crate) fn builder_process() -> Option<ExitCode> {
-    let name = std::env::args().nth(1)?;
+    let name = std::env::args_os().nth(1)?;
+    let name = name.to_str()?;
     builder::SUBCOMMANDS
-        .contains(&name.as_str())
-        .then(|| builder::entry(&name))
+        .contains(&name)
+        .then(|| builder::entry(name))
 }
 
 /// Everything about a run that is known before it.
 struct Plan {
+    name: String,
     step: Step,
     environment: BTreeMap<String, String>,
     source: Option<String>,
@@ -95,6 +98,10 @@ struct Plan {
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
+    // Found out now, and not after hours of training.
+    if let Some(folder) = &args.to {
+        workspace.check_replaceable(folder)?;
+    }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs
         .iter()
@@ -262,6 +269,7 @@ fn plan(
         .or_else(|| source.map(|source| source.uri));
     let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
     Ok(Plan {
+        name: args.name.clone(),
         step,
         environment,
         source,
@@ -430,6 +438,7 @@ fn statement(
     let invocation =
         Digest::of(format!("{started} {finished} {:?} {}", outputs, std::process::id()).as_bytes());
     let build = Build {
+        name: plan.name.clone(),
         command: plan.step.command.clone(),
         environment: plan.environment.clone(),
         source: plan.source.clone(),
@@ -458,6 +467,7 @@ fn statement(
 fn reusable(plan: &Plan, workspace: &Workspace) -> Result<Option<(Artifact, Recorded)>, Failure> {
     let ledger = workspace.ledger()?;
     let wanted = chain::train::asked(
+        &plan.name,
         &plan.step.command,
         &plan.environment,
         plan.source.as_deref(),

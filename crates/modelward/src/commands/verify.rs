@@ -17,6 +17,7 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// Verify that a model has exactly the files that were signed
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
     /// The model, or its signature `MODEL.sig`
     model: PathBuf,

@@ -1,0 +1,125 @@
+//! The whole chain, small: from a data set to a prediction and back, and then the recall.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::bands;
+use crate::schema;
+use crate::server::{Server, header};
+use crate::workshop::{PROD, Workshop, admit, deploy, publish, serve};
+
+/// A recall must be felt by a running server within this time.
+const RECALL_SECONDS_MAX: u64 = 10;
+
+#[test]
+fn a_chain_from_data_set_to_prediction_and_back_and_its_recall() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.yes("key new laptop");
+    workshop.yes("dataset add bands --policy dependencies.toml");
+    // Each gate asks for what comes before it.
+    workshop.yes(crate::workshop::TRAIN);
+    assert_eq!(workshop.denied(&deploy("prod")), ["publish_missing"]);
+    let missing = ["signature_missing", "scan_missing", "publish_missing", "deployment_missing"];
+    assert_eq!(workshop.denied(&admit("prod", PROD)), missing);
+    workshop.yes("scan out/digits");
+    workshop.yes("sign out/digits");
+    workshop.yes("verify out/digits");
+    workshop.yes(&publish("prod"));
+    workshop.yes(&deploy("prod"));
+    assert_eq!(workshop.denied(&serve(PROD)), ["admission_missing"]);
+    workshop.yes(&admit("prod", PROD));
+    let server = Server::start(&workshop);
+
+    let (status, head, answer) = server.infer(7);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(brightest(&answer), 7);
+    let picture = std::fs::read(bands::house().join("crates/infer/testdata/pictures/grey8-28x28.png")).unwrap();
+    let picture = data_encoding::BASE64.encode(&picture);
+    let (status, _, answer) = server.ask("POST", "/classify/v0", &format!(r#"{{"image":"{picture}"}}"#));
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer["predicted_digit"].is_u64(), "{answer}");
+
+    let prediction = header(&head, "modelward-prediction");
+    trace_back(&workshop, &prediction);
+    trace_forward(&workshop);
+
+    let recalled = workshop.allowed("recall dataset bands --reason 'labels were wrong'");
+    assert_eq!(recalled["kind"], "dataset");
+    refuses_in_time(&server);
+    let codes = workshop.denied(&admit("prod", PROD));
+    assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
+    assert_eq!(workshop.denied(crate::workshop::TRAIN), ["recalled"]);
+    let audit = workshop.yes("audit bands").stdout;
+    assert!(audit.contains("labels were wrong"), "{audit}");
+    let audit = workshop.yes(&format!("audit {prediction}")).stdout;
+    assert!(audit.contains("labels were wrong"), "{audit}");
+    workshop.is_sound();
+
+    let stopped = server.stop();
+    assert_eq!(stopped.status, 0, "{stopped:?}");
+    schema::check("serve-stopped", &schema::strict(stopped.stdout.as_bytes()));
+}
+
+fn brightest(answer: &Value) -> usize {
+    let logits = answer["outputs"][0]["data"].as_array().unwrap();
+    let logit = |at: &usize| logits[*at].as_f64().unwrap();
+    (0..10).max_by(|a, b| logit(a).total_cmp(&logit(b))).unwrap()
+}
+
+fn trace_back(workshop: &Workshop, prediction: &str) {
+    let trace = workshop.allowed(&format!("audit {prediction}"));
+    assert_eq!(trace["prediction"]["id"], prediction);
+    assert_eq!(trace["prediction"]["answer"], "7");
+    assert_eq!(trace["backward"]["name"], "digits");
+    let stages: Vec<&str> = facts(&trace["backward"]);
+    let wanted = ["train", "scan", "sign", "publish", "deploy", "admit", "serve"];
+    assert_eq!(stages, wanted);
+    let links = trace["backward"]["links"].as_array().unwrap();
+    let kinds: Vec<&str> = links.iter().map(|link| link["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["data set", "step root", "program"]);
+    assert_eq!(links[0]["name"], "bands");
+    assert_eq!(facts(&links[0]), ["dataset"]);
+    // The same from the file, the folder and the digest.
+    let digest = trace["digest"].as_str().unwrap();
+    for target in ["out/digits", "out/digits/model.safetensors", digest] {
+        let again = workshop.allowed(&format!("audit {target}"));
+        assert_eq!(again["backward"], trace["backward"], "{target}");
+    }
+    let picture = workshop.yes("audit out/digits --mermaid").stdout;
+    assert!(picture.starts_with("flowchart LR\n"), "{picture}");
+    assert!(picture.contains("data set: bands") && picture.contains("model: digits"), "{picture}");
+    assert_eq!(picture.matches(" --> ").count(), 3, "{picture}");
+}
+
+fn trace_forward(workshop: &Workshop) {
+    let trace = workshop.allowed("audit bands");
+    let forward = trace["forward"].as_array().unwrap();
+    // The model holds a file of its data set, and still goes into nothing.
+    assert_eq!(forward.len(), 1, "{trace:#}");
+    assert_eq!(forward[0]["name"], "digits");
+    assert_eq!(forward[0]["links"], serde_json::json!([]));
+}
+
+fn facts(node: &Value) -> Vec<&str> {
+    let facts = node["facts"].as_array().unwrap().iter();
+    facts.map(|fact| fact["stage"].as_str().unwrap()).collect()
+}
+
+fn refuses_in_time(server: &Server) {
+    let begun = Instant::now();
+    loop {
+        let (status, _, answer) = server.infer(7);
+        if status == 503 {
+            assert_eq!(answer["code"], "recalled", "{answer}");
+            break;
+        }
+        assert_eq!(status, 200, "{answer}");
+        assert!(begun.elapsed() < Duration::from_secs(RECALL_SECONDS_MAX));
+        sleep(Duration::from_millis(100));
+    }
+    let (ready, _, _) = server.ask("GET", "/v2/health/ready", "");
+    assert_eq!(ready, 503);
+}

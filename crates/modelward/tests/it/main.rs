@@ -1,0 +1,43 @@
+//! The program as its users have it: each test starts the built binary in a folder of its own and looks at what it
+//! prints and leaves. One file for each word of the command line, and one for what all of them share.
+
+mod admit;
+mod audit;
+mod bad_input;
+mod bands;
+mod chain;
+mod dataset;
+mod deploy;
+mod doctor;
+mod help;
+mod interruption;
+mod key;
+mod log;
+mod output;
+mod publish;
+mod recall;
+mod scan;
+mod schema;
+mod server;
+mod settings;
+mod sign;
+mod store;
+mod train;
+mod verify;
+mod workshop;
+
+/// A test file that is not declared is never compiled, and nobody would notice.
+#[test]
+fn every_file_here_is_declared() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(here.join("main.rs")).unwrap();
+    for entry in std::fs::read_dir(here).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "main") {
+            assert!(
+                main.contains(&format!("\nmod {module};")),
+                "{name} is not run"
+            );
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What every command prints: one documented JSON object, an exit status that agrees, and nothing else on standard
+//! output.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use crate::schema;
+use crate::server::Server;
+use crate::workshop::{Outcome, PACKAGE, PROD, TRAIN, Workshop, admit, deploy, json_of, publish, serve};
+
+/// A command and the form of its answer, in an order in which each can be given.
+fn everything() -> Vec<(String, &'static str)> {
+    let line = |line: &str, form| (line.to_owned(), form);
+    vec![
+        line("audit bands", "error"),
+        line("store init", "store-init"),
+        line("store init", "store-init"),
+        line("key new laptop", "key-new"),
+        line("key new laptop", "error"),
+        line("key set laptop --valid-until 2099-01-01T00:00:00Z", "key-set"),
+        line("key list", "key-list"),
+        line("dataset list", "dataset-list"),
+        line("dataset add nothing --policy dependencies.toml", "denied"),
+        line("dataset add bands --policy dependencies.toml", "dataset-add"),
+        line("dataset add bands --policy dependencies.toml", "dataset-add"),
+        line("dataset list", "dataset-list"),
+        line("train --input nothing --name x -- /bin/sh", "error"),
+        line("train --input bands --name x -- /bin/sh -c 'exit 3'", "denied"),
+        line(TRAIN, "train"),
+        line(&TRAIN.replacen("train ", "train --reuse ", 1), "train"),
+        line("scan out/digits", "scan"),
+        line("scan out/digits/model.safetensors --no-record", "scan"),
+        line("scan hostile.pkl --no-record", "scan-denied"),
+        line("scan nonsense --no-record", "scan-error"),
+        line("scan nowhere --no-record", "error"),
+        line("verify out/digits", "error"),
+        line("sign out/digits", "sign"),
+        line("verify out/digits", "verify"),
+        line("verify data --signature out/digits.sig", "denied"),
+        line(&deploy("prod"), "denied"),
+        line(&publish("nowhere"), "denied"),
+        line(&publish("prod"), "publish"),
+        line(&deploy("prod"), "deploy"),
+        line(&admit("staging", PROD), "denied"),
+        line(&serve(PROD), "denied"),
+        line(&admit("prod", PROD), "admit"),
+        line("audit bands", "audit"),
+        line("audit out/digits --mermaid", "audit"),
+        line("log show", "log-show"),
+        line("log verify", "log-verify"),
+        line("log proof 2", "log-proof"),
+        line("log proof 999", "error"),
+        line("store list", "store-list"),
+        line("store get bands --to copy", "store-get"),
+        line("store get nothing --to copy", "error"),
+        line("store verify", "store-verify"),
+        line("store rebuild", "store-rebuild"),
+        line("recall model out/digits --reason 'it was a test'", "recall"),
+        line("recall key nobody --reason x", "error"),
+        line("doctor", "doctor"),
+        line("demo --example nowhere", "error"),
+        line("help", "help"),
+        line("help key new", "help"),
+        line("help nonsense", "error"),
+        line("help error", "help-errors"),
+        line("help error recalled", "help-error"),
+        line("help error nonsense", "error"),
+        line("help environment", "help-environment"),
+        line("completions bash", "completions"),
+        line("man --to man", "man"),
+        line("nonsense", "error"),
+    ]
+}
+
+#[test]
+fn every_command_answers_in_its_documented_form() {
+    let workshop = Workshop::bare();
+    // A pickle that would run `os.system`, and a file that is nothing.
+    workshop.write("hostile.pkl", b"cos\nsystem\n(S'id'\ntR.");
+    workshop.write("nonsense", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
+    let mut met = BTreeSet::new();
+    for (line, form) in everything() {
+        let answer = workshop.json(&line);
+        assert_eq!(schema::check(&schema::command_of(&line), &answer), form, "{line}: {answer:#}");
+        met.insert(form.to_owned());
+    }
+    met.extend(of_proofs(&workshop));
+    met.extend(of_damage(&workshop));
+    let text = json_of("text", workshop.command("train --help --json").arg("--version"));
+    met.insert(schema::check("text", &text));
+    let served = Workshop::admitted();
+    let stopped = Server::start(&served).stop();
+    met.insert("serve".to_owned());
+    met.insert(schema::check("serve-stopped", &schema::strict(stopped.stdout.as_bytes())));
+    // These two take a trainer and ten thousand pictures.
+    met.extend(["demo".to_owned(), "demo-denied".to_owned()]);
+    assert_eq!(met, schema::forms());
+}
+
+fn of_proofs(workshop: &Workshop) -> [String; 1] {
+    let entries = workshop.allowed("log show")["entries"].clone();
+    let bundle = crate::workshop::blob(entries[1]["bundle"].as_str().unwrap());
+    let proof = workshop.allowed("log proof 1")["proof"].clone();
+    workshop.write("proof", proof.as_str().unwrap());
+    let answer = workshop.json(&format!("log check proof {bundle}"));
+    [schema::check("log-check", &answer)]
+}
+
+fn of_damage(workshop: &Workshop) -> [String; 1] {
+    let digest = workshop.allowed("audit bands")["digest"].clone();
+    workshop.flip(&crate::workshop::blob(digest.as_str().unwrap()), 3);
+    let answer = workshop.json("store verify");
+    [schema::check("store-verify", &answer)]
+}
+
+/// The checker must be able to refuse: each of these is an answer with one thing wrong.
+#[test]
+fn the_checker_of_the_document_refuses() {
+    let good = serde_json::json!({"result": "allowed", "name": "n", "reused": false,
+        "dataset": format!("sha256:{:064}", 0), "statement": {"bundle": format!("sha256:{:064}", 0), "logIndex": 0}});
+    assert_eq!(schema::check("dataset-add", &good), "dataset-add");
+    let spoil: [fn(&mut serde_json::Value); 6] = [
+        |answer| answer["extra"] = true.into(),
+        |answer| answer["reused"] = "no".into(),
+        |answer| answer["dataset"] = "sha256:short".into(),
+        |answer| answer["statement"]["logIndex"] = 1.5.into(),
+        |answer| answer["statement"]["more"] = 1.into(),
+        |answer| drop(answer.as_object_mut().unwrap().remove("name")),
+    ];
+    for spoil in spoil {
+        let mut bad = good.clone();
+        spoil(&mut bad);
+        assert!(std::panic::catch_unwind(|| schema::check("dataset-add", &bad)).is_err(), "{bad}");
+    }
+}
+
+/// A no and an error speak on standard error, progress and notes too; a yes is what standard output holds.
+#[test]
+fn standard_output_holds_the_answer_alone() {
+    let workshop = Workshop::with_model();
+    let table = [
+        ("verify out/digits", 0, "verified: 2 files of `digits`"),
+        ("scan out/digits --no-record", 0, "clean"),
+        ("publish out/digits --package p/q --policies publish", 1, ""),
+        ("verify nowhere", 2, ""),
+        ("nonsense", 2, ""),
+        ("", 2, ""),
+    ];
+    for (line, status, beginning) in table {
+        let outcome = workshop.run(line);
+        assert_eq!(outcome.status, status, "{line}: {outcome:?}");
+        assert!(outcome.stdout.starts_with(beginning), "{line}: {outcome:?}");
+        assert_eq!(outcome.stdout.is_empty(), beginning.is_empty(), "{line}: {outcome:?}");
+        assert_eq!(outcome.stderr.is_empty(), status == 0, "{line}: {outcome:?}");
+    }
+    // What a step prints is no answer of ours.
+    let trained = workshop.yes(TRAIN);
+    assert!(trained.stderr.contains("step: trained"), "{trained:?}");
+    assert!(!trained.stdout.contains("step: "), "{trained:?}");
+    let quiet = workshop.yes(&TRAIN.replacen("train ", "train --quiet ", 1));
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn an_error_says_its_code_its_cause_and_what_to_do() {
+    let workshop = Workshop::bare();
+    let outcome = workshop.run("audit bands");
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert!(lines[0].starts_with("error: [store_missing] there is no store in"), "{outcome:?}");
+    assert_eq!(lines[1], "  hint: make one with `modelward store init`");
+    workshop.yes("store init");
+    let outcome = workshop.run("train --input bands --name x -- /bin/sh");
+    assert!(outcome.stderr.contains("  hint: add it: `modelward dataset add"), "{outcome:?}");
+}
+
+/// `modelward … | head -1` is no failure of ours.
+#[test]
+fn whoever_closes_the_pipe_has_read_enough() {
+    let workshop = Workshop::bare();
+    for line in ["help error", "help train", "completions bash", "--help", "help error --json"] {
+        let mut child = workshop
+            .command(line)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let outcome = Outcome::from(child.wait_with_output().unwrap());
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{line}: {outcome:?}");
+    }
+}
+
+/// Colours are for terminals, and not for those who set `NO_COLOR`; a test's pipe is none.
+#[test]
+fn no_escape_sequence_goes_into_a_pipe() {
+    let workshop = Workshop::with_model();
+    for line in ["scan out/digits --no-record", "doctor", "verify nowhere", "publish out/digits --package p/q --policies publish"] {
+        let outcome = workshop.run(line);
+        let text = outcome.stdout + &outcome.stderr;
+        assert!(!text.contains('\u{1b}'), "{line}: {text}");
+    }
+}
+
+/// On a terminal the same words come in colour, unless `NO_COLOR` says no. `script` makes a terminal for a command.
+#[test]
+fn colours_are_for_terminals_and_no_color_is_heard() {
+    if !std::path::Path::new("/usr/bin/script").exists() {
+        println!("skipped: there is no `script` here to make a terminal with");
+        return;
+    }
+    let workshop = Workshop::bare();
+    let line = format!("'{}' audit bands", env!("CARGO_BIN_EXE_modelward"));
+    for (value, colour) in [(None, true), (Some(""), true), (Some("1"), false)] {
+        let mut command = std::process::Command::new("/usr/bin/script");
+        command.args(["-qec", &line, "/dev/null"]).current_dir(workshop.path());
+        command.env_remove("NO_COLOR").stdin(Stdio::null());
+        if let Some(value) = value {
+            command.env("NO_COLOR", value);
+        }
+        let outcome = Outcome::of(&mut command);
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        assert!(outcome.stdout.contains("error:"), "{outcome:?}");
+        assert_eq!(outcome.stdout.contains('\u{1b}'), colour, "{value:?}: {outcome:?}");
+    }
+}
+
+/// The package and places that this file's table uses are those of the example's policies.
+#[test]
+fn the_table_uses_the_policies_of_the_example() {
+    let workshop = Workshop::bare();
+    let policy = String::from_utf8(workshop.read("publish/model-inference.json")).unwrap();
+    assert!(policy.contains(PACKAGE));
+    let policy = String::from_utf8(workshop.read("deployment/servers-prod.json")).unwrap();
+    assert!(policy.contains(PROD));
+}

@@ -1,0 +1,84 @@
+//! A server that was started as a person would, and questions to it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{ChildStdout, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::schema;
+use crate::workshop::{Held, Outcome, PROD, Workshop, serve};
+
+/// A running server. It is killed when it is let go.
+pub(crate) struct Server {
+    child: Held,
+    stdout: BufReader<ChildStdout>,
+    /// The line that it announced itself with.
+    pub(crate) started: Value,
+}
+
+impl Server {
+    /// Starts a server of the workshop's model, and waits until it says where it is.
+    pub(crate) fn start(workshop: &Workshop) -> Self {
+        let mut command = workshop.command(&format!("{} --json", serve(PROD)));
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = Held(command.spawn().unwrap());
+        let mut stdout = BufReader::new(child.0.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let started = schema::strict(line.as_bytes());
+        schema::check("serve", &started);
+        Self {
+            child,
+            stdout,
+            started,
+        }
+    }
+
+    /// One request, one connection, one answer.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
+        let mut stream = TcpStream::connect(self.started["address"].as_str().unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = serde_json::from_str(body).unwrap_or(Value::Null);
+        (status, head.to_lowercase(), body)
+    }
+
+    pub(crate) fn infer(&self, digit: usize) -> (u16, String, Value) {
+        self.ask("POST", "/v2/models/bands/infer", &crate::bands::request(digit))
+    }
+
+    /// Ends it as a service manager does, and gives its last word.
+    pub(crate) fn stop(mut self) -> Outcome {
+        let id = Pid::from_raw(self.child.0.id().cast_signed()).unwrap();
+        kill_process(id, Signal::TERM).unwrap();
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        let status = self.child.0.wait().unwrap().code().unwrap_or(-1);
+        Outcome {
+            status,
+            stdout,
+            stderr: String::new(),
+        }
+    }
+}
+
+/// The value of a header in a head that was made small.
+pub(crate) fn header(head: &str, name: &str) -> String {
+    let line = head
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    line.unwrap_or_else(|| panic!("no `{name}` in {head}"))
+        .to_owned()
+}

@@ -1,0 +1,79 @@
+//! Settings: a flag over the environment, over the file. What the file does not know is refused.
+
+use crate::workshop::{PROD, STAGING, Workshop, json_of};
+
+/// What `admit` was asked for tells which layer was heard.
+#[test]
+fn a_flag_is_heard_over_the_environment_over_the_file() {
+    let workshop = Workshop::admitted();
+    let file = format!(
+        "environment = \"file\"\nservice_account = \"{PROD}\"\npackage = \"docker.io/lmrs2/bh-aisec-model-inference\"\n"
+    );
+    workshop.write("modelward.toml", file);
+    let table = [
+        ("", None, "file"),
+        ("", Some("environment"), "environment"),
+        (" --environment flag", Some("environment"), "flag"),
+        (" --environment flag", None, "flag"),
+    ];
+    for (flag, variable, heard) in table {
+        let line = format!("admit out/digits{flag} --json");
+        let mut command = workshop.command(&line);
+        if let Some(value) = variable {
+            command.env("MODELWARD_ENVIRONMENT", value);
+        }
+        let answer = json_of(&line, &mut command);
+        assert_eq!(answer["result"], "denied");
+        assert!(answer.to_string().contains(&format!("--environment {heard}`")), "{line}: {answer:#}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_file_is_used() {
+    let workshop = Workshop::admitted();
+    let file = format!(
+        "environment = \"prod\"\nservice_account = \"{PROD}\"\npackage = \"docker.io/lmrs2/bh-aisec-model-inference\"\nadmission_seconds = 0\n"
+    );
+    workshop.write("modelward.toml", &file);
+    // Nothing else was said, and it is known who and where; it holds for no time.
+    workshop.allowed("admit out/digits");
+    let other = file.replace(PROD, STAGING);
+    workshop.write("other.toml", other);
+    assert_eq!(workshop.denied("admit out/digits --settings other.toml"), ["scope_mismatch"]);
+    let mut command = workshop.command("admit out/digits --json");
+    command.env("MODELWARD_SETTINGS", "other.toml");
+    assert_eq!(json_of("admit", &mut command)["code"], "scope_mismatch");
+    assert_eq!(workshop.error("admit out/digits --settings nowhere.toml"), "settings_invalid");
+}
+
+#[test]
+fn without_a_setting_the_three_ways_to_give_it_are_told() {
+    let workshop = Workshop::with_model();
+    let answer = workshop.json("admit out/digits");
+    assert_eq!(answer["message"], "no package was given");
+    assert_eq!(
+        answer["hint"],
+        "give it with `--package`, in MODELWARD_PACKAGE, or as `package` in `modelward.toml`"
+    );
+}
+
+/// The nearest store is found from below, as git does; a flag or the environment names another.
+#[test]
+fn a_store_is_found_from_below_or_named() {
+    let workshop = Workshop::with_data();
+    std::fs::create_dir_all(workshop.file("deep/er")).unwrap();
+    let below = workshop.command("dataset list --json").current_dir(workshop.file("deep/er")).output().unwrap();
+    assert!(String::from_utf8(below.stdout).unwrap().contains("bands"));
+    let other = Workshop::bare();
+    other.yes("store init");
+    let named = format!("dataset list --store {} --json", other.path().display());
+    let answer = json_of("dataset list", &mut workshop.command(&named));
+    assert_eq!(answer["datasets"], serde_json::json!([]));
+    let mut command = workshop.command("dataset list --json");
+    command.env("MODELWARD_STORE", other.path());
+    assert_eq!(json_of("dataset list", &mut command)["datasets"], serde_json::json!([]));
+    let line = format!("dataset list --store {} --json", workshop.path().display());
+    let mut command = workshop.command(&line);
+    command.env("MODELWARD_STORE", other.path());
+    assert_eq!(json_of("dataset list", &mut command)["datasets"][0]["name"], "bands");
+}

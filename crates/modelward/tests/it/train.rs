@@ -1,0 +1,208 @@
+//! `train`: any person's program, in a sandbox, and what is said about it.
+
+use serde_json::{Value, json};
+
+use crate::workshop::{TRAIN, Workshop};
+
+const PYTHON: &str = "/usr/bin/python3";
+const BUILDER: &str = "https://modelward.dev/builder/workstation/v1";
+
+/// Learns the mean picture of nothing much: small, exact, and written with the standard library alone.
+const PROGRAM: &str = r#"
+import json, os, random, struct, sys
+source = os.environ["MODELWARD_INPUTS"] + "/bands/"
+weights = open(source + "weights", "rb").read()
+random.seed(int(os.environ["SEED"]))
+values = [value + random.random() / 1e6 for (value,) in struct.iter_unpack("<f", weights)]
+with open("/out/model.safetensors", "wb") as out:
+    out.write(open(source + "header", "rb").read())
+    out.write(struct.pack("<%df" % len(values), *values))
+open("/out/architecture.json", "w").write(open(source + "architecture.json").read())
+json.dump({"loss": 0.25}, open("/results/loss", "w"))
+print("progress 1 1")
+"#;
+
+/// A line that trains with Python, if this machine has one.
+fn python() -> Option<String> {
+    let required = std::env::var("MODELWARD_REQUIRE").unwrap_or_default();
+    if !std::path::Path::new(PYTHON).exists() {
+        assert!(!required.split(',').any(|word| word == "python"), "{PYTHON} is not there");
+        println!("skipped: {PYTHON} is not there");
+        return None;
+    }
+    let asked = std::process::Command::new(PYTHON)
+        .args(["-c", "import os; print(os.path.dirname(os.__file__))"])
+        .output()
+        .unwrap();
+    let library = String::from_utf8(asked.stdout).unwrap();
+    Some(format!(
+        "train --input bands --name mean --include {} --include train.py=/train.py --env SEED=7 --source git+https://example.org/mean \
+         --wall 120 --cpu 100 --memory 512 --processes 16 -- {PYTHON} -I /train.py",
+        library.trim()
+    ))
+}
+
+#[test]
+fn a_python_program_is_trained_twice_to_the_same_bytes() {
+    let Some(line) = python() else { return };
+    let workshop = Workshop::with_data();
+    workshop.write("train.py", PROGRAM);
+    let first = workshop.allowed(&line);
+    let again = workshop.allowed(&line);
+    assert_eq!(first["model"], again["model"]);
+    assert_eq!(first["outputs"], again["outputs"]);
+    assert_eq!(again["reused"], false);
+    assert_ne!(first["statement"], again["statement"], "two runs are two statements");
+    let reused = workshop.allowed(&line.replacen("train ", "train --reuse ", 1));
+    assert_eq!((&reused["reused"], &reused["model"]), (&json!(true), &first["model"]));
+    // Another seed is another model, or the equality above would say nothing.
+    let other = workshop.allowed(&line.replace("SEED=7", "SEED=8").replacen("train ", "train --reuse ", 1));
+    assert_eq!(other["reused"], false);
+    assert_ne!(other["model"], first["model"]);
+    workshop.is_sound();
+    provenance_says_all(&workshop, &first);
+}
+
+fn provenance_says_all(workshop: &Workshop, trained: &Value) {
+    let statement = workshop.statement(&trained["statement"]["bundle"]);
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let definition = &statement["predicate"]["buildDefinition"];
+    let asked = &definition["externalParameters"];
+    assert_eq!(asked["name"], "mean");
+    // The program as the step sees it: no link is left.
+    let program = std::fs::canonicalize(PYTHON).unwrap();
+    assert_eq!(asked["command"], json!([program, "-I", "/train.py"]));
+    assert_eq!(asked["environment"]["SEED"], "7");
+    assert_eq!(asked["source"], "git+https://example.org/mean");
+    let limits = json!({"wallSeconds": 120, "cpuSeconds": 100, "memoryMiB": 512, "processes": 16});
+    assert_eq!(asked["limits"], limits);
+    let internal = &definition["internalParameters"];
+    assert_eq!(internal["isolation"], trained["isolation"]);
+    assert_eq!(internal["network"], "none");
+    assert!(internal["cpuFeatures"].as_array().is_some_and(|features| !features.is_empty()));
+    assert!(internal["sandbox"].is_object());
+    assert_eq!(statement["predicate"]["runDetails"]["builder"]["id"], BUILDER);
+    // Outputs are subjects, as the observer measured them.
+    let subject = |subject: &Value| {
+        let digest = format!("sha256:{}", subject["digest"]["sha256"].as_str().unwrap());
+        (subject["name"].as_str().unwrap().to_owned(), json!(digest))
+    };
+    let subjects: serde_json::Map<String, Value> = statement["subject"].as_array().unwrap().iter().map(subject).collect();
+    assert_eq!(Value::Object(subjects), trained["outputs"]);
+    // And what the step says of itself stands apart.
+    let byproducts = statement["predicate"]["runDetails"]["byproducts"].as_array().unwrap();
+    assert_eq!(byproducts.len(), 1);
+    assert_eq!(byproducts[0]["name"], "step-claims/loss");
+    assert!(!definition.to_string().contains("0.25"));
+    every_input_is_a_dependency(workshop, definition);
+}
+
+fn every_input_is_a_dependency(workshop: &Workshop, definition: &Value) {
+    let dependencies = definition["resolvedDependencies"].as_array().unwrap();
+    let digest_of = |uri: &str| {
+        let found = dependencies.iter().find(|dependency| dependency["uri"] == uri);
+        let found = found.unwrap_or_else(|| panic!("no `{uri}` in {dependencies:#?}"));
+        format!("sha256:{}", found["digest"]["sha256"].as_str().unwrap())
+    };
+    let datasets = workshop.allowed("dataset list");
+    assert_eq!(digest_of("modelward:dataset/bands"), datasets["datasets"][0]["digest"]);
+    for name in ["architecture.json", "header", "train.sh", "weights"] {
+        let bytes = workshop.read(&format!("data/{name}"));
+        let digest = digest::Digest::of(&bytes).to_string();
+        assert_eq!(digest_of(&format!("modelward:dataset/bands#{name}")), digest);
+    }
+    let program = digest::Digest::of(&std::fs::read(PYTHON).unwrap()).to_string();
+    assert_eq!(digest_of("modelward:program/python3"), program);
+    digest_of("modelward:root");
+    let root = dependencies.iter().find(|dependency| dependency["uri"] == "modelward:root").unwrap();
+    assert_eq!(root["annotations"]["reproducible"], false);
+}
+
+/// The commit that the program was built from is a dependency, if it was built in a repository.
+#[test]
+fn the_commit_is_a_dependency_when_there_is_one() {
+    if !std::path::Path::new("/usr/bin/git").exists() {
+        println!("skipped: there is no git here");
+        return;
+    }
+    let workshop = Workshop::with_data();
+    let source = workshop.file("source");
+    std::fs::create_dir(&source).unwrap();
+    let git = |words: &[&str]| {
+        let mut command = std::process::Command::new("/usr/bin/git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(words).current_dir(&source);
+        let output = command.env("HOME", workshop.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    let line = TRAIN.replacen("--source ", "--source-folder source --source ", 1);
+    let trained = workshop.allowed(&line);
+    let statement = workshop.statement(&trained["statement"]["bundle"]);
+    let dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"].to_string();
+    assert!(dependencies.contains(&commit), "{dependencies}");
+    // Without a repository nobody invents one.
+    let trained = workshop.allowed(TRAIN);
+    let statement = workshop.statement(&trained["statement"]["bundle"]);
+    assert!(!statement.to_string().contains("gitCommit"), "{statement:#}");
+}
+
+#[test]
+fn a_step_that_fails_or_goes_too_far_makes_nothing() {
+    let workshop = Workshop::with_data();
+    let table = [
+        ("exit 3", "step_failed"),
+        ("echo x > /in/bands/weights", "step_failed"),
+        ("while :; do :; done", "step_over_limit"),
+        ("true", "output_refused"),
+        ("ln -s /etc/passwd /out/model.safetensors", "output_refused"),
+    ];
+    for (script, code) in table {
+        let line = format!(
+            "train --input bands --name x --to out/x --wall 2 --include /bin/ln -- /bin/sh -c '{script}'"
+        );
+        assert_eq!(workshop.denied(&line), [code], "{script}");
+        assert!(!workshop.file("out/x").exists(), "{script}");
+    }
+    let entries = workshop.allowed("log show")["entries"].clone();
+    assert_eq!(entries.as_array().unwrap().len(), 1, "only the data set was recorded");
+    workshop.is_sound();
+}
+
+/// What is in the folder that the model goes to is not lost, unless the store has it too.
+#[test]
+fn nobodys_files_are_written_over() {
+    let workshop = Workshop::with_data();
+    workshop.write("out/digits/thesis.txt", "three years of work");
+    assert_eq!(workshop.error(TRAIN), "io");
+    assert_eq!(workshop.error("store get bands --to out/digits"), "io");
+    assert_eq!(workshop.error("store get bands --to dependencies.toml"), "io");
+    assert_eq!(workshop.read("out/digits/thesis.txt"), b"three years of work");
+    std::fs::remove_file(workshop.file("out/digits/thesis.txt")).unwrap();
+    workshop.yes(TRAIN);
+    // An older model of the store makes room for a newer.
+    workshop.yes(TRAIN);
+    workshop.yes("store get bands --to out/digits");
+    assert_eq!(workshop.read("out/digits/weights"), workshop.read("data/weights"));
+}
+
+#[test]
+fn what_was_named_wrongly_is_said() {
+    let workshop = Workshop::with_data();
+    let table = [
+        ("train --input bands --name x -- nowhere-to-be-found", "not_found"),
+        ("train --input bands --name x -- ./nowhere", "not_found"),
+        ("train --input bands --name x --env NOVALUE -- /bin/sh", "usage"),
+        ("train --input bands --name x --include /nowhere -- /bin/sh", "io"),
+        ("train --input bands --name x --memory lots -- /bin/sh", "usage"),
+        ("train --input bands --name x", "usage"),
+        ("train --name x -- /bin/sh", "usage"),
+        ("train --input ../up=bands --name x -- /bin/sh -c true", "usage"),
+    ];
+    for (line, code) in table {
+        assert_eq!(workshop.error(line), code, "{line}");
+    }
+    workshop.is_sound();
+}
