@@ -140,7 +140,9 @@ fn misread(text: &str) -> Failure {
             _ => message.push(line.to_owned()),
         }
     }
-    let message = message.join(" ").replace("unrecognized subcommand", "there is no command");
+    let message = message
+        .join(" ")
+        .replace("unrecognized subcommand", "there is no command");
     tips.extend(usage.filter(|_| tips.is_empty()));
     Failure::error(Code::Usage, message, tips.join("; "))
 }
@@ -172,7 +174,10 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
 
 /// What a command says of itself when it is asked with `--help`.
 pub(crate) fn help(words: &[&str]) -> Option<String> {
-    let line = ["modelward"].into_iter().chain(words.iter().copied()).chain(["--help"]);
+    let line = ["modelward"]
+        .into_iter()
+        .chain(words.iter().copied())
+        .chain(["--help"]);
     let error = Cli::try_parse_from(line).err()?;
     (error.kind() == ErrorKind::DisplayHelp).then(|| error.to_string().trim_end().to_owned())
 }

@@ -1,6 +1,6 @@
 //! `modelward train --input DATASET --name MODEL --to DIR -- COMMAND…`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,11 +26,17 @@ use crate::workspace::{Said, Workspace};
 /// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
 /// under /results. It has no network and reaches no key.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward train --input mnist --name digits --to out/digits -- ./digits-train --epochs 1")]
+#[command(
+    after_help = "Example: modelward train --input mnist --name digits --to out/digits -- ./digits-train --epochs 1"
+)]
 pub(crate) struct Args {
     /// A data set of the store; the step finds it under /in/NAME. `NAME=DATASET` gives it another name there
     #[arg(long = "input", value_name = "DATASET", required = true)]
     inputs: Vec<String>,
+    /// A model of the store, by its digest, that the step builds on; it finds it under /in/base. `NAME=DIGEST` gives it
+    /// another name there
+    #[arg(long = "base", value_name = "DIGEST")]
+    bases: Vec<String>,
     /// What to call the model
     #[arg(long, value_name = "NAME")]
     name: String,
@@ -190,18 +196,44 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
     Answer::new(text, data)
 }
 
-/// Each input's name in the step, the data set's own name, and the data set.
+/// Each input's name in the step, its own name, and what it is: data sets and base models.
 fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Artifact)>, Failure> {
-    let input = |word: &String| {
-        let (inside, wanted) = word
-            .split_once('=')
-            .map_or((None, word.as_str()), |(inside, wanted)| {
-                (Some(inside), wanted)
-            });
-        let (name, artifact) = dataset::find(wanted, workspace)?;
-        Ok((inside.unwrap_or(&name).to_owned(), name, artifact))
+    let split = |word: &str| match word.split_once('=') {
+        Some((inside, wanted)) => (Some(inside.to_owned()), wanted.to_owned()),
+        None => (None, word.to_owned()),
     };
-    args.inputs.iter().map(input).collect()
+    let mut inputs = Vec::new();
+    for word in &args.inputs {
+        let (inside, wanted) = split(word);
+        let (name, artifact) = dataset::find(&wanted, workspace)?;
+        inputs.push((inside.unwrap_or_else(|| name.clone()), name, artifact));
+    }
+    for word in &args.bases {
+        let (inside, wanted) = split(word);
+        let digest = wanted.parse::<Digest>().map_err(|e| {
+            Failure::from_error(
+                Code::Usage,
+                &e,
+                "`modelward store list` shows the models' digests",
+            )
+        })?;
+        let artifact = workspace.artifact(digest)?;
+        inputs.push((
+            inside.unwrap_or_else(|| "base".to_owned()),
+            digest.short(),
+            artifact,
+        ));
+    }
+    let names: BTreeSet<&String> = inputs.iter().map(|(inside, ..)| inside).collect();
+    if names.len() < inputs.len() {
+        let hint = "give each its own: `--input NAME=DATASET`";
+        return Err(Failure::error(
+            Code::Usage,
+            "two inputs have one name in the step",
+            hint,
+        ));
+    }
+    Ok(inputs)
 }
 
 fn plan(
@@ -235,15 +267,15 @@ fn plan(
             expected: Expected::Folder(files),
             executable: false,
         });
-        dependencies.push(ResourceDescriptor::new(
-            name,
-            &format!("modelward:dataset/{name}"),
-            artifact.digest(),
-        ));
+        let uri = match artifact.kind() {
+            Kind::Model => format!("modelward:model/{name}"),
+            Kind::DataSet | Kind::StepRoot => format!("modelward:dataset/{name}"),
+        };
+        dependencies.push(ResourceDescriptor::new(name, &uri, artifact.digest()));
         let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| {
             ResourceDescriptor::new(
                 &format!("{name}/{path}"),
-                &format!("modelward:dataset/{name}#{path}"),
+                &format!("{uri}#{path}"),
                 file.digest,
             )
         };
