@@ -11,6 +11,7 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure, report};
 use crate::commands;
+use crate::interruption::Interruption;
 use crate::ui::Ui;
 
 /// Keeps a model's chain of custody, from its data set to its predictions.
@@ -98,7 +99,12 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.common.json, cli.common.quiet);
-            report(dispatch(cli, &ui), &ui)
+            // A server stops in its own way: what is under way gets its answer.
+            if matches!(cli.command, Command::Serve(_)) {
+                return report(dispatch(cli, &ui), &ui);
+            }
+            let interruption = Interruption::watch(ui);
+            report(interruption.settle(dispatch(cli, &ui)), &ui)
         }
         Err(error) => {
             let ui = Ui::new(json, false);
