@@ -137,10 +137,13 @@ fn misread(text: &str) -> Failure {
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match line.split_once(": ") {
             Some(("error", said)) => message.push(said.to_owned()),
-            Some(("tip", tip)) => tips.push(tip.split_once(" exists: ").map_or_else(
-                || tip.to_owned(),
-                |(_, similar)| format!("did you mean {similar}?"),
-            )),
+            // "a similar … exists: `x`", or "some similar … exist: `x`, `y`"
+            Some(("tip", tip)) => tips.push(match tip.rsplit_once(": ") {
+                Some((what, similar)) if what.contains("similar") => {
+                    format!("did you mean {similar}?")
+                }
+                _ => tip.to_owned(),
+            }),
             Some(("Usage", said)) => usage = Some(format!("the usage is `{said}`")),
             _ if line.starts_with("For more information") => {}
             _ => message.push(line.to_owned()),

@@ -1,5 +1,8 @@
 //! The errors of the other rooms, as what a command answers: each has its code and its way out.
 
+use std::io::ErrorKind;
+
+use host::fetch::FetchError;
 use host::keys::KeyFileError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
@@ -24,10 +27,47 @@ macro_rules! known {
 known!(
     trust::Error,
     chain::Fault,
-    KeyFileError,
-    host::fetch::FetchError,
     policy::PolicyError
 );
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        let way = match &error {
+            KeyFileError::Key { .. } if error.way().is_empty() => {
+                "a key is P-256 in PEM (PKCS#8); make one with `modelward key new NAME`".to_owned()
+            }
+            KeyFileError::Io { .. } => "check the path and its permissions".to_owned(),
+            KeyFileError::Name { .. } => "choose a name such as `laptop`".to_owned(),
+            _ => error.way(),
+        };
+        let code = match &error {
+            KeyFileError::Io { cause, .. } => io_code(cause),
+            _ => error.code(),
+        };
+        Self::from_error(code, &error, way)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let code = match &error {
+            FetchError::Io { cause, .. } => match cause.kind() {
+                ErrorKind::NotFound => Code::NotFound,
+                // The file could be read, and was no archive.
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof | ErrorKind::InvalidInput => {
+                    Code::DataInvalid
+                }
+                _ => error.code(),
+            },
+            _ => error.code(),
+        };
+        let way = match code {
+            Code::DataInvalid => "give the archive that the policy names: `.tgz`, whole".to_owned(),
+            _ => error.way().to_owned(),
+        };
+        Self::from_error(code, &error, way)
+    }
+}
 
 impl From<host::clock::ClockError> for Failure {
     fn from(error: host::clock::ClockError) -> Self {
@@ -41,10 +81,14 @@ impl From<host::clock::ClockError> for Failure {
 
 impl From<host::trust_root::TrustRootError> for Failure {
     fn from(error: host::trust_root::TrustRootError) -> Self {
+        let code = match &error {
+            host::trust_root::TrustRootError::Io { cause, .. } => io_code(cause),
+            _ => error.code(),
+        };
         Self::from_error(
-            error.code(),
+            code,
             &error,
-            "restore `trust.toml` from a backup, or make a new store",
+            "restore `trust.toml` from a backup; if the store was only being made, `modelward store init` goes on with it",
         )
     }
 }
@@ -76,21 +120,38 @@ impl From<StoreError> for Failure {
             StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
             _ => Code::StoreCorrupt,
         };
-        let hint = error.hint().unwrap_or_default();
+        let hint = match (&error, error.hint()) {
+            (StoreError::Log(_), None) => LOG_WAY,
+            (_, hint) => hint.unwrap_or_default(),
+        };
         Self::from_error(code, &error, hint)
     }
 }
 
+/// What a person can do about a log that was rewritten or damaged.
+const LOG_WAY: &str =
+    "find out with `modelward log verify` what was changed, and restore the log from a backup";
+
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        let way = "find out with `modelward log verify` what was changed, and restore the log from a backup";
-        Self::from_error(log_code(&error), &error, way)
+        Self::from_error(log_code(&error), &error, LOG_WAY)
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::from_error(Code::Io, &error, "check the path and its permissions")
+        Self::from_error(io_code(&error), &error, "check the path and its permissions")
+    }
+}
+
+/// What the system said, as far as it has a code of its own.
+pub(crate) fn io_code(error: &std::io::Error) -> Code {
+    match error.kind() {
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::FileTooLarge => Code::TooLarge,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Code::StoreFull,
+        ErrorKind::ReadOnlyFilesystem => Code::StoreReadOnly,
+        _ => Code::Io,
     }
 }
 

@@ -8,6 +8,7 @@ use trust::predicate::Form;
 use trust::{Artifact, Code, Kind};
 
 use crate::answer::Failure;
+use crate::faults::io_code;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -137,13 +138,8 @@ pub(crate) fn signature_path(model: &Path) -> Result<PathBuf, Failure> {
 }
 
 pub(crate) fn unreadable(path: &Path, cause: &std::io::Error) -> Failure {
-    let code = if cause.kind() == std::io::ErrorKind::NotFound {
-        Code::NotFound
-    } else {
-        Code::Io
-    };
     Failure::from_error(
-        code,
+        io_code(cause),
         &Unreadable {
             path: path.to_owned(),
             cause: cause.to_string(),

@@ -87,7 +87,14 @@ impl Settings {
             return Err(invalid(format!("it is longer than {SIZE_BYTES_MAX} bytes")));
         }
         let text = std::fs::read_to_string(path).map_err(|e| invalid(e.to_string()))?;
-        toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))
+        let settings: Self =
+            toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
+        match settings.admission_seconds {
+            Some(seconds) if seconds < 1 => Err(invalid(format!(
+                "`admission_seconds` is {seconds}, and an admission holds for a second at least"
+            ))),
+            _ => Ok(settings),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a command works on: a store, its trust root and keys, the settings, and the time.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
+use crate::faults::io_code;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -103,8 +105,24 @@ impl Workspace {
 
     /// The key that signs in a role: the one that was named, or the only one of the root that has it here.
     pub(crate) fn signer(&self, role: Role, named: Option<&str>) -> Result<PrivateKey, Failure> {
-        let name = self.signer_name(role, named)?;
-        Ok(self.keys.load(&name, &password)?)
+        self.key(&self.signer_name(role, named)?)
+    }
+
+    /// A key of the store, decrypted if it is encrypted. A password that was to come from a file and can't is told.
+    fn key(&self, name: &str) -> Result<PrivateKey, Failure> {
+        let failed = RefCell::new(None);
+        let ask = || match password() {
+            Ok(password) => password,
+            Err(failure) => {
+                failed.replace(Some(failure));
+                None
+            }
+        };
+        let key = self.keys.load(name, &ask);
+        match failed.take() {
+            Some(failure) => Err(failure),
+            None => Ok(key?),
+        }
     }
 
     /// The name of the key that signs in a role.
@@ -227,8 +245,8 @@ impl Workspace {
 
     /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
     pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
-        let key = self.keys.load(name, &password)?;
-        key.to_pem(None)
+        self.key(name)?
+            .to_pem(None)
             .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
     }
 
@@ -339,7 +357,7 @@ impl Workspace {
             .tempdir_in(&folder)
             .map_err(|e| {
                 Failure::from_error(
-                    Code::Io,
+                    io_code(&e),
                     &e,
                     format!("can `{}` be written?", folder.display()),
                 )
@@ -432,21 +450,23 @@ pub(crate) fn here() -> Result<PathBuf, Failure> {
         .map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
 }
 
-/// The password of an encrypted key: from the environment, a file, or whoever sits there.
-pub(crate) fn password() -> Option<Zeroizing<String>> {
-    if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
-        return Some(Zeroizing::new(password));
-    }
-    if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
-        let text = host::keys::read_private(Path::new(&path)).ok()?;
-        return Some(Zeroizing::new(text.lines().next()?.to_owned()));
-    }
-    if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        return None;
-    }
-    rpassword::prompt_password("password of the key: ")
-        .ok()
-        .map(Zeroizing::new)
+/// The password of an encrypted key: from the environment, a file, or whoever sits there. An empty one is none.
+pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
+    let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
+        Some(Zeroizing::new(password))
+    } else if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
+        let text = host::keys::read_private(Path::new(&path))?;
+        text.lines()
+            .next()
+            .map(|line| Zeroizing::new(line.to_owned()))
+    } else if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        rpassword::prompt_password("password of the key: ")
+            .ok()
+            .map(Zeroizing::new)
+    } else {
+        None
+    };
+    Ok(password.filter(|password| !password.is_empty()))
 }
 
 fn list(names: &[&String]) -> String {

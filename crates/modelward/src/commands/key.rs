@@ -96,14 +96,15 @@ fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
         ));
     }
     let password = if args.encrypt {
-        Some(password().ok_or_else(no_password)?)
+        Some(password()?.ok_or_else(no_password)?)
     } else {
         None
     };
-    let key = workspace.keys.create(
-        &args.name,
-        password.as_ref().map(|password| password.as_str()),
-    )?;
+    let password = password.as_ref().map(|password| password.as_str());
+    let key = workspace
+        .keys
+        .create(&args.name, password)
+        .map_err(orphaned)?;
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {
@@ -129,6 +130,16 @@ fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
     let data = described(&root_key, &workspace.keys);
     save(workspace, &workspace.root.clone().with_key(root_key))?;
     Ok(Answer::new(text, data))
+}
+
+/// A key's file that the trust root does not know. It is not taken up again: it may be one that was removed for a reason.
+fn orphaned(error: host::keys::KeyFileError) -> Failure {
+    let host::keys::KeyFileError::Exists { .. } = &error else {
+        return error.into();
+    };
+    let way = "the trust root does not know it: it is of a `key new` that was interrupted, or of a key that was removed. \
+               Delete the file and try again, or choose another name";
+    Failure::from_error(error.code(), &error, way)
 }
 
 /// A key that builds on this machine may say that it is this machine's builder; publishers and deployers are named after
@@ -181,12 +192,15 @@ fn change(args: &Set, workspace: &Workspace) -> Result<Answer, Failure> {
         root = if args.remove {
             removed(root, name)?
         } else {
-            root.clone().with_key(changed(args, name, workspace)?)
+            let key = changed(args, name, workspace)?;
+            let is_new = root.keys().all(|known| *known != key);
+            if is_new { root.with_key(key) } else { root }
         };
     }
     if args.root_valid_from.is_some() || args.root_expires.is_some() {
         let from = args.root_valid_from.unwrap_or(root.valid_from());
         let expires = args.root_expires.unwrap_or(root.expires());
+        in_order("the trust root", from, expires)?;
         root = root.with_times(from, expires);
     }
     if root == workspace.root {
@@ -230,7 +244,18 @@ fn changed(args: &Set, name: &str, workspace: &Workspace) -> Result<RootKey, Fai
     }
     key.valid_from = args.valid_from.unwrap_or(key.valid_from);
     key.valid_until = args.valid_until.unwrap_or(key.valid_until);
+    in_order("the key", key.valid_from, key.valid_until)?;
     Ok(key)
+}
+
+/// What ends before it begins never holds, and nobody means that.
+fn in_order(what: &str, from: Time, until: Time) -> Result<(), Failure> {
+    if from < until {
+        return Ok(());
+    }
+    let message = format!("{what} would hold from {from} until {until}, which is never");
+    let hint = "give both times, the earlier first";
+    Err(Failure::error(Code::Usage, message, hint))
 }
 
 fn fresh(name: &str, public_key: PublicKey, now: Time) -> RootKey {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// name or id
     target: String,
     /// Why
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
     /// The key that signs
     #[arg(long, value_name = "NAME")]

@@ -103,7 +103,7 @@ fn seal(
 fn load(path: &std::path::Path) -> Result<PrivateKey, Failure> {
     let pem = host::keys::read_private(path)?;
     let password = if trust::looks_encrypted(&pem) {
-        password()
+        password()?
     } else {
         None
     };

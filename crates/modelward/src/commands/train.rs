@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long = "base", value_name = "DIGEST")]
     bases: Vec<String>,
     /// What to call the model
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
     name: String,
     /// The folder that the model is written to; it is in the store in any case
     #[arg(long, value_name = "DIR")]
@@ -79,6 +79,16 @@ pub(crate) struct Args {
     /// The program, and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
+}
+
+/// What the store takes as a name: found out when it is typed, and not after the training.
+fn model_name(text: &str) -> Result<String, String> {
+    let fits = (1..=255).contains(&text.len()) && !text.chars().any(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 255 bytes without control characters were expected".to_owned())
+    }
 }
 
 /// Does the part of one of the builder's own processes, if that is what this process was started for.

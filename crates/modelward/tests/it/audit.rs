@@ -1,1 +1,52 @@
-//! Soon.
+//! `audit`: what is missing is said, and names are shown harmlessly.
+
+use crate::workshop::{TRAIN, Workshop};
+
+#[test]
+fn a_model_from_nowhere_has_a_gap() {
+    let workshop = Workshop::with_data();
+    workshop.write("stranger/model.bin", "x");
+    assert_eq!(workshop.error("audit stranger"), "not_found");
+    workshop.yes("sign stranger");
+    let trace = workshop.allowed("audit stranger");
+    assert_eq!(trace["backward"]["name"], "stranger");
+    let gaps = trace["backward"]["gaps"].to_string();
+    assert!(gaps.contains("no provenance"), "{gaps}");
+    assert!(workshop.yes("audit stranger").stdout.contains("gap "));
+}
+
+/// A model is called what it was called when it was trained, signed or scanned.
+#[test]
+fn models_have_their_names() {
+    let workshop = Workshop::with_data();
+    workshop.yes(&TRAIN.replace("--name digits", "--name 'my digits'"));
+    assert_eq!(workshop.allowed("audit out/digits")["backward"]["name"], "my digits");
+}
+
+/// A name may try to be markup or an escape sequence; a picture and a terminal show it as text.
+#[test]
+fn a_hostile_name_is_only_a_name() {
+    let workshop = Workshop::with_data();
+    let name = "a\"]; click n0 <script>";
+    let line = TRAIN.replace("--name digits", &format!("--name '{name}'"));
+    workshop.yes(&line);
+    let picture = workshop.yes("audit out/digits --mermaid").stdout;
+    assert!(!picture.contains("<script>"), "{picture}");
+    assert!(workshop.yes("audit out/digits").stdout.contains(name));
+    // What a terminal would obey is refused before anything is trained.
+    let escape = TRAIN.replace("--name digits", "--name '\u{1b}[31m'");
+    let outcome = workshop.run(&escape);
+    assert_eq!(outcome.status, 2);
+    assert!(!outcome.stderr.contains("step: "), "{outcome:?}");
+}
+
+/// One file of a data set leads forward to what was made of it.
+#[test]
+fn one_file_leads_to_all_that_was_made_of_it() {
+    let workshop = Workshop::with_model();
+    let trace = workshop.allowed("audit data/weights");
+    assert_eq!(trace["forward"][0]["name"], "digits");
+    let digest = digest::Digest::of(&workshop.read("data/weights"));
+    let trace = workshop.allowed(&format!("audit {digest}"));
+    assert_eq!(trace["forward"][0]["name"], "digits");
+}

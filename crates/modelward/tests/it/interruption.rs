@@ -1,1 +1,97 @@
-//! Soon.
+//! Ctrl-C and SIGKILL at many moments: nothing is half done, nothing stays running, and the same command succeeds after.
+
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::workshop::{Outcome, TRAIN, Workshop};
+
+/// Slow enough that some of the moments are in the middle of the step.
+const SLOW: &str = "train --input bands --name digits --to out/digits --include /bin/cat --include /bin/sleep \
+    -- /bin/sh -c '/bin/sleep 0.2; . /in/bands/train.sh'";
+
+/// The moments, in thousandths of a second after the start.
+const MOMENTS: [u64; 12] = [0, 1, 3, 5, 8, 12, 18, 30, 60, 120, 200, 300];
+
+#[test]
+fn a_command_that_is_stopped_leaves_nothing_half_done() {
+    let workshop = Workshop::with_data();
+    workshop.yes(TRAIN);
+    let lines = ["dataset add bands --policy dependencies.toml --from data", SLOW, "sign out/digits", "scan out/digits"];
+    for line in lines {
+        for signal in [Signal::INT, Signal::KILL] {
+            for moment in MOMENTS {
+                stop(&workshop, line, signal, Duration::from_millis(moment));
+            }
+            workshop.is_sound();
+        }
+        workshop.yes(line);
+    }
+    workshop.yes("verify out/digits");
+    nothing_runs(&workshop);
+    workshop.is_sound();
+    let left: Vec<_> = std::fs::read_dir(workshop.file(".modelward/runs")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Starts a command as a shell's job, and signals the whole job as a terminal does.
+fn stop(workshop: &Workshop, line: &str, signal: Signal, after: Duration) {
+    use std::os::unix::process::CommandExt;
+    let mut command = workshop.command(line);
+    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    sleep(after);
+    // It may be over already.
+    let _ = kill_process_group(Pid::from_raw(child.id().cast_signed()).unwrap(), signal);
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert!([0, 2, 130, -1].contains(&outcome.status), "{line} after {after:?}: {outcome:?}");
+    assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+}
+
+/// No process works in the workshop any more, or holds a file of it open.
+fn nothing_runs(workshop: &Workshop) {
+    let begun = Instant::now();
+    loop {
+        let running: Vec<String> = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
+            .filter(|id| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd.starts_with(workshop.path())))
+            .collect();
+        if running.is_empty() {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "still there: {running:?}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn an_init_that_is_killed_can_be_run_again() {
+    for moment in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
+        let workshop = Workshop::bare();
+        stop(&workshop, "store init", Signal::KILL, Duration::from_millis(moment));
+        workshop.yes("store init");
+        workshop.yes("key new laptop");
+        workshop.yes("dataset add bands --policy dependencies.toml");
+        workshop.is_sound();
+    }
+}
+
+#[test]
+fn a_key_that_is_killed_while_it_is_made_can_be_made_again() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    for (number, moment) in MOMENTS.into_iter().take(8).enumerate() {
+        stop(&workshop, &format!("key new k{number}"), Signal::KILL, Duration::from_millis(moment));
+        let outcome = workshop.run(&format!("key new k{number}"));
+        if outcome.stderr.contains("Delete the file and try again") {
+            std::fs::remove_file(workshop.file(&format!(".modelward/keys/k{number}.key.pem"))).unwrap();
+            workshop.yes(&format!("key new k{number}"));
+        }
+        let keys = workshop.allowed("key list").to_string();
+        assert!(keys.contains(&format!("\"k{number}\"")), "k{number} was lost: {outcome:?}");
+    }
+}

@@ -37,11 +37,14 @@ fn a_flag_is_heard_over_the_environment_over_the_file() {
 fn every_setting_of_the_file_is_used() {
     let workshop = Workshop::admitted();
     let file = format!(
-        "environment = \"prod\"\nservice_account = \"{PROD}\"\npackage = \"docker.io/lmrs2/bh-aisec-model-inference\"\nadmission_seconds = 0\n"
+        "environment = \"prod\"\nservice_account = \"{PROD}\"\npackage = \"docker.io/lmrs2/bh-aisec-model-inference\"\nadmission_seconds = 60\n"
     );
     workshop.write("modelward.toml", &file);
-    // Nothing else was said, and it is known who and where; it holds for no time.
-    workshop.allowed("admit out/digits");
+    // Nothing else was said, and it is known who, where and for how long.
+    let admitted = workshop.allowed("admit out/digits");
+    let at = workshop.statement(&admitted["statement"]["bundle"])["predicate"]["admittedAt"].clone();
+    let time = |time: &serde_json::Value| time.as_str().unwrap().parse::<trust::Time>().unwrap();
+    assert_eq!(time(&admitted["expires"]), time(&at).plus_seconds(60));
     let other = file.replace(PROD, STAGING);
     workshop.write("other.toml", other);
     assert_eq!(

@@ -1,1 +1,83 @@
-//! Soon.
+//! `sign`: folders and single files, with a key of the store or of a file.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::workshop::{Outcome, Workshop};
+
+/// As the first users did it: `sign model.pkl` makes `model.pkl.sig`, and `verify model.pkl.sig` checks it.
+#[test]
+fn a_single_file_is_signed_beside_itself() {
+    let workshop = Workshop::with_data();
+    workshop.write("model.pkl", b"\x80\x04N.");
+    let signed = workshop.allowed("sign model.pkl");
+    assert_eq!(signed["signature"], "model.pkl.sig");
+    for line in ["verify model.pkl.sig", "verify model.pkl", "verify model.pkl --signature model.pkl.sig"] {
+        workshop.yes(line);
+    }
+    workshop.flip("model.pkl", 2);
+    assert_eq!(workshop.denied("verify model.pkl.sig"), ["digest_mismatch"]);
+}
+
+#[test]
+fn a_key_file_signs_without_a_store() {
+    let workshop = Workshop::with_data();
+    let keys = workshop.allowed("key list");
+    workshop.write("laptop.pub", keys["keys"][0]["publicKey"].as_str().unwrap());
+    fs::copy(workshop.file(".modelward/keys/laptop.key.pem"), workshop.file("key.pem")).unwrap();
+    let alone = Workshop::bare();
+    for name in ["laptop.pub", "key.pem"] {
+        alone.write(name, workshop.read(name));
+    }
+    fs::set_permissions(alone.file("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
+    let signed = alone.allowed("sign data --private-key key.pem");
+    assert_eq!(signed["statement"], serde_json::Value::Null);
+    alone.yes("verify data --public-key laptop.pub");
+    alone.yes("verify data.sig --public-key laptop.pub");
+    // Another key's word is not this one's.
+    let other = Workshop::with_data();
+    let keys = other.allowed("key list");
+    alone.write("other.pub", keys["keys"][0]["publicKey"].as_str().unwrap());
+    assert_eq!(alone.denied("verify data --public-key other.pub"), ["key_unknown"]);
+    fs::set_permissions(alone.file("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(alone.error("sign data --private-key key.pem"), "key_exposed");
+}
+
+#[test]
+fn an_encrypted_key_signs_with_its_password_alone() {
+    let workshop = Workshop::with_model();
+    let run = |line: &str, variable: &str, value: &str| Outcome::of(workshop.command(line).env(variable, value));
+    let made = run("key new safe --encrypt --role sign", "MODELWARD_PASSWORD", "correct horse");
+    assert_eq!(made.status, 0, "{made:?}");
+    let text = String::from_utf8(workshop.read(".modelward/keys/safe.key.pem")).unwrap();
+    assert!(text.contains("ENCRYPTED"), "{text}");
+    let signed = run("sign out/digits --key safe", "MODELWARD_PASSWORD", "correct horse");
+    assert_eq!(signed.status, 0, "{signed:?}");
+    workshop.write("password", "correct horse\nand a second line\n");
+    fs::set_permissions(workshop.file("password"), fs::Permissions::from_mode(0o600)).unwrap();
+    let signed = run("sign out/digits --key safe", "MODELWARD_PASSWORD_FILE", "password");
+    assert_eq!(signed.status, 0, "{signed:?}");
+    assert!(workshop.yes("verify out/digits").stdout.contains("`safe`"));
+    for outcome in [made, signed] {
+        assert!(!format!("{outcome:?}").contains("horse"));
+    }
+    // Two keys could sign now, and nobody guesses which.
+    assert_eq!(workshop.error("sign out/digits"), "usage");
+}
+
+#[test]
+fn what_is_left_out_is_named_and_signed() {
+    let workshop = Workshop::with_data();
+    workshop.write("model/weights", "w");
+    workshop.write("model/notes/today.txt", "n");
+    workshop.yes("sign model --ignore notes");
+    workshop.yes("verify model");
+    workshop.write("model/notes/tomorrow.txt", "m");
+    workshop.yes("verify model");
+    workshop.write("model/other.txt", "o");
+    assert_eq!(workshop.denied("verify model"), ["file_extra"]);
+    fs::remove_file(workshop.file("model/other.txt")).unwrap();
+    // A signature that lies inside the model is no part of it.
+    workshop.yes("sign model --ignore notes --signature model/model.sig");
+    workshop.yes("verify model --signature model/model.sig");
+}

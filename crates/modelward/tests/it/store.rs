@@ -1,1 +1,236 @@
-//! Soon.
+//! `store`: what it holds is checked, made again, and shared by processes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use crate::workshop::{Outcome, TRAIN, Workshop, admit, blob, deploy, json_of, publish};
+
+#[test]
+fn what_follows_from_the_log_is_made_again() {
+    let workshop = Workshop::admitted();
+    let lines = ["audit out/digits", "store list", "log show", "dataset list"];
+    let before = lines.map(|line| workshop.allowed(line));
+    fs::remove_file(workshop.file(".modelward/index.sqlite")).unwrap();
+    fs::remove_dir_all(workshop.file(".modelward/referrers")).unwrap();
+    let rebuilt = workshop.allowed("store rebuild");
+    assert_eq!(rebuilt["statements"], before[2]["entries"].as_array().unwrap().len());
+    assert_eq!(lines.map(|line| workshop.allowed(line)), before);
+    assert!(workshop.file(".modelward/referrers").is_dir());
+    workshop.is_sound();
+}
+
+/// An index that is nonsense is no loss, since it says nothing that the log does not.
+#[test]
+fn an_index_of_nonsense_stops_nobody() {
+    let workshop = Workshop::with_model();
+    workshop.write(".modelward/index.sqlite", "this is no database");
+    workshop.yes("store rebuild");
+    workshop.yes("sign out/digits");
+    workshop.is_sound();
+}
+
+#[test]
+fn one_flipped_bit_anywhere_is_found() {
+    let workshop = Workshop::with_model();
+    workshop.is_sound();
+    let mut blobs: Vec<_> = fs::read_dir(workshop.file(".modelward/blobs/sha256"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    blobs.sort();
+    assert!(blobs.len() > 10);
+    for name in blobs {
+        let path = blob(&format!("sha256:{name}"));
+        workshop.flip(&path, 0);
+        let answer = workshop.json("store verify");
+        assert_eq!((&answer["result"], &answer["code"]), (&"denied".into(), &"store_damaged".into()), "{name}");
+        assert!(answer["problems"].as_u64() >= Some(1));
+        assert!(answer.to_string().contains(&name), "{name}: {answer:#}");
+        workshop.flip(&path, 0);
+    }
+    workshop.is_sound();
+}
+
+/// And so is one in the log's own files, by whoever reads it.
+#[test]
+fn one_flipped_bit_of_the_log_is_found() {
+    let workshop = Workshop::with_model();
+    for name in ["log/checkpoint", "log/tile/entries/000.p/4", "log/tile/0/000.p/4"] {
+        let path = format!(".modelward/{name}");
+        workshop.flip(&path, 20);
+        assert_eq!(workshop.json("log verify")["code"], "log_inconsistent", "{name}");
+        assert_ne!(workshop.run("store verify").status, 0, "{name}");
+        workshop.flip(&path, 20);
+    }
+    workshop.is_sound();
+}
+
+#[test]
+fn two_processes_record_at_once_and_no_statement_is_lost() {
+    let workshop = Workshop::with_data();
+    let lines: Vec<String> = (0..12)
+        .map(|number| {
+            if number % 2 == 0 {
+                format!("recall builder builder-{number} --reason test --json")
+            } else {
+                TRAIN.replace("out/digits", &format!("out/{number}")).replacen("train ", "train --json ", 1)
+            }
+        })
+        .collect();
+    let children: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let mut command = workshop.command(line);
+            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            command.spawn().unwrap()
+        })
+        .collect();
+    let mut said = std::collections::BTreeSet::new();
+    for child in children {
+        let outcome = Outcome::from(child.wait_with_output().unwrap());
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        let answer: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+        said.insert(answer["statement"].to_string());
+    }
+    let entries = workshop.allowed("log show")["entries"].clone();
+    for statement in &said {
+        let statement: serde_json::Value = serde_json::from_str(statement).unwrap();
+        let index = usize::try_from(statement["logIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(entries[index]["bundle"], statement["bundle"]);
+    }
+    assert_eq!((said.len(), entries.as_array().unwrap().len()), (12, 13));
+    workshop.is_sound();
+}
+
+#[test]
+fn an_init_that_is_repeated_keeps_what_is_there() {
+    let workshop = Workshop::with_model();
+    let before = workshop.allowed("key list");
+    workshop.yes("store init");
+    assert_eq!(workshop.allowed("key list"), before);
+    workshop.is_sound();
+}
+
+/// The store is only read by who may only read it; who asks for more is told why not.
+#[test]
+fn a_read_only_store_is_read_and_not_written() {
+    let workshop = Workshop::admitted();
+    let Some(read_only) = ReadOnly::of(&workshop) else { return };
+    for line in ["audit out/digits", "log verify", "dataset list", "verify out/digits", "store verify"] {
+        read_only.run(line, 0, "");
+    }
+    for line in ["sign out/digits", TRAIN, "key new other", "recall dataset bands --reason x", &admit("prod", crate::workshop::PROD)] {
+        read_only.run(line, 2, "store_read_only");
+    }
+    drop(read_only);
+    workshop.is_sound();
+}
+
+/// A second user's view, in whom the store's files are nobody's to write: a read-only bind mount in a mount namespace.
+struct ReadOnly<'a>(&'a Workshop);
+
+impl<'a> ReadOnly<'a> {
+    fn of(workshop: &'a Workshop) -> Option<Self> {
+        let this = Self(workshop);
+        let probe = this.command("true", "true").output();
+        if probe.is_ok_and(|output| output.status.success()) {
+            return Some(this);
+        }
+        println!("skipped: this user can't make a read-only mount");
+        None
+    }
+
+    fn command(&self, program: &str, line: &str) -> Command {
+        let store = self.0.file(".modelward");
+        let script = format!(
+            "mount --bind '{0}' '{0}' && mount -o remount,bind,ro '{0}' && exec \"$@\"",
+            store.display()
+        );
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--mount", "--map-root-user", "/bin/sh", "-c", &script, "sh", program]);
+        command.args(crate::workshop::words(line)).current_dir(self.0.path());
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("MODELWARD_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    fn run(&self, line: &str, status: i32, code: &str) {
+        let line = crate::workshop::with_json(line);
+        let mut command = self.command(env!("CARGO_BIN_EXE_modelward"), &line);
+        let answer = json_of(&line, &mut command);
+        let got = if answer["result"] == "allowed" { 0 } else { 2 };
+        assert_eq!(got, status, "{line}: {answer:#}");
+        if !code.is_empty() {
+            assert_eq!(answer["code"], code, "{line}: {answer:#}");
+        }
+    }
+}
+
+/// A full disk is told as such, and what was there before is there after.
+#[test]
+fn a_full_disk_is_told_and_nothing_is_half_done() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can mount a small file system");
+        return;
+    }
+    let workshop = Workshop::bare();
+    let script = r#"
+        mount -t tmpfs -o size=1m tmpfs "$1" && cd "$1" && cp -r "$2"/. . &&
+        "$3" store init -q && "$3" key new laptop -q && "$3" dataset add bands --policy dependencies.toml -q &&
+        head -c 2m /dev/zero > filler; "$3" sign data --json; echo "$?";
+        rm filler; "$3" store verify --json; echo "$?"; "$3" sign data --json; echo "$?"; "$3" store verify -q; echo "$?"
+    "#;
+    let mount = workshop.file("small");
+    fs::create_dir(&mount).unwrap();
+    let from = Workshop::bare();
+    let mut command = Command::new("/usr/bin/unshare");
+    command.args(["--mount", "/bin/sh", "-c", script, "sh"]);
+    command.args([mount.as_path(), from.path()]).arg(env!("CARGO_BIN_EXE_modelward"));
+    let output = command.output().unwrap();
+    if String::from_utf8_lossy(&output.stderr).contains("mount: ") {
+        println!("skipped: no file system can be mounted here");
+        return;
+    }
+    let outcome = Outcome::from(output);
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let wanted = [("store_full", "2"), ("allowed", "0"), ("allowed", "0")];
+    let tail = lines.iter().skip_while(|line| !line.starts_with('{')).collect::<Vec<_>>();
+    for ((word, status), pair) in wanted.iter().zip(tail.chunks(2)) {
+        assert!(pair[0].contains(word) && pair[1] == status, "{word}: {outcome:?}");
+    }
+    assert_eq!(lines.last(), Some(&"0"), "{outcome:?}");
+}
+
+/// Private keys are their owner's, whatever the umask is.
+#[test]
+fn keys_are_their_owners_alone() {
+    let workshop = Workshop::bare();
+    let script = format!("umask 000; '{0}' store init -q; '{0}' key new laptop -q", env!("CARGO_BIN_EXE_modelward"));
+    let output = Command::new("/bin/sh").args(["-c", &script]).current_dir(workshop.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    for name in ["laptop.key.pem", "log.seed"] {
+        let mode = fs::metadata(workshop.file(".modelward/keys").join(name)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    let mode = fs::metadata(workshop.file(".modelward/keys")).unwrap().mode();
+    assert_eq!(mode & 0o077, 0, "{mode:o}");
+}
+
+/// Each artifact can be had back as it was.
+#[test]
+fn what_went_in_comes_out() {
+    let workshop = Workshop::with_model();
+    workshop.yes(&publish("prod"));
+    workshop.yes(&deploy("prod"));
+    workshop.yes("store get bands --to copy");
+    for name in ["architecture.json", "header", "train.sh", "weights"] {
+        assert_eq!(workshop.read(&format!("copy/{name}")), workshop.read(&format!("data/{name}")));
+    }
+    let model = workshop.allowed("audit out/digits")["digest"].clone();
+    workshop.yes(&format!("store get {} --to again", model.as_str().unwrap()));
+    assert_eq!(workshop.read("again/model.safetensors"), crate::bands::safetensors());
+}

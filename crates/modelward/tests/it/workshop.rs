@@ -58,6 +58,15 @@ impl Workshop {
         workshop
     }
 
+    /// Another one, with the same in it.
+    pub(crate) fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("cp");
+        command.arg("-a").arg(self.file(".")).arg(folder.path());
+        assert!(command.status().unwrap().success());
+        Self { folder }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -78,9 +87,12 @@ impl Workshop {
 
     /// Replaces the first `from` in a file; it must be there.
     pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
-        let text = String::from_utf8(self.read(name)).unwrap();
-        assert!(text.contains(from), "{name} has no `{from}`");
-        self.write(name, text.replacen(from, to, 1));
+        let bytes = self.read(name);
+        let (from, to) = (from.as_bytes(), to.as_bytes());
+        let at = bytes.windows(from.len()).position(|window| window == from);
+        let at = at.unwrap_or_else(|| panic!("{name} has no such text"));
+        let (before, after) = bytes.split_at(at);
+        self.write(name, [before, to, &after[from.len()..]].concat());
     }
 
     /// Turns one bit of a file over.
