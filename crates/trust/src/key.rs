@@ -143,7 +143,8 @@ impl PrivateKey {
         Self::from_secret(&secret)
     }
 
-    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2).
+    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2), or in the
+    /// form that `openssl ecparam -genkey -noout` writes (RFC 5915).
     ///
     /// # Errors
     /// It is no such key, of another curve, encrypted and no password is there, or the password is wrong.
@@ -166,7 +167,10 @@ impl PrivateKey {
             p256::SecretKey::from_pkcs8_der(opened.as_bytes())
                 .map_err(|_| KeyError::PasswordWrong)?
         } else {
-            p256::SecretKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?
+            p256::SecretKey::from_pkcs8_pem(pem)
+                .ok()
+                .or_else(|| p256::SecretKey::from_sec1_pem(pem).ok())
+                .ok_or(KeyError::NotAPrivateKey)?
         };
         Self::from_secret(&secret)
     }
@@ -320,6 +324,19 @@ mod tests {
         assert_eq!(
             PrivateKey::from_pem(&plain, None).unwrap().public,
             key().public
+        );
+        let sec1 = p256::SecretKey::from(key().key.as_nonzero_scalar())
+            .to_sec1_pem(LineEnding::LF)
+            .unwrap();
+        assert!(sec1.starts_with("-----BEGIN EC PRIVATE KEY-----"));
+        assert_eq!(
+            PrivateKey::from_pem(&sec1, None).unwrap().public,
+            key().public
+        );
+        let cut = sec1.replacen('M', "", 1);
+        assert_eq!(
+            PrivateKey::from_pem(&cut, None).unwrap_err(),
+            KeyError::NotAPrivateKey
         );
         let sealed = key().to_pem(Some(("secret", SEED))).unwrap();
         assert!(looks_encrypted(&sealed) && !looks_encrypted(&plain));
