@@ -42,7 +42,8 @@ fn every_setting_of_the_file_is_used() {
     workshop.write("modelward.toml", &file);
     // Nothing else was said, and it is known who, where and for how long.
     let admitted = workshop.allowed("admit out/digits");
-    let at = workshop.statement(&admitted["statement"]["bundle"])["predicate"]["admittedAt"].clone();
+    let at =
+        workshop.statement(&admitted["statement"]["bundle"])["predicate"]["admittedAt"].clone();
     let time = |time: &serde_json::Value| time.as_str().unwrap().parse::<trust::Time>().unwrap();
     assert_eq!(time(&admitted["expires"]), time(&at).plus_seconds(60));
     let other = file.replace(PROD, STAGING);
