@@ -55,10 +55,7 @@ impl Interruption {
         }
     }
 
-    #[expect(
-        clippy::exit,
-        reason = "the main thread may be anywhere, and all that it writes is whole or not there"
-    )]
+    /// The main thread may be anywhere; all that it writes is whole or not there.
     fn end(&self, ui: &Ui) {
         if !self.answered.swap(true, Ordering::SeqCst) {
             let _ = report(Err(interrupted()), ui);
