@@ -32,9 +32,22 @@ attack() {
     refused put_back_a_checkpoint 2
     refused put_back_a_checkpoint 5
     refused rm $LOG/checkpoint
-    # What remembers the heads: one taken out of the middle may be missed by nobody, the last is.
+    # What remembers the heads.
     refused forget_the_last_checkpoint
     refused sed -i "$((CHECKPOINT_LINES + 3))s/^\\(.\\)\\(.\\)/\\2\\1/" $LOG/checkpoints
+    undo_a_recall
+}
+
+# The whole log as it once was is in order by itself. The store's index knows that there was more.
+undo_a_recall() {
+    rm -rf .modelward digits digits.sig
+    copy_chain
+    cp -a $LOG earlier
+    allowed recall dataset mnist --reason 'labels were changed'
+    rm -r $LOG
+    mv earlier $LOG
+    ask "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" digits
+    [[ $status == 2 && $answer == *'"code":"store_corrupt"'* ]] || fail 'the earlier log was to be noticed'
 }
 
 # refused COMMAND…: a copy of the chain, its log rewritten by the command, is refused by the gates.

@@ -21,6 +21,11 @@ attack() {
     cat connect.sh >>step.sh
     denied step_violation "${TRAIN[@]}" "${STEP[@]}"
     [[ ! -e small ]] || fail 'a model was left'
+    # A step may overlook that its child was killed for it; then it goes on, and was connected to nothing.
+    plain_step
+    printf '(%s && echo yes >/out/connected)\nexit 0\n' "$(<connect.sh)" >>step.sh
+    allowed "${TRAIN[@]}" "${STEP[@]}"
+    [[ ! -e small/connected ]] || fail 'a child of the step was connected'
 }
 
 judge step-network train step_violation \
