@@ -2,7 +2,7 @@
 # A training step ends well and leaves a process behind that rewrites the model, once it was measured.
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# rewriter HOW: a process that rewrites the model; HOW is what the step does about it.
+# prepare LINE: a step that leaves a model and then does this.
 prepare() {
     [[ -e .modelward ]] || new_chain
     plain_step

@@ -23,6 +23,7 @@ ask_server() {
     http POST /v2/models/digits/infer \
         '{"inputs":[{"name":"image","datatype":"FP32","shape":[1,1,28,28],"data":['"${pixels%,}"']}]}'
     [[ $(served_digest) == "$admitted" ]] || fail "a model was served that was not admitted: $response"
+    [[ $response == 'HTTP/1.1 200'* && $response == *'"outputs":'* ]] || fail "it was to infer: $response"
     outputs=${response#*'"outputs":'}
 }
 
