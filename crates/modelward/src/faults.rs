@@ -103,9 +103,12 @@ impl From<digest::WalkError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
+        let error = match error {
+            StoreError::Log(log) => return log.into(),
+            error => error,
+        };
         let code = match &error {
             StoreError::Disk(disk) => disk_code(disk),
-            StoreError::Log(log) => log_code(log),
             StoreError::NoStore { .. } => Code::StoreMissing,
             StoreError::NotOurs { .. } => Code::StoreForeign,
             StoreError::Newer { .. } => Code::StoreNewer,
