@@ -30,6 +30,8 @@ impl Lineage {
         let mut lineage = Self::default();
         let mut wanted = vec![artifact.clone()];
         let mut loose: BTreeSet<Digest> = BTreeSet::new();
+        // A material may be a file of what it went into: having its name is not having walked on from it.
+        let mut walked: BTreeSet<Digest> = BTreeSet::from([artifact.digest()]);
         for _ in 0..GENERATIONS_MAX {
             let mut materials = BTreeSet::new();
             for artifact in wanted.drain(..) {
@@ -47,9 +49,10 @@ impl Lineage {
                         .flat_map(|build| lineage.take(build)),
                 );
             }
+            lineage.digests.extend(&materials);
             let fresh: Vec<Digest> = materials
                 .into_iter()
-                .filter(|digest| lineage.digests.insert(*digest))
+                .filter(|digest| walked.insert(*digest))
                 .collect();
             if fresh.is_empty() {
                 break;

@@ -292,6 +292,7 @@ fn plan(
         dependencies.extend(artifact.files().iter().map(file));
     }
     dependencies.push(root_dependency(&root, args)?);
+    dependencies.extend(known_in(&root, workspace)?);
     dependencies.extend(program_dependency(&root, args)?);
     let source = source(args);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
@@ -415,6 +416,33 @@ fn root_dependency(root: &RootTree, args: &Args) -> Result<ResourceDescriptor, F
         .annotations
         .insert("reproducible".to_owned(), json!(reproducible));
     Ok(descriptor)
+}
+
+/// What the store knows and the step's root holds too, such as weights that were included: what is made with them
+/// descends from them, whichever way they came in.
+fn known_in(root: &RootTree, workspace: &Workspace) -> Result<Vec<ResourceDescriptor>, Failure> {
+    let manifest = root.manifest()?;
+    let in_root: BTreeMap<&str, &str> = manifest.lines().filter_map(file_line).collect();
+    let mut known = BTreeMap::new();
+    for artifact in workspace.artifacts()? {
+        for (path, file) in artifact.files() {
+            if let Some(inside) = in_root.get(file.digest.hex().as_str()) {
+                let uri = format!("modelward:included/{}#{path}", artifact.digest().short());
+                known.insert(
+                    file.digest,
+                    ResourceDescriptor::new(inside, &uri, file.digest),
+                );
+            }
+        }
+    }
+    Ok(known.into_values().collect())
+}
+
+/// The digest and path of a root manifest's line about a file: `sha256 mode path`.
+fn file_line(line: &str) -> Option<(&str, &str)> {
+    let (digest, rest) = line.split_once(' ')?;
+    let (_mode, path) = rest.split_once(' ')?;
+    (digest.len() == 64).then_some((digest, path))
 }
 
 fn program_dependency(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>, Failure> {
