@@ -46,7 +46,7 @@ pub fn decide(
         let said = &logged.statement.value().predicate;
         said.environment == place.environment && said.service_account == place.service_account
     };
-    let newest = admissions.into_iter().filter(fits).next_back();
+    let newest = admissions.into_iter().rfind(fits);
     Ok(match newest {
         None => Verdict::Denied(Denied::because(missing(artifact.digest(), place))),
         Some(logged) if now >= logged.statement.value().predicate.expires => Verdict::Denied(

@@ -143,7 +143,9 @@ fn misread(text: &str) -> Failure {
             _ => message.push(line.to_owned()),
         }
     }
-    let message = message.join(" ").replace("unrecognized subcommand", "there is no command");
+    let message = message
+        .join(" ")
+        .replace("unrecognized subcommand", "there is no command");
     tips.extend(usage.filter(|_| tips.is_empty()));
     Failure::error(Code::Usage, message, tips.join("; "))
 }
@@ -153,15 +155,15 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
     match cli.command {
         Command::Dataset(args) => commands::dataset::run(args, common, ui),
         Command::Train(args) => commands::train::run(args, common, ui),
-        Command::Scan(args) => commands::scan::run(args, common, ui),
+        Command::Scan(args) => commands::scan::run(&args, common, ui),
         Command::Sign(args) => commands::sign::run(args, common, ui),
         Command::Verify(args) => commands::verify::run(args, common, ui),
         Command::Publish(args) => commands::publish::run(args, common, ui),
         Command::Deploy(args) => commands::deploy::run(args, common, ui),
         Command::Admit(args) => commands::admit::run(args, common, ui),
-        Command::Serve(args) => commands::serve::run(args, common, ui),
-        Command::Audit(args) => commands::audit::run(args, common, ui),
-        Command::Recall(args) => commands::recall::run(args, common, ui),
+        Command::Serve(args) => commands::serve::run(&args, common, ui),
+        Command::Audit(args) => commands::audit::run(&args, common, ui),
+        Command::Recall(args) => commands::recall::run(&args, common, ui),
         Command::Key(args) => commands::key::run(args, common, ui),
         Command::Log(args) => commands::log::run(args, common, ui),
         Command::Store(args) => commands::store::run(args, common, ui),
@@ -175,7 +177,10 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
 
 /// What a command says of itself when it is asked with `--help`.
 pub(crate) fn help(words: &[&str]) -> Option<String> {
-    let line = ["modelward"].into_iter().chain(words.iter().copied()).chain(["--help"]);
+    let line = ["modelward"]
+        .into_iter()
+        .chain(words.iter().copied())
+        .chain(["--help"]);
     let error = Cli::try_parse_from(line).err()?;
     (error.kind() == ErrorKind::DisplayHelp).then(|| error.to_string().trim_end().to_owned())
 }

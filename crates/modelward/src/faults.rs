@@ -22,11 +22,7 @@ macro_rules! known {
     };
 }
 
-known!(
-    trust::Error,
-    chain::Fault,
-    policy::PolicyError
-);
+known!(trust::Error, chain::Fault, policy::PolicyError);
 
 impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
@@ -140,7 +136,11 @@ impl From<LogError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::from_error(io_code(&error), &error, "check the path and its permissions")
+        Self::from_error(
+            io_code(&error),
+            &error,
+            "check the path and its permissions",
+        )
     }
 }
 

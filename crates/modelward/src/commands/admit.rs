@@ -17,18 +17,35 @@ const EVIDENCE_AGE_SECONDS_MAX: i64 = 90 * DAY_SECONDS;
 
 /// Let a model in, for a service account in an environment, if everything that must be known of it is known
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward admit out/digits --package registry.example/team/digits --environment prod --service-account digits@example")]
+#[command(
+    after_help = "Example: modelward admit out/digits --package registry.example/team/digits --environment prod --service-account digits@example"
+)]
 pub(crate) struct Args {
     /// The model: a folder, a file, or a digest in the store
     model: String,
     /// The package that it is published as
-    #[arg(long, value_name = "NAME", env = "MODELWARD_PACKAGE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_PACKAGE",
+        hide_env_values = true
+    )]
     package: Option<String>,
     /// Where it will run
-    #[arg(long, value_name = "NAME", env = "MODELWARD_ENVIRONMENT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_ENVIRONMENT",
+        hide_env_values = true
+    )]
     environment: Option<String>,
     /// As whom it will run
-    #[arg(long, value_name = "NAME", env = "MODELWARD_SERVICE_ACCOUNT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_SERVICE_ACCOUNT",
+        hide_env_values = true
+    )]
     service_account: Option<String>,
     /// The key that signs
     #[arg(long, value_name = "NAME")]

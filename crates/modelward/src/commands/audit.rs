@@ -27,7 +27,7 @@ pub(crate) struct Args {
     mermaid: bool,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let ledger = workspace.ledger()?;
     let (digest, prediction) = resolve(&args.target, &workspace, &ledger, ui)?;

@@ -8,7 +8,9 @@ use crate::cli;
 
 /// Print the completions of a shell
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward completions bash > ~/.local/share/bash-completion/completions/modelward")]
+#[command(
+    after_help = "Example: modelward completions bash > ~/.local/share/bash-completion/completions/modelward"
+)]
 pub(crate) struct Args {
     /// Which shell
     shell: Shell,

@@ -13,12 +13,19 @@ use crate::workspace::Workspace;
 
 /// Allow a published model to be deployed, as an slsa-policy deployment policy says for whom
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward deploy out/digits --package registry.example/team/digits --policies deployment --policy prod.json")]
+#[command(
+    after_help = "Example: modelward deploy out/digits --package registry.example/team/digits --policies deployment --policy prod.json"
+)]
 pub(crate) struct Args {
     /// The model: a folder, a file, or a digest in the store
     model: String,
     /// The package that it is published as
-    #[arg(long, value_name = "NAME", env = "MODELWARD_PACKAGE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_PACKAGE",
+        hide_env_values = true
+    )]
     package: Option<String>,
     /// The folder of the policies: `org.json` and the projects' files
     #[arg(long, value_name = "DIR")]

@@ -82,7 +82,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
     match args.action {
         Action::New(new) => create(new, &workspace),
         Action::List => Ok(list(&workspace)),
-        Action::Set(set) => change(set, &workspace),
+        Action::Set(set) => change(&set, &workspace),
     }
 }
 
@@ -186,13 +186,13 @@ fn list(workspace: &Workspace) -> Answer {
     Answer::new(text, data)
 }
 
-fn change(args: Set, workspace: &Workspace) -> Result<Answer, Failure> {
+fn change(args: &Set, workspace: &Workspace) -> Result<Answer, Failure> {
     let mut root = workspace.root.clone();
     if let Some(name) = &args.name {
         root = if args.remove {
             removed(root, name)?
         } else {
-            let key = changed(&args, name, workspace)?;
+            let key = changed(args, name, workspace)?;
             let is_new = root.keys().all(|known| *known != key);
             if is_new { root.with_key(key) } else { root }
         };

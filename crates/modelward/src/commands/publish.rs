@@ -13,15 +13,27 @@ use crate::workspace::Workspace;
 
 /// Publish a model as a package, as an slsa-policy publish policy allows
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward publish out/digits --package registry.example/team/digits --environment prod --policies publish")]
+#[command(
+    after_help = "Example: modelward publish out/digits --package registry.example/team/digits --environment prod --policies publish"
+)]
 pub(crate) struct Args {
     /// The model: a folder, a file, or a digest in the store
     model: String,
     /// The package, such as `registry.example/team/digits`
-    #[arg(long, value_name = "NAME", env = "MODELWARD_PACKAGE", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_PACKAGE",
+        hide_env_values = true
+    )]
     package: Option<String>,
     /// The environment, if the policy has any
-    #[arg(long, value_name = "NAME", env = "MODELWARD_ENVIRONMENT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_ENVIRONMENT",
+        hide_env_values = true
+    )]
     environment: Option<String>,
     /// The folder of the policies: `org.json` and the projects' files
     #[arg(long, value_name = "DIR")]

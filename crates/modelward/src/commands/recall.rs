@@ -38,7 +38,7 @@ enum Kind {
     Model,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let kind = match args.kind {
         Kind::Dataset => RecallKind::Dataset,

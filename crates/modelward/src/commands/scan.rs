@@ -41,7 +41,7 @@ struct Scanned {
     report: Report,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = if args.no_record {
         None
     } else {

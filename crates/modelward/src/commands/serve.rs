@@ -27,7 +27,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward serve out/digits --environment prod --service-account digits@example")]
+#[command(
+    after_help = "Example: modelward serve out/digits --environment prod --service-account digits@example"
+)]
 pub(crate) struct Args {
     /// The model: a folder, or a digest in the store
     model: String,
@@ -35,10 +37,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     http: SocketAddr,
     /// Where it runs
-    #[arg(long, value_name = "NAME", env = "MODELWARD_ENVIRONMENT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_ENVIRONMENT",
+        hide_env_values = true
+    )]
     environment: Option<String>,
     /// As whom it runs
-    #[arg(long, value_name = "NAME", env = "MODELWARD_SERVICE_ACCOUNT", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "MODELWARD_SERVICE_ACCOUNT",
+        hide_env_values = true
+    )]
     service_account: Option<String>,
     /// What the model is called in URLs; its architecture's name by default
     #[arg(long, value_name = "NAME")]
@@ -58,7 +70,7 @@ struct Loaded {
     architecture: (String, Sealed),
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let place = workspace.place(args.environment.clone(), args.service_account.clone())?;
     let size_bytes_max = args.memory.saturating_mul(MIB);
@@ -116,15 +128,20 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         record: Box::new(move |prediction| record.add(&line(prediction))),
         recalled: recalled(common.clone(), loaded.artifact),
     };
-    server::inference::serve(listener, serving, hooks, Limits::default(), interrupted(&told)).map_err(
-        |e| {
-            Failure::from_error(
-                Code::Network,
-                &e,
-                "is the address free, and may this user listen on it?",
-            )
-        },
-    )?;
+    server::inference::serve(
+        listener,
+        serving,
+        hooks,
+        Limits::default(),
+        interrupted(&told),
+    )
+    .map_err(|e| {
+        Failure::from_error(
+            Code::Network,
+            &e,
+            "is the address free, and may this user listen on it?",
+        )
+    })?;
     Ok(Answer::new(
         "stopped",
         json!({"address": address.to_string()}),

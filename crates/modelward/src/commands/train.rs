@@ -26,7 +26,9 @@ use crate::workspace::{Said, Workspace};
 /// The step sees its inputs under /in, read-only; it leaves the model under /out and its results, such as an accuracy,
 /// under /results. It has no network and reaches no key.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: modelward train --input mnist --name digits --to out/digits -- ./digits-train --epochs 1")]
+#[command(
+    after_help = "Example: modelward train --input mnist --name digits --to out/digits -- ./digits-train --epochs 1"
+)]
 pub(crate) struct Args {
     /// A data set of the store; the step finds it under /in/NAME. `NAME=DATASET` gives it another name there
     #[arg(long = "input", value_name = "DATASET", required = true)]

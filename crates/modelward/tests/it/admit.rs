@@ -12,11 +12,23 @@ fn every_missing_piece_is_told_with_the_way_to_it() {
     let line = admit("prod", PROD).replace("out/digits", "stranger");
     let answer = workshop.json(&line);
     let reasons = answer["reasons"].as_array().unwrap();
-    let codes: Vec<_> = reasons.iter().map(|reason| reason["code"].as_str().unwrap()).collect();
-    let all = ["signature_missing", "provenance_missing", "scan_missing", "publish_missing", "deployment_missing"];
+    let codes: Vec<_> = reasons
+        .iter()
+        .map(|reason| reason["code"].as_str().unwrap())
+        .collect();
+    let all = [
+        "signature_missing",
+        "provenance_missing",
+        "scan_missing",
+        "publish_missing",
+        "deployment_missing",
+    ];
     assert_eq!(codes, all);
     for reason in reasons {
-        assert!(reason["way"].as_str().unwrap().contains("modelward "), "{reason:#}");
+        assert!(
+            reason["way"].as_str().unwrap().contains("modelward "),
+            "{reason:#}"
+        );
     }
 }
 
@@ -24,7 +36,10 @@ fn every_missing_piece_is_told_with_the_way_to_it() {
 fn another_place_or_account_is_refused() {
     let workshop = Workshop::admitted();
     assert_eq!(workshop.denied(&admit("prod", STAGING)), ["scope_mismatch"]);
-    assert_eq!(workshop.denied(&admit("staging", PROD)), ["environment_mismatch"]);
+    assert_eq!(
+        workshop.denied(&admit("staging", PROD)),
+        ["environment_mismatch"]
+    );
     assert_eq!(workshop.denied(&serve(STAGING)), ["admission_missing"]);
     let package = admit("prod", PROD).replace("bh-aisec-model-inference", "other");
     assert_eq!(workshop.denied(&package), ["publish_missing"]);
@@ -47,6 +62,10 @@ fn a_changed_model_is_not_the_admitted_one() {
     let workshop = Workshop::admitted();
     workshop.flip("out/digits/model.safetensors", 30_000);
     let codes = workshop.denied(&admit("prod", PROD));
-    assert_eq!(codes.len(), 5, "nothing that was said of the other is said of it: {codes:?}");
+    assert_eq!(
+        codes.len(),
+        5,
+        "nothing that was said of the other is said of it: {codes:?}"
+    );
     assert_eq!(workshop.denied(&serve(PROD)), ["admission_missing"]);
 }

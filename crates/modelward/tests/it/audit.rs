@@ -20,7 +20,10 @@ fn a_model_from_nowhere_has_a_gap() {
 fn models_have_their_names() {
     let workshop = Workshop::with_data();
     workshop.yes(&TRAIN.replace("--name digits", "--name 'my digits'"));
-    assert_eq!(workshop.allowed("audit out/digits")["backward"]["name"], "my digits");
+    assert_eq!(
+        workshop.allowed("audit out/digits")["backward"]["name"],
+        "my digits"
+    );
 }
 
 /// A name may try to be markup or an escape sequence; a picture and a terminal show it as text.

@@ -108,7 +108,8 @@ fn every_row_of_bad_input_is_answered_as_it_says() {
     let text = fs::read_to_string(house().join("conformance/bad-input/cli.toml")).unwrap();
     let table: Table = toml::from_str(&text).unwrap();
     assert!(table.case.len() > 80, "{}", table.case.len());
-    let bases = [Base::Bare, Base::Data, Base::Model, Base::Admitted].map(|base| (base, base.workshop()));
+    let bases =
+        [Base::Bare, Base::Data, Base::Model, Base::Admitted].map(|base| (base, base.workshop()));
     let bases = BTreeMap::from(bases);
     let run = |case: &Case| {
         let workshop = bases[&case.base].copy();
@@ -131,14 +132,26 @@ fn check(case: &Case, workshop: &Workshop) {
     let name = &case.case;
     assert_eq!(answer["code"], case.code.as_str(), "{name}: {answer:#}");
     let text = answer.to_string().replace("\\\"", "\"");
-    assert!(text.contains(&case.says), "{name}: no `{}` in {answer:#}", case.says);
+    assert!(
+        text.contains(&case.says),
+        "{name}: no `{}` in {answer:#}",
+        case.says
+    );
     // A person reads the same, and is told what to do.
     let outcome = Outcome::of(workshop.command(&case.command).envs(&case.env));
     assert_eq!(outcome.status, case.exit, "{name}: {outcome:?}");
-    assert!(outcome.stderr.contains(&format!("[{}]", case.code)), "{name}: {outcome:?}");
-    let has_way = ["hint: ", "way to yes: "].iter().any(|word| outcome.stderr.contains(word));
+    assert!(
+        outcome.stderr.contains(&format!("[{}]", case.code)),
+        "{name}: {outcome:?}"
+    );
+    let has_way = ["hint: ", "way to yes: "]
+        .iter()
+        .any(|word| outcome.stderr.contains(word));
     let says_it_itself = ["usage", "scan_inconclusive"].contains(&case.code.as_str());
-    assert!(has_way || says_it_itself, "{name}: what is to be done? {outcome:?}");
+    assert!(
+        has_way || says_it_itself,
+        "{name}: what is to be done? {outcome:?}"
+    );
     assert!(!outcome.stderr.contains("panicked"), "{name}: {outcome:?}");
     if let Some(line) = &case.mended {
         workshop.yes(line);

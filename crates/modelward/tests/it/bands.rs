@@ -78,7 +78,13 @@ fn header() -> Vec<u8> {
 }
 
 fn weights() -> Vec<u8> {
-    let weight = |at: usize| if at % 784 / 56 == at / 784 { 1.0_f32 } else { 0.0 };
+    let weight = |at: usize| {
+        if at % 784 / 56 == at / 784 {
+            1.0_f32
+        } else {
+            0.0
+        }
+    };
     let weights = (0..7840).map(weight);
     let biases = std::iter::repeat_n(0.0_f32, 10);
     weights.chain(biases).flat_map(f32::to_le_bytes).collect()

@@ -22,7 +22,12 @@ fn a_chain_from_data_set_to_prediction_and_back_and_its_recall() {
     // Each gate asks for what comes before it.
     workshop.yes(crate::workshop::TRAIN);
     assert_eq!(workshop.denied(&deploy("prod")), ["publish_missing"]);
-    let missing = ["signature_missing", "scan_missing", "publish_missing", "deployment_missing"];
+    let missing = [
+        "signature_missing",
+        "scan_missing",
+        "publish_missing",
+        "deployment_missing",
+    ];
     assert_eq!(workshop.denied(&admit("prod", PROD)), missing);
     workshop.yes("scan out/digits");
     workshop.yes("sign out/digits");
@@ -36,9 +41,15 @@ fn a_chain_from_data_set_to_prediction_and_back_and_its_recall() {
     let (status, head, answer) = server.infer(7);
     assert_eq!(status, 200, "{answer}");
     assert_eq!(brightest(&answer), 7);
-    let picture = std::fs::read(bands::house().join("crates/infer/testdata/pictures/grey8-28x28.png")).unwrap();
+    let picture =
+        std::fs::read(bands::house().join("crates/infer/testdata/pictures/grey8-28x28.png"))
+            .unwrap();
     let picture = data_encoding::BASE64.encode(&picture);
-    let (status, _, answer) = server.ask("POST", "/classify/v0", &format!(r#"{{"image":"{picture}"}}"#));
+    let (status, _, answer) = server.ask(
+        "POST",
+        "/classify/v0",
+        &format!(r#"{{"image":"{picture}"}}"#),
+    );
     assert_eq!(status, 200, "{answer}");
     assert!(answer["predicted_digit"].is_u64(), "{answer}");
 
@@ -66,7 +77,9 @@ fn a_chain_from_data_set_to_prediction_and_back_and_its_recall() {
 fn brightest(answer: &Value) -> usize {
     let logits = answer["outputs"][0]["data"].as_array().unwrap();
     let logit = |at: &usize| logits[*at].as_f64().unwrap();
-    (0..10).max_by(|a, b| logit(a).total_cmp(&logit(b))).unwrap()
+    (0..10)
+        .max_by(|a, b| logit(a).total_cmp(&logit(b)))
+        .unwrap()
 }
 
 fn trace_back(workshop: &Workshop, prediction: &str) {
@@ -75,10 +88,15 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
     assert_eq!(trace["prediction"]["answer"], "7");
     assert_eq!(trace["backward"]["name"], "digits");
     let stages: Vec<&str> = facts(&trace["backward"]);
-    let wanted = ["train", "scan", "sign", "publish", "deploy", "admit", "serve"];
+    let wanted = [
+        "train", "scan", "sign", "publish", "deploy", "admit", "serve",
+    ];
     assert_eq!(stages, wanted);
     let links = trace["backward"]["links"].as_array().unwrap();
-    let kinds: Vec<&str> = links.iter().map(|link| link["kind"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = links
+        .iter()
+        .map(|link| link["kind"].as_str().unwrap())
+        .collect();
     assert_eq!(kinds, ["data set", "step root", "program"]);
     assert_eq!(links[0]["name"], "bands");
     assert_eq!(facts(&links[0]), ["dataset"]);
@@ -90,7 +108,10 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
     }
     let picture = workshop.yes("audit out/digits --mermaid").stdout;
     assert!(picture.starts_with("flowchart LR\n"), "{picture}");
-    assert!(picture.contains("data set: bands") && picture.contains("model: digits"), "{picture}");
+    assert!(
+        picture.contains("data set: bands") && picture.contains("model: digits"),
+        "{picture}"
+    );
     assert_eq!(picture.matches(" --> ").count(), 3, "{picture}");
 }
 

@@ -12,7 +12,10 @@ fn what_is_unchanged_is_reused_and_said_to_be() {
     // Another policy is another decision, even about the same bytes.
     workshop.replace("dependencies.toml", "\"train\", \"evaluate\"", "\"train\"");
     let other = workshop.allowed(line);
-    assert_eq!((&other["reused"], &other["dataset"]), (&false.into(), &again["dataset"]));
+    assert_eq!(
+        (&other["reused"], &other["dataset"]),
+        (&false.into(), &again["dataset"])
+    );
 }
 
 /// A source in a policy is beside the policy, wherever the command is typed.
@@ -23,7 +26,10 @@ fn a_file_source_is_beside_its_policy() {
     workshop.yes("key new laptop");
     std::fs::create_dir(workshop.file("elsewhere")).unwrap();
     let mut command = workshop.command("dataset add bands --policy ../dependencies.toml");
-    let output = command.current_dir(workshop.file("elsewhere")).output().unwrap();
+    let output = command
+        .current_dir(workshop.file("elsewhere"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 
@@ -33,14 +39,24 @@ fn an_archive_is_taken_apart_and_what_leads_out_of_it_is_not() {
     workshop.yes("store init");
     workshop.yes("key new laptop");
     let tar = |arguments: &[&str]| {
-        let status = std::process::Command::new("tar").args(arguments).current_dir(workshop.path()).status();
+        let status = std::process::Command::new("tar")
+            .args(arguments)
+            .current_dir(workshop.path())
+            .status();
         assert!(status.unwrap().success());
     };
     tar(&["-czf", "good.tgz", "-C", "data", "."]);
     tar(&["-czf", "package.tgz", "data"]);
     let line = "dataset add bands --policy dependencies.toml --from";
-    assert_eq!(workshop.denied(&format!("{line} package.tgz")), ["file_missing"; 4]);
-    workshop.replace("dependencies.toml", "path = \"weights\"", "path = \"data/weights\"");
+    assert_eq!(
+        workshop.denied(&format!("{line} package.tgz")),
+        ["file_missing"; 4]
+    );
+    workshop.replace(
+        "dependencies.toml",
+        "path = \"weights\"",
+        "path = \"data/weights\"",
+    );
     let codes = workshop.denied(&format!("{line} package.tgz"));
     assert_eq!(codes, ["file_missing"; 3]);
     // A link in an archive is no file, wherever it leads.
@@ -56,7 +72,13 @@ fn the_way_to_yes_holds_the_lines_to_add() {
     let workshop = Workshop::with_data();
     let answer = workshop.json("dataset add cats --policy dependencies.toml");
     let way = answer["reasons"][0]["way"].as_str().unwrap();
-    for part in ["[[dataset]]", "name = \"cats\"", "source = ", "digest = ", "size_bytes = "] {
+    for part in [
+        "[[dataset]]",
+        "name = \"cats\"",
+        "source = ",
+        "digest = ",
+        "size_bytes = ",
+    ] {
         assert!(way.contains(part), "no `{part}` in {way}");
     }
 }

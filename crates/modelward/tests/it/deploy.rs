@@ -7,9 +7,15 @@ fn the_scope_is_the_policys() {
     let workshop = Workshop::with_model();
     workshop.yes(&publish("prod"));
     let deployed = workshop.allowed(&deploy("prod"));
-    assert_eq!(deployed["scopes"]["cloud.google.com/service_account/v1"], PROD);
+    assert_eq!(
+        deployed["scopes"]["cloud.google.com/service_account/v1"],
+        PROD
+    );
     let statement = workshop.statement(&deployed["statement"]["bundle"]);
-    assert_eq!(statement["predicateType"], "https://slsa.dev/deployment/v0.1");
+    assert_eq!(
+        statement["predicateType"],
+        "https://slsa.dev/deployment/v0.1"
+    );
     assert_eq!(statement["predicate"]["scopes"], deployed["scopes"]);
 }
 
@@ -18,9 +24,24 @@ fn each_demand_of_the_policy_is_made() {
     let workshop = Workshop::with_model();
     workshop.yes(&publish("prod"));
     let table = [
-        ("servers-prod.json", "\"prod\"", "\"staging\"", "environment_mismatch"),
-        ("servers-prod.json", "bh-aisec-model-inference", "other", "package_unknown"),
-        ("org.json", "publisher/local/v1", "publisher/other/v1", "publisher_mismatch"),
+        (
+            "servers-prod.json",
+            "\"prod\"",
+            "\"staging\"",
+            "environment_mismatch",
+        ),
+        (
+            "servers-prod.json",
+            "bh-aisec-model-inference",
+            "other",
+            "package_unknown",
+        ),
+        (
+            "org.json",
+            "publisher/local/v1",
+            "publisher/other/v1",
+            "publisher_mismatch",
+        ),
     ];
     for (file, from, to, code) in table {
         let file = format!("deployment/{file}");

@@ -8,8 +8,21 @@ fn the_isolation_that_is_named_is_the_one_in_provenance() {
     let checks = workshop.allowed("doctor")["checks"].clone();
     let trained = workshop.allowed(TRAIN);
     assert_eq!(checks["step_isolation"]["says"], trained["isolation"]);
-    let names = ["control_groups", "git", "landlock", "npm", "processor", "sealed_memory", "step_isolation"];
-    let found: Vec<&str> = checks.as_object().unwrap().keys().map(String::as_str).collect();
+    let names = [
+        "control_groups",
+        "git",
+        "landlock",
+        "npm",
+        "processor",
+        "sealed_memory",
+        "step_isolation",
+    ];
+    let found: Vec<&str> = checks
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     assert_eq!(found, names);
     let text = workshop.yes("doctor").stdout;
     for name in names {

@@ -36,7 +36,10 @@ fn help_texts_are_those_that_were_reviewed() {
             fs::write(&path, &text).unwrap();
         }
         let reviewed = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(text, reviewed, "{name} differs; look at it, and run again with UPDATE=1");
+        assert_eq!(
+            text, reviewed,
+            "{name} differs; look at it, and run again with UPDATE=1"
+        );
         known.insert(name);
     }
     for entry in fs::read_dir(&folder).unwrap() {
@@ -53,10 +56,17 @@ fn every_command_explains_itself_both_ways() {
     for command in commands {
         let long = workshop.yes(&format!("help {command}")).stdout;
         let flag = workshop.yes(&format!("{command} --help"));
-        assert_eq!((flag.stdout.as_str(), flag.stderr.as_str()), (long.as_str(), ""), "{command}");
+        assert_eq!(
+            (flag.stdout.as_str(), flag.stderr.as_str()),
+            (long.as_str(), ""),
+            "{command}"
+        );
         assert!(long.contains("Usage: modelward"), "{command}: {long}");
         let is_group = ["", "dataset", "key", "log", "store", "demo"].contains(&command.as_str());
-        assert!(is_group || long.contains("Example: modelward"), "{command}: {long}");
+        assert!(
+            is_group || long.contains("Example: modelward"),
+            "{command}: {long}"
+        );
         assert!(workshop.yes(&format!("{command} -h")).stdout.len() <= long.len());
     }
 }
@@ -98,7 +108,11 @@ fn the_nearest_word_is_offered() {
     ];
     for (line, hint) in table {
         let answer = workshop.json(line);
-        assert_eq!((&answer["result"], &answer["hint"]), (&"error".into(), &hint.into()), "{line}: {answer:#}");
+        assert_eq!(
+            (&answer["result"], &answer["hint"]),
+            (&"error".into(), &hint.into()),
+            "{line}: {answer:#}"
+        );
     }
 }
 
@@ -107,7 +121,15 @@ fn the_nearest_word_is_offered() {
 fn the_bare_program_shows_its_commands() {
     let outcome = Workshop::bare().run("");
     assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
-    for word in ["dataset", "train", "admit", "serve", "audit", "recall", "error: [usage] a command is missing"] {
+    for word in [
+        "dataset",
+        "train",
+        "admit",
+        "serve",
+        "audit",
+        "recall",
+        "error: [usage] a command is missing",
+    ] {
         assert!(outcome.stderr.contains(word), "{word}: {outcome:?}");
     }
 }
@@ -151,7 +173,11 @@ fn check_line(line: &[String], known: &BTreeSet<String>, workshop: &Workshop, pa
         return;
     }
     let two = line.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
-    let command = if known.contains(&two) { two } else { first.to_owned() };
+    let command = if known.contains(&two) {
+        two
+    } else {
+        first.to_owned()
+    };
     let help = workshop.yes(&format!("help {command}")).stdout;
     let ours = line.iter().take_while(|word| *word != "--");
     for flag in ours.filter(|word| word.starts_with("--")) {
@@ -164,12 +190,19 @@ fn check_line(line: &[String], known: &BTreeSet<String>, workshop: &Workshop, pa
 #[test]
 fn completions_are_made_for_every_shell() {
     let workshop = Workshop::bare();
-    let table = [("bash", "complete -F _modelward"), ("zsh", "#compdef modelward"), ("fish", "complete -c modelward")];
+    let table = [
+        ("bash", "complete -F _modelward"),
+        ("zsh", "#compdef modelward"),
+        ("fish", "complete -c modelward"),
+    ];
     for (shell, sign) in table {
         let script = workshop.yes(&format!("completions {shell}")).stdout;
         assert!(script.contains(sign), "{shell}");
         for word in ["dataset", "recall", "--service-account"] {
-            assert!(script.contains(word.trim_start_matches('-')), "{shell}: {word}");
+            assert!(
+                script.contains(word.trim_start_matches('-')),
+                "{shell}: {word}"
+            );
         }
         let path = Path::new("/bin").join(shell);
         if path.exists() && shell != "fish" {
@@ -200,7 +233,12 @@ fn man_pages_are_made_for_every_command() {
 fn the_list_of_variables_is_whole() {
     let workshop = Workshop::bare();
     let list = workshop.allowed("help environment");
-    let listed: BTreeSet<&str> = list["variables"].as_object().unwrap().keys().map(String::as_str).collect();
+    let listed: BTreeSet<&str> = list["variables"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
     let mut used = BTreeSet::from(["NO_COLOR"]);
     let sources: String = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     for part in sources.split("\"MODELWARD_").skip(1) {

@@ -19,7 +19,12 @@ const MOMENTS: [u64; 12] = [0, 1, 3, 5, 8, 12, 18, 30, 60, 120, 200, 300];
 fn a_command_that_is_stopped_leaves_nothing_half_done() {
     let workshop = Workshop::with_data();
     workshop.yes(TRAIN);
-    let lines = ["dataset add bands --policy dependencies.toml --from data", SLOW, "sign out/digits", "scan out/digits"];
+    let lines = [
+        "dataset add bands --policy dependencies.toml --from data",
+        SLOW,
+        "sign out/digits",
+        "scan out/digits",
+    ];
     for line in lines {
         for signal in [Signal::INT, Signal::KILL] {
             for moment in MOMENTS {
@@ -32,7 +37,9 @@ fn a_command_that_is_stopped_leaves_nothing_half_done() {
     workshop.yes("verify out/digits");
     nothing_runs(&workshop);
     workshop.is_sound();
-    let left: Vec<_> = std::fs::read_dir(workshop.file(".modelward/runs")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(workshop.file(".modelward/runs"))
+        .unwrap()
+        .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -40,13 +47,19 @@ fn a_command_that_is_stopped_leaves_nothing_half_done() {
 fn stop(workshop: &Workshop, line: &str, signal: Signal, after: Duration) {
     use std::os::unix::process::CommandExt;
     let mut command = workshop.command(line);
-    command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
     sleep(after);
     // It may be over already.
     let _ = kill_process_group(Pid::from_raw(child.id().cast_signed()).unwrap(), signal);
     let outcome = Outcome::from(child.wait_with_output().unwrap());
-    assert!([0, 2, 130, -1].contains(&outcome.status), "{line} after {after:?}: {outcome:?}");
+    assert!(
+        [0, 2, 130, -1].contains(&outcome.status),
+        "{line} after {after:?}: {outcome:?}"
+    );
     assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
 }
 
@@ -58,12 +71,18 @@ fn nothing_runs(workshop: &Workshop) {
             .unwrap()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()))
-            .filter(|id| std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|cwd| cwd.starts_with(workshop.path())))
+            .filter(|id| {
+                std::fs::read_link(format!("/proc/{id}/cwd"))
+                    .is_ok_and(|cwd| cwd.starts_with(workshop.path()))
+            })
             .collect();
         if running.is_empty() {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(10), "still there: {running:?}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "still there: {running:?}"
+        );
         sleep(Duration::from_millis(50));
     }
 }
@@ -72,7 +91,12 @@ fn nothing_runs(workshop: &Workshop) {
 fn an_init_that_is_killed_can_be_run_again() {
     for moment in [0, 1, 2, 3, 4, 5, 6, 8, 10, 15] {
         let workshop = Workshop::bare();
-        stop(&workshop, "store init", Signal::KILL, Duration::from_millis(moment));
+        stop(
+            &workshop,
+            "store init",
+            Signal::KILL,
+            Duration::from_millis(moment),
+        );
         workshop.yes("store init");
         workshop.yes("key new laptop");
         workshop.yes("dataset add bands --policy dependencies.toml");
@@ -85,13 +109,22 @@ fn a_key_that_is_killed_while_it_is_made_can_be_made_again() {
     let workshop = Workshop::bare();
     workshop.yes("store init");
     for (number, moment) in MOMENTS.into_iter().take(8).enumerate() {
-        stop(&workshop, &format!("key new k{number}"), Signal::KILL, Duration::from_millis(moment));
+        stop(
+            &workshop,
+            &format!("key new k{number}"),
+            Signal::KILL,
+            Duration::from_millis(moment),
+        );
         let outcome = workshop.run(&format!("key new k{number}"));
         if outcome.stderr.contains("Delete the file and try again") {
-            std::fs::remove_file(workshop.file(&format!(".modelward/keys/k{number}.key.pem"))).unwrap();
+            std::fs::remove_file(workshop.file(&format!(".modelward/keys/k{number}.key.pem")))
+                .unwrap();
             workshop.yes(&format!("key new k{number}"));
         }
         let keys = workshop.allowed("key list").to_string();
-        assert!(keys.contains(&format!("\"k{number}\"")), "k{number} was lost: {outcome:?}");
+        assert!(
+            keys.contains(&format!("\"k{number}\"")),
+            "k{number} was lost: {outcome:?}"
+        );
     }
 }

@@ -15,7 +15,10 @@ fn a_line_can_be_proved_offline_and_its_mutated_twins_not() {
     // Offline: another store that knows the log's key, and has none of its lines.
     let other = Workshop::bare();
     other.yes("store init");
-    other.write(".modelward/trust.toml", workshop.read(".modelward/trust.toml"));
+    other.write(
+        ".modelward/trust.toml",
+        workshop.read(".modelward/trust.toml"),
+    );
     other.write("proof", workshop.yes("log proof 1").stdout);
     other.write("bundle", workshop.read(&bundle(1)));
     other.yes("log check proof bundle");
@@ -25,15 +28,28 @@ fn a_line_can_be_proved_offline_and_its_mutated_twins_not() {
     let stranger = Workshop::with_data();
     stranger.write("proof", other.read("proof"));
     stranger.write("bundle", other.read("bundle"));
-    assert!(["log_inconsistent", "log_key_unknown"].contains(&stranger.denied("log check proof bundle")[0].as_str()));
+    assert!(
+        ["log_inconsistent", "log_key_unknown"]
+            .contains(&stranger.denied("log check proof bundle")[0].as_str())
+    );
     let proof = String::from_utf8(other.read("proof")).unwrap();
-    for (number, line) in proof.lines().enumerate().filter(|(_, line)| !line.is_empty()) {
+    for (number, line) in proof
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+    {
         let middle = line.len() / 2;
-        let mutated: String = line.char_indices().map(|(at, c)| if at == middle { flip(c) } else { c }).collect();
+        let mutated: String = line
+            .char_indices()
+            .map(|(at, c)| if at == middle { flip(c) } else { c })
+            .collect();
         assert_ne!(line, mutated);
         other.write("mutated", proof.replacen(line, &mutated, 1));
         let answer = other.json("log check mutated bundle");
-        assert_eq!(answer["result"], "denied", "line {number}, `{line}` to `{mutated}`: {answer:#}");
+        assert_eq!(
+            answer["result"], "denied",
+            "line {number}, `{line}` to `{mutated}`: {answer:#}"
+        );
     }
     other.write("mutated", proof + "more\n");
     assert_ne!(other.run("log check mutated bundle").status, 0);
@@ -43,7 +59,13 @@ fn flip(c: char) -> char {
     match c {
         'A' => 'B',
         '0' => '1',
-        _ => if c.is_ascii_digit() { '0' } else { 'A' },
+        _ => {
+            if c.is_ascii_digit() {
+                '0'
+            } else {
+                'A'
+            }
+        }
     }
 }
 
@@ -54,16 +76,27 @@ fn a_log_that_was_rewritten_stops_every_gate() {
     // The whole log of another store, key and all, in place of ours.
     std::fs::remove_dir_all(workshop.file(".modelward/log")).unwrap();
     let status = std::process::Command::new("cp")
-        .args(["-r".as_ref(), before.file(".modelward/log").as_os_str(), workshop.file(".modelward/log").as_os_str()])
+        .args([
+            "-r".as_ref(),
+            before.file(".modelward/log").as_os_str(),
+            workshop.file(".modelward/log").as_os_str(),
+        ])
         .status();
     assert!(status.unwrap().success());
     // The index remembers a longer log, and without it the log's key is a stranger's.
     assert_eq!(workshop.error("audit out/digits"), "store_corrupt");
     std::fs::remove_file(workshop.file(".modelward/index.sqlite")).unwrap();
-    for line in ["audit out/digits", "log verify", &crate::workshop::admit("prod", crate::workshop::PROD)] {
+    for line in [
+        "audit out/digits",
+        "log verify",
+        &crate::workshop::admit("prod", crate::workshop::PROD),
+    ] {
         let answer = workshop.json(line);
         let code = answer["code"].as_str().unwrap();
-        assert!(["log_inconsistent", "log_key_unknown"].contains(&code), "{line}: {answer:#}");
+        assert!(
+            ["log_inconsistent", "log_key_unknown"].contains(&code),
+            "{line}: {answer:#}"
+        );
         assert_eq!(answer["result"], "denied");
     }
 }
@@ -74,8 +107,15 @@ fn lines_are_numbered_and_name_what_they_are_about() {
     let shown = workshop.yes("log show").stdout;
     let lines: Vec<&str> = shown.lines().collect();
     assert_eq!(lines.len(), 4);
-    for (number, (line, kind)) in lines.iter().zip(["dataset", "provenance", "scan", "signature"]).enumerate() {
-        assert!(line.trim_start().starts_with(&number.to_string()) && line.contains(kind), "{line}");
+    for (number, (line, kind)) in lines
+        .iter()
+        .zip(["dataset", "provenance", "scan", "signature"])
+        .enumerate()
+    {
+        assert!(
+            line.trim_start().starts_with(&number.to_string()) && line.contains(kind),
+            "{line}"
+        );
     }
     let head = workshop.allowed("log verify");
     assert_eq!(head["size"], 4);

@@ -6,7 +6,9 @@ use std::process::Stdio;
 
 use crate::schema;
 use crate::server::Server;
-use crate::workshop::{Outcome, PACKAGE, PROD, TRAIN, Workshop, admit, deploy, json_of, publish, serve};
+use crate::workshop::{
+    Outcome, PACKAGE, PROD, TRAIN, Workshop, admit, deploy, json_of, publish, serve,
+};
 
 /// A command and the form of its answer, in an order in which each can be given.
 fn everything() -> Vec<(String, &'static str)> {
@@ -17,15 +19,27 @@ fn everything() -> Vec<(String, &'static str)> {
         line("store init", "store-init"),
         line("key new laptop", "key-new"),
         line("key new laptop", "error"),
-        line("key set laptop --valid-until 2099-01-01T00:00:00Z", "key-set"),
+        line(
+            "key set laptop --valid-until 2099-01-01T00:00:00Z",
+            "key-set",
+        ),
         line("key list", "key-list"),
         line("dataset list", "dataset-list"),
         line("dataset add nothing --policy dependencies.toml", "denied"),
-        line("dataset add bands --policy dependencies.toml", "dataset-add"),
-        line("dataset add bands --policy dependencies.toml", "dataset-add"),
+        line(
+            "dataset add bands --policy dependencies.toml",
+            "dataset-add",
+        ),
+        line(
+            "dataset add bands --policy dependencies.toml",
+            "dataset-add",
+        ),
         line("dataset list", "dataset-list"),
         line("train --input nothing --name x -- /bin/sh", "error"),
-        line("train --input bands --name x -- /bin/sh -c 'exit 3'", "denied"),
+        line(
+            "train --input bands --name x -- /bin/sh -c 'exit 3'",
+            "denied",
+        ),
         line(TRAIN, "train"),
         line(&TRAIN.replacen("train ", "train --reuse ", 1), "train"),
         line("scan out/digits", "scan"),
@@ -81,17 +95,27 @@ fn every_command_answers_in_its_documented_form() {
     let mut met = BTreeSet::new();
     for (line, form) in everything() {
         let answer = workshop.json(&line);
-        assert_eq!(schema::check(&schema::command_of(&line), &answer), form, "{line}: {answer:#}");
+        assert_eq!(
+            schema::check(&schema::command_of(&line), &answer),
+            form,
+            "{line}: {answer:#}"
+        );
         met.insert(form.to_owned());
     }
     met.extend(of_proofs(&workshop));
     met.extend(of_damage(&workshop));
-    let text = json_of("text", workshop.command("train --help --json").arg("--version"));
+    let text = json_of(
+        "text",
+        workshop.command("train --help --json").arg("--version"),
+    );
     met.insert(schema::check("text", &text));
     let served = Workshop::admitted();
     let stopped = Server::start(&served).stop();
     met.insert("serve".to_owned());
-    met.insert(schema::check("serve-stopped", &schema::strict(stopped.stdout.as_bytes())));
+    met.insert(schema::check(
+        "serve-stopped",
+        &schema::strict(stopped.stdout.as_bytes()),
+    ));
     // These two take a trainer and ten thousand pictures.
     met.extend(["demo".to_owned(), "demo-denied".to_owned()]);
     assert_eq!(met, schema::forms());
@@ -113,6 +137,36 @@ fn of_damage(workshop: &Workshop) -> [String; 1] {
     [schema::check("store-verify", &answer)]
 }
 
+/// Each form has its heading in the text for people, and each of its members is named there.
+#[test]
+fn the_text_names_every_member_of_the_schema() {
+    let text =
+        std::fs::read_to_string(crate::bands::house().join("docs/formats/output.md")).unwrap();
+    for form in schema::forms() {
+        let command = form
+            .trim_end_matches("-denied")
+            .trim_end_matches("-error")
+            .trim_end_matches("-stopped");
+        let heading = match command {
+            "denied" | "error" | "text" | "help-errors" | "help-environment" => continue,
+            _ => format!("\n### {}\n", command.replace('-', " ")),
+        };
+        let (_, section) = text
+            .split_once(&heading)
+            .unwrap_or_else(|| panic!("no `{heading}`"));
+        let section = section.split("\n### ").next().unwrap();
+        let shared = ["result", "code", "reasons"];
+        for member in schema::members_of(&form)
+            .iter()
+            .filter(|name| !shared.contains(&name.as_str()))
+        {
+            let said = section.contains(&format!("`{member}`"));
+            let as_before = form == "key-new" || section.contains("each as `key new` prints it");
+            assert!(said || as_before, "{form}: `{member}` is not explained");
+        }
+    }
+}
+
 /// The checker must be able to refuse: each of these is an answer with one thing wrong.
 #[test]
 fn the_checker_of_the_document_refuses() {
@@ -130,7 +184,10 @@ fn the_checker_of_the_document_refuses() {
     for spoil in spoil {
         let mut bad = good.clone();
         spoil(&mut bad);
-        assert!(std::panic::catch_unwind(|| schema::check("dataset-add", &bad)).is_err(), "{bad}");
+        assert!(
+            std::panic::catch_unwind(|| schema::check("dataset-add", &bad)).is_err(),
+            "{bad}"
+        );
     }
 }
 
@@ -150,8 +207,16 @@ fn standard_output_holds_the_answer_alone() {
         let outcome = workshop.run(line);
         assert_eq!(outcome.status, status, "{line}: {outcome:?}");
         assert!(outcome.stdout.starts_with(beginning), "{line}: {outcome:?}");
-        assert_eq!(outcome.stdout.is_empty(), beginning.is_empty(), "{line}: {outcome:?}");
-        assert_eq!(outcome.stderr.is_empty(), status == 0, "{line}: {outcome:?}");
+        assert_eq!(
+            outcome.stdout.is_empty(),
+            beginning.is_empty(),
+            "{line}: {outcome:?}"
+        );
+        assert_eq!(
+            outcome.stderr.is_empty(),
+            status == 0,
+            "{line}: {outcome:?}"
+        );
     }
     // What a step prints is no answer of ours.
     let trained = workshop.yes(TRAIN);
@@ -166,18 +231,32 @@ fn an_error_says_its_code_its_cause_and_what_to_do() {
     let workshop = Workshop::bare();
     let outcome = workshop.run("audit bands");
     let lines: Vec<&str> = outcome.stderr.lines().collect();
-    assert!(lines[0].starts_with("error: [store_missing] there is no store in"), "{outcome:?}");
+    assert!(
+        lines[0].starts_with("error: [store_missing] there is no store in"),
+        "{outcome:?}"
+    );
     assert_eq!(lines[1], "  hint: make one with `modelward store init`");
     workshop.yes("store init");
     let outcome = workshop.run("train --input bands --name x -- /bin/sh");
-    assert!(outcome.stderr.contains("  hint: add it: `modelward dataset add"), "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .contains("  hint: add it: `modelward dataset add"),
+        "{outcome:?}"
+    );
 }
 
 /// `modelward … | head -1` is no failure of ours.
 #[test]
 fn whoever_closes_the_pipe_has_read_enough() {
     let workshop = Workshop::bare();
-    for line in ["help error", "help train", "completions bash", "--help", "help error --json"] {
+    for line in [
+        "help error",
+        "help train",
+        "completions bash",
+        "--help",
+        "help error --json",
+    ] {
         let mut child = workshop
             .command(line)
             .stdout(Stdio::piped())
@@ -186,7 +265,11 @@ fn whoever_closes_the_pipe_has_read_enough() {
             .unwrap();
         drop(child.stdout.take());
         let outcome = Outcome::from(child.wait_with_output().unwrap());
-        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{line}: {outcome:?}");
+        assert_eq!(
+            (outcome.status, outcome.stderr.as_str()),
+            (0, ""),
+            "{line}: {outcome:?}"
+        );
     }
 }
 
@@ -194,10 +277,39 @@ fn whoever_closes_the_pipe_has_read_enough() {
 #[test]
 fn no_escape_sequence_goes_into_a_pipe() {
     let workshop = Workshop::with_model();
-    for line in ["scan out/digits --no-record", "doctor", "verify nowhere", "publish out/digits --package p/q --policies publish"] {
+    for line in [
+        "scan out/digits --no-record",
+        "doctor",
+        "verify nowhere",
+        "publish out/digits --package p/q --policies publish",
+    ] {
         let outcome = workshop.run(line);
         let text = outcome.stdout + &outcome.stderr;
         assert!(!text.contains('\u{1b}'), "{line}: {text}");
+    }
+}
+
+/// A file's name is a stranger's, and no terminal obeys it.
+#[test]
+fn a_hostile_name_reaches_no_terminal() {
+    let workshop = Workshop::with_data();
+    let name = "a\u{1b}]0;owned\u{7}\u{9b}31m";
+    workshop.write(&format!("evil/{name}.bin"), "x");
+    workshop.write(&format!("{name}/model.bin"), "x");
+    for line in [
+        "scan evil",
+        "sign evil",
+        &format!("scan '{name}'"),
+        &format!("audit '{name}'"),
+        &format!("verify '{name}'"),
+    ] {
+        let outcome = workshop.run(line);
+        let text = outcome.stdout + &outcome.stderr;
+        let obeyed: Vec<char> = text
+            .chars()
+            .filter(|c| c.is_control() && *c != '\n')
+            .collect();
+        assert!(outcome.status != 0 && obeyed.is_empty(), "{line}: {text:?}");
     }
 }
 
@@ -212,7 +324,9 @@ fn colours_are_for_terminals_and_no_color_is_heard() {
     let line = format!("'{}' audit bands", env!("CARGO_BIN_EXE_modelward"));
     for (value, colour) in [(None, true), (Some(""), true), (Some("1"), false)] {
         let mut command = std::process::Command::new("/usr/bin/script");
-        command.args(["-qec", &line, "/dev/null"]).current_dir(workshop.path());
+        command
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(workshop.path());
         command.env_remove("NO_COLOR").stdin(Stdio::null());
         if let Some(value) = value {
             command.env("NO_COLOR", value);
@@ -220,7 +334,11 @@ fn colours_are_for_terminals_and_no_color_is_heard() {
         let outcome = Outcome::of(&mut command);
         assert_eq!(outcome.status, 2, "{outcome:?}");
         assert!(outcome.stdout.contains("error:"), "{outcome:?}");
-        assert_eq!(outcome.stdout.contains('\u{1b}'), colour, "{value:?}: {outcome:?}");
+        assert_eq!(
+            outcome.stdout.contains('\u{1b}'),
+            colour,
+            "{value:?}: {outcome:?}"
+        );
     }
 }
 

@@ -19,7 +19,11 @@ fn a_second_environment_keeps_the_first() {
         let statement = workshop.statement(&published["statement"]["bundle"]);
         assert_eq!(statement["predicateType"], "https://slsa.dev/publish/v0.1");
         assert_eq!(published["level"], 1);
-        assert!(statement.to_string().contains(published["environment"].as_str().unwrap()));
+        assert!(
+            statement
+                .to_string()
+                .contains(published["environment"].as_str().unwrap())
+        );
     }
 }
 
@@ -52,10 +56,21 @@ const OTHERS: &str = r#"{"format": 1, "roots": {"build": [
 fn a_policy_for_another_builder_denies_by_builder_and_level() {
     let workshop = Workshop::with_model();
     workshop.write("publish/org.json", OTHERS);
-    workshop.replace("publish/model-inference.json", "modelward_workstation_level_1", "generator_level_3");
-    assert_eq!(workshop.denied(&publish("prod")), ["builder_mismatch", "level_too_low"]);
+    workshop.replace(
+        "publish/model-inference.json",
+        "modelward_workstation_level_1",
+        "generator_level_3",
+    );
+    assert_eq!(
+        workshop.denied(&publish("prod")),
+        ["builder_mismatch", "level_too_low"]
+    );
     // The mutated twin: the very same files, with our builder where the other was.
-    workshop.replace("publish/org.json", "https://github.com/example/generator/.github/workflows/container.yml", OURS);
+    workshop.replace(
+        "publish/org.json",
+        "https://github.com/example/generator/.github/workflows/container.yml",
+        OURS,
+    );
     assert_eq!(workshop.denied(&publish("prod")), ["level_too_low"]);
     workshop.replace("publish/org.json", "\"slsa_level\": 3", "\"slsa_level\": 1");
     workshop.yes(&publish("prod"));
@@ -71,7 +86,10 @@ fn the_workshops_untouched_files_deny_our_model() {
     let folder = std::path::Path::new(&vectors).join("slsa/policies/bh-aisec");
     let workshop = Workshop::with_model();
     copy(&folder.join("publish"), &workshop.file("theirs"));
-    copy(&folder.join("deployment"), &workshop.file("their-deployment"));
+    copy(
+        &folder.join("deployment"),
+        &workshop.file("their-deployment"),
+    );
     let line = publish("prod").replace("--policies publish", "--policies theirs");
     let codes = workshop.denied(&line);
     for code in ["builder_mismatch", "level_too_low"] {
@@ -81,7 +99,10 @@ fn the_workshops_untouched_files_deny_our_model() {
     workshop.yes(&publish("prod"));
     let line = deploy("prod").replace("--policies deployment", "--policies their-deployment");
     let codes = workshop.denied(&line);
-    assert!(codes.contains(&"publisher_mismatch".to_owned()), "{codes:?}");
+    assert!(
+        codes.contains(&"publisher_mismatch".to_owned()),
+        "{codes:?}"
+    );
 }
 
 #[test]
@@ -89,11 +110,21 @@ fn all_reasons_come_at_once_each_with_its_way() {
     let workshop = Workshop::with_data();
     workshop.yes(&TRAIN.replace("modelward.dev/source/modelward", "example.org/other"));
     workshop.write("publish/org.json", OTHERS);
-    workshop.replace("publish/model-inference.json", "modelward_workstation_level_1", "generator_level_3");
+    workshop.replace(
+        "publish/model-inference.json",
+        "modelward_workstation_level_1",
+        "generator_level_3",
+    );
     let answer = workshop.json(&publish("prod"));
     let reasons = answer["reasons"].as_array().unwrap();
-    let codes: Vec<_> = reasons.iter().map(|reason| reason["code"].as_str().unwrap()).collect();
-    assert_eq!(codes, ["builder_mismatch", "level_too_low", "source_mismatch"]);
+    let codes: Vec<_> = reasons
+        .iter()
+        .map(|reason| reason["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        codes,
+        ["builder_mismatch", "level_too_low", "source_mismatch"]
+    );
     for reason in reasons {
         assert!(!reason["way"].as_str().unwrap().is_empty(), "{reason:#}");
     }

@@ -5,8 +5,14 @@ use crate::workshop::{PROD, Workshop, admit, deploy, publish, serve};
 #[test]
 fn each_kind_of_recall_is_felt_at_every_later_gate() {
     let admitted = Workshop::admitted();
-    let digest = admitted.allowed("audit out/digits")["digest"].as_str().unwrap().to_owned();
-    let file = admitted.allowed("store list")["artifacts"][0]["digest"].as_str().unwrap().to_owned();
+    let digest = admitted.allowed("audit out/digits")["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let file = admitted.allowed("store list")["artifacts"][0]["digest"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let targets = [
         "dataset bands".to_owned(),
         format!("dataset {file}"),
@@ -17,9 +23,17 @@ fn each_kind_of_recall_is_felt_at_every_later_gate() {
     for target in targets {
         let workshop = admitted.copy();
         workshop.yes(&format!("recall {target} --reason 'it is bad'"));
-        for line in [publish("prod"), deploy("prod"), admit("prod", PROD), serve(PROD)] {
+        for line in [
+            publish("prod"),
+            deploy("prod"),
+            admit("prod", PROD),
+            serve(PROD),
+        ] {
             let codes = workshop.denied(&line);
-            assert!(codes.contains(&"recalled".to_owned()), "{target}: {line}: {codes:?}");
+            assert!(
+                codes.contains(&"recalled".to_owned()),
+                "{target}: {line}: {codes:?}"
+            );
         }
         workshop.is_sound();
     }

@@ -10,7 +10,11 @@ fn the_verdict_is_the_exit_status() {
     let workshop = Workshop::with_model();
     workshop.write("bad/model.pkl", PICKLE);
     workshop.write("odd/model.bin", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
-    for (model, status, verdict) in [("out/digits", 0, "clean"), ("bad", 1, "malicious"), ("odd", 2, "inconclusive")] {
+    for (model, status, verdict) in [
+        ("out/digits", 0, "clean"),
+        ("bad", 1, "malicious"),
+        ("odd", 2, "inconclusive"),
+    ] {
         let outcome = workshop.run(&format!("scan {model}"));
         assert_eq!(outcome.status, status, "{outcome:?}");
         assert!(outcome.stdout.starts_with(verdict), "{outcome:?}");
@@ -20,7 +24,10 @@ fn the_verdict_is_the_exit_status() {
         assert!(answer["statement"]["bundle"].is_string(), "{answer:#}");
     }
     let explained = workshop.run("scan bad --explain --no-record");
-    assert!(explained.stdout.contains("why: ") && explained.stdout.contains("fix: "), "{explained:?}");
+    assert!(
+        explained.stdout.contains("why: ") && explained.stdout.contains("fix: "),
+        "{explained:?}"
+    );
     workshop.is_sound();
 }
 
@@ -31,7 +38,9 @@ fn a_hostile_file_stops_at_the_gate() {
     workshop.write("data/model.pkl", PICKLE);
     let script = "cat /in/bands/header /in/bands/weights > /out/model.safetensors; cat /in/bands/architecture.json > /out/architecture.json; \
                   printf \"cos\\nsystem\\n(S\\042id\\042\\ntR.\" > /out/model.pkl";
-    let line = format!("train --input bands --name digits --to out/digits --source git+https://modelward.dev/source/modelward --include /bin/cat -- /bin/sh -c '{script}'");
+    let line = format!(
+        "train --input bands --name digits --to out/digits --source git+https://modelward.dev/source/modelward --include /bin/cat -- /bin/sh -c '{script}'"
+    );
     workshop.yes(&line);
     assert_eq!(workshop.run("scan out/digits").status, 1);
     workshop.yes("sign out/digits");
@@ -44,8 +53,17 @@ fn a_hostile_file_stops_at_the_gate() {
 fn nothing_is_recorded_when_nobody_asked() {
     let workshop = Workshop::with_data();
     workshop.yes("scan data/architecture.json --no-record");
-    assert_eq!(workshop.allowed("log show")["entries"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        workshop.allowed("log show")["entries"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
     // Without a store there is nothing to record in, and the answer is the same.
     let bare = Workshop::bare();
-    assert_eq!(bare.allowed("scan data/architecture.json")["statement"], serde_json::Value::Null);
+    assert_eq!(
+        bare.allowed("scan data/architecture.json")["statement"],
+        serde_json::Value::Null
+    );
 }

@@ -50,7 +50,10 @@ pub(crate) fn check(command: &str, answer: &Value) -> String {
     };
     let mut problems = Vec::new();
     for form in forms {
-        match SCHEMA["$defs"].get(&form).map(|schema| fits(schema, answer, "$")) {
+        match SCHEMA["$defs"]
+            .get(&form)
+            .map(|schema| fits(schema, answer, "$"))
+        {
             Some(Ok(())) => return form,
             Some(Err(problem)) => problems.push(format!("{form}: {problem}")),
             None => problems.push(format!("the document has no `{form}`")),
@@ -64,6 +67,17 @@ pub(crate) fn forms() -> BTreeSet<String> {
     let forms = SCHEMA["anyOf"].as_array().unwrap().iter();
     forms
         .map(|form| form["$ref"].as_str().unwrap().replace("#/$defs/", ""))
+        .collect()
+}
+
+/// The members of a form, of whichever kind.
+pub(crate) fn members_of(form: &str) -> BTreeSet<String> {
+    let schema = &SCHEMA["$defs"][form];
+    let own = std::iter::once(schema);
+    let kinds = schema["anyOf"].as_array().into_iter().flatten();
+    own.chain(kinds)
+        .filter_map(|schema| schema["properties"].as_object())
+        .flat_map(|members| members.keys().cloned())
         .collect()
 }
 
@@ -126,7 +140,9 @@ fn members(rules: &serde_json::Map<String, Value>, value: &Value, at: &str) -> R
         let place = format!("{at}.{name}");
         let known = rules.get("properties").and_then(|known| known.get(name));
         match (known, rules.get("additionalProperties")) {
-            (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => fits(schema, member, &place)?,
+            (Some(schema), _) | (None, Some(schema @ Value::Object(_))) => {
+                fits(schema, member, &place)?
+            }
             (None, Some(Value::Bool(true))) => {}
             // Stricter than JSON Schema: what is not written down is refused.
             (None, _) => return Err(format!("{place} is not in the document")),

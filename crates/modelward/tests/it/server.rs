@@ -40,7 +40,9 @@ impl Server {
     /// One request, one connection, one answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
         let mut stream = TcpStream::connect(self.started["address"].as_str().unwrap()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         let length = body.len();
         write!(
             stream,
@@ -56,7 +58,11 @@ impl Server {
     }
 
     pub(crate) fn infer(&self, digit: usize) -> (u16, String, Value) {
-        self.ask("POST", "/v2/models/bands/infer", &crate::bands::request(digit))
+        self.ask(
+            "POST",
+            "/v2/models/bands/infer",
+            &crate::bands::request(digit),
+        )
     }
 
     /// Ends it as a service manager does, and gives its last word.

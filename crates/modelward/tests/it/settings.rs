@@ -24,7 +24,12 @@ fn a_flag_is_heard_over_the_environment_over_the_file() {
         }
         let answer = json_of(&line, &mut command);
         assert_eq!(answer["result"], "denied");
-        assert!(answer.to_string().contains(&format!("--environment {heard}`")), "{line}: {answer:#}");
+        assert!(
+            answer
+                .to_string()
+                .contains(&format!("--environment {heard}`")),
+            "{line}: {answer:#}"
+        );
     }
 }
 
@@ -37,16 +42,23 @@ fn every_setting_of_the_file_is_used() {
     workshop.write("modelward.toml", &file);
     // Nothing else was said, and it is known who, where and for how long.
     let admitted = workshop.allowed("admit out/digits");
-    let at = workshop.statement(&admitted["statement"]["bundle"])["predicate"]["admittedAt"].clone();
+    let at =
+        workshop.statement(&admitted["statement"]["bundle"])["predicate"]["admittedAt"].clone();
     let time = |time: &serde_json::Value| time.as_str().unwrap().parse::<trust::Time>().unwrap();
     assert_eq!(time(&admitted["expires"]), time(&at).plus_seconds(60));
     let other = file.replace(PROD, STAGING);
     workshop.write("other.toml", other);
-    assert_eq!(workshop.denied("admit out/digits --settings other.toml"), ["scope_mismatch"]);
+    assert_eq!(
+        workshop.denied("admit out/digits --settings other.toml"),
+        ["scope_mismatch"]
+    );
     let mut command = workshop.command("admit out/digits --json");
     command.env("MODELWARD_SETTINGS", "other.toml");
     assert_eq!(json_of("admit", &mut command)["code"], "scope_mismatch");
-    assert_eq!(workshop.error("admit out/digits --settings nowhere.toml"), "settings_invalid");
+    assert_eq!(
+        workshop.error("admit out/digits --settings nowhere.toml"),
+        "settings_invalid"
+    );
 }
 
 #[test]
@@ -65,7 +77,11 @@ fn without_a_setting_the_three_ways_to_give_it_are_told() {
 fn a_store_is_found_from_below_or_named() {
     let workshop = Workshop::with_data();
     std::fs::create_dir_all(workshop.file("deep/er")).unwrap();
-    let below = workshop.command("dataset list --json").current_dir(workshop.file("deep/er")).output().unwrap();
+    let below = workshop
+        .command("dataset list --json")
+        .current_dir(workshop.file("deep/er"))
+        .output()
+        .unwrap();
     assert!(String::from_utf8(below.stdout).unwrap().contains("bands"));
     let other = Workshop::bare();
     other.yes("store init");
@@ -74,9 +90,15 @@ fn a_store_is_found_from_below_or_named() {
     assert_eq!(answer["datasets"], serde_json::json!([]));
     let mut command = workshop.command("dataset list --json");
     command.env("MODELWARD_STORE", other.path());
-    assert_eq!(json_of("dataset list", &mut command)["datasets"], serde_json::json!([]));
+    assert_eq!(
+        json_of("dataset list", &mut command)["datasets"],
+        serde_json::json!([])
+    );
     let line = format!("dataset list --store {} --json", workshop.path().display());
     let mut command = workshop.command(&line);
     command.env("MODELWARD_STORE", other.path());
-    assert_eq!(json_of("dataset list", &mut command)["datasets"][0]["name"], "bands");
+    assert_eq!(
+        json_of("dataset list", &mut command)["datasets"][0]["name"],
+        "bands"
+    );
 }

@@ -12,7 +12,11 @@ fn a_single_file_is_signed_beside_itself() {
     workshop.write("model.pkl", b"\x80\x04N.");
     let signed = workshop.allowed("sign model.pkl");
     assert_eq!(signed["signature"], "model.pkl.sig");
-    for line in ["verify model.pkl.sig", "verify model.pkl", "verify model.pkl --signature model.pkl.sig"] {
+    for line in [
+        "verify model.pkl.sig",
+        "verify model.pkl",
+        "verify model.pkl --signature model.pkl.sig",
+    ] {
         workshop.yes(line);
     }
     workshop.flip("model.pkl", 2);
@@ -24,7 +28,11 @@ fn a_key_file_signs_without_a_store() {
     let workshop = Workshop::with_data();
     let keys = workshop.allowed("key list");
     workshop.write("laptop.pub", keys["keys"][0]["publicKey"].as_str().unwrap());
-    fs::copy(workshop.file(".modelward/keys/laptop.key.pem"), workshop.file("key.pem")).unwrap();
+    fs::copy(
+        workshop.file(".modelward/keys/laptop.key.pem"),
+        workshop.file("key.pem"),
+    )
+    .unwrap();
     let alone = Workshop::bare();
     for name in ["laptop.pub", "key.pem"] {
         alone.write(name, workshop.read(name));
@@ -38,24 +46,44 @@ fn a_key_file_signs_without_a_store() {
     let other = Workshop::with_data();
     let keys = other.allowed("key list");
     alone.write("other.pub", keys["keys"][0]["publicKey"].as_str().unwrap());
-    assert_eq!(alone.denied("verify data --public-key other.pub"), ["key_unknown"]);
+    assert_eq!(
+        alone.denied("verify data --public-key other.pub"),
+        ["key_unknown"]
+    );
     fs::set_permissions(alone.file("key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(alone.error("sign data --private-key key.pem"), "key_exposed");
+    assert_eq!(
+        alone.error("sign data --private-key key.pem"),
+        "key_exposed"
+    );
 }
 
 #[test]
 fn an_encrypted_key_signs_with_its_password_alone() {
     let workshop = Workshop::with_model();
-    let run = |line: &str, variable: &str, value: &str| Outcome::of(workshop.command(line).env(variable, value));
-    let made = run("key new safe --encrypt --role sign", "MODELWARD_PASSWORD", "correct horse");
+    let run = |line: &str, variable: &str, value: &str| {
+        Outcome::of(workshop.command(line).env(variable, value))
+    };
+    let made = run(
+        "key new safe --encrypt --role sign",
+        "MODELWARD_PASSWORD",
+        "correct horse",
+    );
     assert_eq!(made.status, 0, "{made:?}");
     let text = String::from_utf8(workshop.read(".modelward/keys/safe.key.pem")).unwrap();
     assert!(text.contains("ENCRYPTED"), "{text}");
-    let signed = run("sign out/digits --key safe", "MODELWARD_PASSWORD", "correct horse");
+    let signed = run(
+        "sign out/digits --key safe",
+        "MODELWARD_PASSWORD",
+        "correct horse",
+    );
     assert_eq!(signed.status, 0, "{signed:?}");
     workshop.write("password", "correct horse\nand a second line\n");
     fs::set_permissions(workshop.file("password"), fs::Permissions::from_mode(0o600)).unwrap();
-    let signed = run("sign out/digits --key safe", "MODELWARD_PASSWORD_FILE", "password");
+    let signed = run(
+        "sign out/digits --key safe",
+        "MODELWARD_PASSWORD_FILE",
+        "password",
+    );
     assert_eq!(signed.status, 0, "{signed:?}");
     assert!(workshop.yes("verify out/digits").stdout.contains("`safe`"));
     for outcome in [made, signed] {

@@ -14,7 +14,10 @@ fn what_follows_from_the_log_is_made_again() {
     fs::remove_file(workshop.file(".modelward/index.sqlite")).unwrap();
     fs::remove_dir_all(workshop.file(".modelward/referrers")).unwrap();
     let rebuilt = workshop.allowed("store rebuild");
-    assert_eq!(rebuilt["statements"], before[2]["entries"].as_array().unwrap().len());
+    assert_eq!(
+        rebuilt["statements"],
+        before[2]["entries"].as_array().unwrap().len()
+    );
     assert_eq!(lines.map(|line| workshop.allowed(line)), before);
     assert!(workshop.file(".modelward/referrers").is_dir());
     workshop.is_sound();
@@ -44,7 +47,11 @@ fn one_flipped_bit_anywhere_is_found() {
         let path = blob(&format!("sha256:{name}"));
         workshop.flip(&path, 0);
         let answer = workshop.json("store verify");
-        assert_eq!((&answer["result"], &answer["code"]), (&"denied".into(), &"store_damaged".into()), "{name}");
+        assert_eq!(
+            (&answer["result"], &answer["code"]),
+            (&"denied".into(), &"store_damaged".into()),
+            "{name}"
+        );
         assert!(answer["problems"].as_u64() >= Some(1));
         assert!(answer.to_string().contains(&name), "{name}: {answer:#}");
         workshop.flip(&path, 0);
@@ -56,10 +63,18 @@ fn one_flipped_bit_anywhere_is_found() {
 #[test]
 fn one_flipped_bit_of_the_log_is_found() {
     let workshop = Workshop::with_model();
-    for name in ["log/checkpoint", "log/tile/entries/000.p/4", "log/tile/0/000.p/4"] {
+    for name in [
+        "log/checkpoint",
+        "log/tile/entries/000.p/4",
+        "log/tile/0/000.p/4",
+    ] {
         let path = format!(".modelward/{name}");
         workshop.flip(&path, 20);
-        assert_eq!(workshop.json("log verify")["code"], "log_inconsistent", "{name}");
+        assert_eq!(
+            workshop.json("log verify")["code"],
+            "log_inconsistent",
+            "{name}"
+        );
         assert_ne!(workshop.run("store verify").status, 0, "{name}");
         workshop.flip(&path, 20);
     }
@@ -74,7 +89,9 @@ fn two_processes_record_at_once_and_no_statement_is_lost() {
             if number % 2 == 0 {
                 format!("recall builder builder-{number} --reason test --json")
             } else {
-                TRAIN.replace("out/digits", &format!("out/{number}")).replacen("train ", "train --json ", 1)
+                TRAIN
+                    .replace("out/digits", &format!("out/{number}"))
+                    .replacen("train ", "train --json ", 1)
             }
         })
         .collect();
@@ -82,7 +99,9 @@ fn two_processes_record_at_once_and_no_statement_is_lost() {
         .iter()
         .map(|line| {
             let mut command = workshop.command(line);
-            command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+            command
+                .stdout(std::process::Stdio::piped())
+                .stderr(std::process::Stdio::piped());
             command.spawn().unwrap()
         })
         .collect();
@@ -116,11 +135,25 @@ fn an_init_that_is_repeated_keeps_what_is_there() {
 #[test]
 fn a_read_only_store_is_read_and_not_written() {
     let workshop = Workshop::admitted();
-    let Some(read_only) = ReadOnly::of(&workshop) else { return };
-    for line in ["audit out/digits", "log verify", "dataset list", "verify out/digits", "store verify"] {
+    let Some(read_only) = ReadOnly::of(&workshop) else {
+        return;
+    };
+    for line in [
+        "audit out/digits",
+        "log verify",
+        "dataset list",
+        "verify out/digits",
+        "store verify",
+    ] {
         read_only.run(line, 0, "");
     }
-    for line in ["sign out/digits", TRAIN, "key new other", "recall dataset bands --reason x", &admit("prod", crate::workshop::PROD)] {
+    for line in [
+        "sign out/digits",
+        TRAIN,
+        "key new other",
+        "recall dataset bands --reason x",
+        &admit("prod", crate::workshop::PROD),
+    ] {
         read_only.run(line, 2, "store_read_only");
     }
     drop(read_only);
@@ -148,8 +181,18 @@ impl<'a> ReadOnly<'a> {
             store.display()
         );
         let mut command = Command::new("/usr/bin/unshare");
-        command.args(["--mount", "--map-root-user", "/bin/sh", "-c", &script, "sh", program]);
-        command.args(crate::workshop::words(line)).current_dir(self.0.path());
+        command.args([
+            "--mount",
+            "--map-root-user",
+            "/bin/sh",
+            "-c",
+            &script,
+            "sh",
+            program,
+        ]);
+        command
+            .args(crate::workshop::words(line))
+            .current_dir(self.0.path());
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("MODELWARD_") {
                 command.env_remove(name);
@@ -189,7 +232,9 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
     let from = Workshop::bare();
     let mut command = Command::new("/usr/bin/unshare");
     command.args(["--mount", "/bin/sh", "-c", script, "sh"]);
-    command.args([mount.as_path(), from.path()]).arg(env!("CARGO_BIN_EXE_modelward"));
+    command
+        .args([mount.as_path(), from.path()])
+        .arg(env!("CARGO_BIN_EXE_modelward"));
     let output = command.output().unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("mount: ") {
         println!("skipped: no file system can be mounted here");
@@ -198,9 +243,15 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
     let outcome = Outcome::from(output);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
     let wanted = [("store_full", "2"), ("allowed", "0"), ("allowed", "0")];
-    let tail = lines.iter().skip_while(|line| !line.starts_with('{')).collect::<Vec<_>>();
+    let tail = lines
+        .iter()
+        .skip_while(|line| !line.starts_with('{'))
+        .collect::<Vec<_>>();
     for ((word, status), pair) in wanted.iter().zip(tail.chunks(2)) {
-        assert!(pair[0].contains(word) && pair[1] == status, "{word}: {outcome:?}");
+        assert!(
+            pair[0].contains(word) && pair[1] == status,
+            "{word}: {outcome:?}"
+        );
     }
     assert_eq!(lines.last(), Some(&"0"), "{outcome:?}");
 }
@@ -209,14 +260,25 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
 #[test]
 fn keys_are_their_owners_alone() {
     let workshop = Workshop::bare();
-    let script = format!("umask 000; '{0}' store init -q; '{0}' key new laptop -q", env!("CARGO_BIN_EXE_modelward"));
-    let output = Command::new("/bin/sh").args(["-c", &script]).current_dir(workshop.path()).output().unwrap();
+    let script = format!(
+        "umask 000; '{0}' store init -q; '{0}' key new laptop -q",
+        env!("CARGO_BIN_EXE_modelward")
+    );
+    let output = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .current_dir(workshop.path())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     for name in ["laptop.key.pem", "log.seed"] {
-        let mode = fs::metadata(workshop.file(".modelward/keys").join(name)).unwrap().mode();
+        let mode = fs::metadata(workshop.file(".modelward/keys").join(name))
+            .unwrap()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
-    let mode = fs::metadata(workshop.file(".modelward/keys")).unwrap().mode();
+    let mode = fs::metadata(workshop.file(".modelward/keys"))
+        .unwrap()
+        .mode();
     assert_eq!(mode & 0o077, 0, "{mode:o}");
 }
 
@@ -228,9 +290,15 @@ fn what_went_in_comes_out() {
     workshop.yes(&deploy("prod"));
     workshop.yes("store get bands --to copy");
     for name in ["architecture.json", "header", "train.sh", "weights"] {
-        assert_eq!(workshop.read(&format!("copy/{name}")), workshop.read(&format!("data/{name}")));
+        assert_eq!(
+            workshop.read(&format!("copy/{name}")),
+            workshop.read(&format!("data/{name}"))
+        );
     }
     let model = workshop.allowed("audit out/digits")["digest"].clone();
     workshop.yes(&format!("store get {} --to again", model.as_str().unwrap()));
-    assert_eq!(workshop.read("again/model.safetensors"), crate::bands::safetensors());
+    assert_eq!(
+        workshop.read("again/model.safetensors"),
+        crate::bands::safetensors()
+    );
 }

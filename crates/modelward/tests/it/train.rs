@@ -26,7 +26,10 @@ print("progress 1 1")
 fn python() -> Option<String> {
     let required = std::env::var("MODELWARD_REQUIRE").unwrap_or_default();
     if !std::path::Path::new(PYTHON).exists() {
-        assert!(!required.split(',').any(|word| word == "python"), "{PYTHON} is not there");
+        assert!(
+            !required.split(',').any(|word| word == "python"),
+            "{PYTHON} is not there"
+        );
         println!("skipped: {PYTHON} is not there");
         return None;
     }
@@ -52,11 +55,21 @@ fn a_python_program_is_trained_twice_to_the_same_bytes() {
     assert_eq!(first["model"], again["model"]);
     assert_eq!(first["outputs"], again["outputs"]);
     assert_eq!(again["reused"], false);
-    assert_ne!(first["statement"], again["statement"], "two runs are two statements");
+    assert_ne!(
+        first["statement"], again["statement"],
+        "two runs are two statements"
+    );
     let reused = workshop.allowed(&line.replacen("train ", "train --reuse ", 1));
-    assert_eq!((&reused["reused"], &reused["model"]), (&json!(true), &first["model"]));
+    assert_eq!(
+        (&reused["reused"], &reused["model"]),
+        (&json!(true), &first["model"])
+    );
     // Another seed is another model, or the equality above would say nothing.
-    let other = workshop.allowed(&line.replace("SEED=7", "SEED=8").replacen("train ", "train --reuse ", 1));
+    let other = workshop.allowed(&line.replace("SEED=7", "SEED=8").replacen(
+        "train ",
+        "train --reuse ",
+        1,
+    ));
     assert_eq!(other["reused"], false);
     assert_ne!(other["model"], first["model"]);
     workshop.is_sound();
@@ -79,18 +92,32 @@ fn provenance_says_all(workshop: &Workshop, trained: &Value) {
     let internal = &definition["internalParameters"];
     assert_eq!(internal["isolation"], trained["isolation"]);
     assert_eq!(internal["network"], "none");
-    assert!(internal["cpuFeatures"].as_array().is_some_and(|features| !features.is_empty()));
+    assert!(
+        internal["cpuFeatures"]
+            .as_array()
+            .is_some_and(|features| !features.is_empty())
+    );
     assert!(internal["sandbox"].is_object());
-    assert_eq!(statement["predicate"]["runDetails"]["builder"]["id"], BUILDER);
+    assert_eq!(
+        statement["predicate"]["runDetails"]["builder"]["id"],
+        BUILDER
+    );
     // Outputs are subjects, as the observer measured them.
     let subject = |subject: &Value| {
         let digest = format!("sha256:{}", subject["digest"]["sha256"].as_str().unwrap());
         (subject["name"].as_str().unwrap().to_owned(), json!(digest))
     };
-    let subjects: serde_json::Map<String, Value> = statement["subject"].as_array().unwrap().iter().map(subject).collect();
+    let subjects: serde_json::Map<String, Value> = statement["subject"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(subject)
+        .collect();
     assert_eq!(Value::Object(subjects), trained["outputs"]);
     // And what the step says of itself stands apart.
-    let byproducts = statement["predicate"]["runDetails"]["byproducts"].as_array().unwrap();
+    let byproducts = statement["predicate"]["runDetails"]["byproducts"]
+        .as_array()
+        .unwrap();
     assert_eq!(byproducts.len(), 1);
     assert_eq!(byproducts[0]["name"], "step-claims/loss");
     assert!(!definition.to_string().contains("0.25"));
@@ -100,21 +127,32 @@ fn provenance_says_all(workshop: &Workshop, trained: &Value) {
 fn every_input_is_a_dependency(workshop: &Workshop, definition: &Value) {
     let dependencies = definition["resolvedDependencies"].as_array().unwrap();
     let digest_of = |uri: &str| {
-        let found = dependencies.iter().find(|dependency| dependency["uri"] == uri);
+        let found = dependencies
+            .iter()
+            .find(|dependency| dependency["uri"] == uri);
         let found = found.unwrap_or_else(|| panic!("no `{uri}` in {dependencies:#?}"));
         format!("sha256:{}", found["digest"]["sha256"].as_str().unwrap())
     };
     let datasets = workshop.allowed("dataset list");
-    assert_eq!(digest_of("modelward:dataset/bands"), datasets["datasets"][0]["digest"]);
+    assert_eq!(
+        digest_of("modelward:dataset/bands"),
+        datasets["datasets"][0]["digest"]
+    );
     for name in ["architecture.json", "header", "train.sh", "weights"] {
         let bytes = workshop.read(&format!("data/{name}"));
         let digest = digest::Digest::of(&bytes).to_string();
-        assert_eq!(digest_of(&format!("modelward:dataset/bands#{name}")), digest);
+        assert_eq!(
+            digest_of(&format!("modelward:dataset/bands#{name}")),
+            digest
+        );
     }
     let program = digest::Digest::of(&std::fs::read(PYTHON).unwrap()).to_string();
     assert_eq!(digest_of("modelward:program/python3"), program);
     digest_of("modelward:root");
-    let root = dependencies.iter().find(|dependency| dependency["uri"] == "modelward:root").unwrap();
+    let root = dependencies
+        .iter()
+        .find(|dependency| dependency["uri"] == "modelward:root")
+        .unwrap();
     assert_eq!(root["annotations"]["reproducible"], false);
 }
 
@@ -130,7 +168,10 @@ fn the_commit_is_a_dependency_when_there_is_one() {
     std::fs::create_dir(&source).unwrap();
     let git = |words: &[&str]| {
         let mut command = std::process::Command::new("/usr/bin/git");
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(words).current_dir(&source);
+        command
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args(words)
+            .current_dir(&source);
         let output = command.env("HOME", workshop.path()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -141,12 +182,16 @@ fn the_commit_is_a_dependency_when_there_is_one() {
     let line = TRAIN.replacen("--source ", "--source-folder source --source ", 1);
     let trained = workshop.allowed(&line);
     let statement = workshop.statement(&trained["statement"]["bundle"]);
-    let dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"].to_string();
+    let dependencies =
+        statement["predicate"]["buildDefinition"]["resolvedDependencies"].to_string();
     assert!(dependencies.contains(&commit), "{dependencies}");
     // Without a repository nobody invents one.
     let trained = workshop.allowed(TRAIN);
     let statement = workshop.statement(&trained["statement"]["bundle"]);
-    assert!(!statement.to_string().contains("gitCommit"), "{statement:#}");
+    assert!(
+        !statement.to_string().contains("gitCommit"),
+        "{statement:#}"
+    );
 }
 
 #[test]
@@ -167,7 +212,11 @@ fn a_step_that_fails_or_goes_too_far_makes_nothing() {
         assert!(!workshop.file("out/x").exists(), "{script}");
     }
     let entries = workshop.allowed("log show")["entries"].clone();
-    assert_eq!(entries.as_array().unwrap().len(), 1, "only the data set was recorded");
+    assert_eq!(
+        entries.as_array().unwrap().len(),
+        1,
+        "only the data set was recorded"
+    );
     workshop.is_sound();
 }
 
@@ -178,28 +227,52 @@ fn nobodys_files_are_written_over() {
     workshop.write("out/digits/thesis.txt", "three years of work");
     assert_eq!(workshop.error(TRAIN), "io");
     assert_eq!(workshop.error("store get bands --to out/digits"), "io");
-    assert_eq!(workshop.error("store get bands --to dependencies.toml"), "io");
-    assert_eq!(workshop.read("out/digits/thesis.txt"), b"three years of work");
+    assert_eq!(
+        workshop.error("store get bands --to dependencies.toml"),
+        "io"
+    );
+    assert_eq!(
+        workshop.read("out/digits/thesis.txt"),
+        b"three years of work"
+    );
     std::fs::remove_file(workshop.file("out/digits/thesis.txt")).unwrap();
     workshop.yes(TRAIN);
     // An older model of the store makes room for a newer.
     workshop.yes(TRAIN);
     workshop.yes("store get bands --to out/digits");
-    assert_eq!(workshop.read("out/digits/weights"), workshop.read("data/weights"));
+    assert_eq!(
+        workshop.read("out/digits/weights"),
+        workshop.read("data/weights")
+    );
 }
 
 #[test]
 fn what_was_named_wrongly_is_said() {
     let workshop = Workshop::with_data();
     let table = [
-        ("train --input bands --name x -- nowhere-to-be-found", "not_found"),
+        (
+            "train --input bands --name x -- nowhere-to-be-found",
+            "not_found",
+        ),
         ("train --input bands --name x -- ./nowhere", "not_found"),
-        ("train --input bands --name x --env NOVALUE -- /bin/sh", "usage"),
-        ("train --input bands --name x --include /nowhere -- /bin/sh", "io"),
-        ("train --input bands --name x --memory lots -- /bin/sh", "usage"),
+        (
+            "train --input bands --name x --env NOVALUE -- /bin/sh",
+            "usage",
+        ),
+        (
+            "train --input bands --name x --include /nowhere -- /bin/sh",
+            "io",
+        ),
+        (
+            "train --input bands --name x --memory lots -- /bin/sh",
+            "usage",
+        ),
         ("train --input bands --name x", "usage"),
         ("train --name x -- /bin/sh", "usage"),
-        ("train --input ../up=bands --name x -- /bin/sh -c true", "usage"),
+        (
+            "train --input ../up=bands --name x -- /bin/sh -c true",
+            "usage",
+        ),
     ];
     for (line, code) in table {
         assert_eq!(workshop.error(line), code, "{line}");

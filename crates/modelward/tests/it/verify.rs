@@ -7,7 +7,11 @@ fn every_kind_of_difference_is_told_at_once() {
     let workshop = Workshop::with_model();
     workshop.yes("verify out/digits");
     workshop.flip("out/digits/model.safetensors", 100);
-    std::fs::rename(workshop.file("out/digits/architecture.json"), workshop.file("out/digits/architecture.jsn")).unwrap();
+    std::fs::rename(
+        workshop.file("out/digits/architecture.json"),
+        workshop.file("out/digits/architecture.jsn"),
+    )
+    .unwrap();
     let mut codes = workshop.denied("verify out/digits");
     codes.sort();
     assert_eq!(codes, ["digest_mismatch", "file_extra", "file_missing"]);
@@ -49,6 +53,9 @@ fn arguments_that_are_no_text_are_refused_in_words() {
         let output = command.output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.starts_with("error: [") && !text.contains("panicked"), "{text}");
+        assert!(
+            text.starts_with("error: [") && !text.contains("panicked"),
+            "{text}"
+        );
     }
 }
