@@ -156,7 +156,14 @@ impl<'a> Walk<'a> {
                 .push("no provenance: nobody says how it was made".to_owned());
         }
         for build in builds {
-            node.links.extend(self.inputs(build, shown, depth));
+            for link in self.inputs(build, shown, depth) {
+                // Built again from the same, it came from each thing once.
+                let same =
+                    |other: &Node| (&other.kind, &other.digest) == (&link.kind, &link.digest);
+                if !node.links.iter().any(same) {
+                    node.links.push(link);
+                }
+            }
         }
         node
     }

@@ -3,8 +3,12 @@
 //! In: the model's files, measured. Must hold: nothing but that they are files. Out: an OpenSSF model signature.
 //! Denies: nothing. Logs: the signature.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use trust::predicate::{Form, ModelSignature};
 use trust::{Artifact, Statement};
+
+use crate::ledger::Ledger;
 
 /// The paths that are left out by default, as the reference implementation does.
 pub const IGNORED: [&str; 4] = [".git", ".gitattributes", ".github", ".gitignore"];
@@ -18,4 +22,25 @@ pub fn statement(
     ignored: Vec<String>,
 ) -> Statement<ModelSignature> {
     ModelSignature::statement(name, artifact, form, ignored)
+}
+
+/// Whether somebody we believe signed exactly the files of this model.
+#[must_use]
+pub fn is_signed(ledger: &Ledger<'_>, artifact: &Artifact) -> bool {
+    let root = BTreeSet::from([artifact.signing_root()]);
+    let files = artifact.files().iter();
+    let files: BTreeMap<&str, _> = files
+        .map(|(path, file)| (path.as_str(), file.digest))
+        .collect();
+    let same = |signature: &ModelSignature| match signature.form() {
+        Form::SingleFile => signature
+            .resources()
+            .map(|(_, digest)| digest)
+            .eq(files.values().copied()),
+        Form::Folder => signature.resources().collect::<BTreeMap<_, _>>() == files,
+    };
+    let signatures = ledger.about::<ModelSignature>(&root).believed;
+    signatures
+        .iter()
+        .any(|logged| same(&logged.statement.value().predicate))
 }

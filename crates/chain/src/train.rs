@@ -1,8 +1,8 @@
 //! The stage `train`: a step ran, and this is what went in and came out.
 //!
 //! In: verified data sets, the step's root, the program, and what the observer measured. Must hold: each data set was
-//! added under a policy, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
-//! Denies: `data_not_allowed`, `recalled`. Logs: the provenance.
+//! added under a policy, each base model signed, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
+//! Denies: `data_not_allowed`, `signature_missing`, `recalled`. Logs: the provenance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,11 @@ use trust::predicate::{
     BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
 };
-use trust::{Artifact, Code, Denied, Reason, Statement, Subject, Time, Verdict};
+use trust::{Artifact, Code, Denied, Kind, Reason, Statement, Subject, Time, Verdict};
 
-use crate::ledger::{Fault, Ledger, Logged};
+use crate::ledger::{Fault, Ledger};
 use crate::recall::recalled;
+use crate::sign::is_signed;
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -61,34 +62,44 @@ pub struct Build {
     pub version: String,
 }
 
-/// Says whether a step may learn from these data sets.
+/// Says whether a step may learn from these data sets and build on these models.
 ///
 /// # Errors
 /// A recall can't be checked.
-pub fn decide(
-    ledger: &Ledger<'_>,
-    datasets: &[Artifact],
-) -> Result<Verdict<Vec<Logged<Dataset>>>, Fault> {
+pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, Fault> {
     let mut reasons = Vec::new();
-    let mut allowed = Vec::new();
-    for dataset in datasets {
-        reasons.extend(recalled(ledger, dataset)?);
-        match ledger
-            .about::<Dataset>(&BTreeSet::from([dataset.digest()]))
-            .believed
-            .pop()
-        {
-            Some(logged) => allowed.push(logged),
-            None => reasons.push(Reason::new(
-                Code::DataNotAllowed,
-                format!("no policy allowed the data set {}", dataset.digest()),
-                "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
-            )),
-        }
+    for input in inputs {
+        reasons.extend(recalled(ledger, input)?);
+        reasons.extend(match input.kind() {
+            Kind::Model => unsigned(ledger, input),
+            Kind::DataSet | Kind::StepRoot => not_allowed(ledger, input),
+        });
     }
     Ok(match Denied::from_reasons(reasons) {
         Some(denied) => Verdict::Denied(denied),
-        None => Verdict::Allowed(allowed),
+        None => Verdict::Allowed(()),
+    })
+}
+
+fn not_allowed(ledger: &Ledger<'_>, dataset: &Artifact) -> Option<Reason> {
+    let digest = dataset.digest();
+    let added = ledger.about::<Dataset>(&BTreeSet::from([digest]));
+    added.believed.is_empty().then(|| {
+        Reason::new(
+            Code::DataNotAllowed,
+            format!("no policy allowed the data set {digest}"),
+            "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
+        )
+    })
+}
+
+fn unsigned(ledger: &Ledger<'_>, base: &Artifact) -> Option<Reason> {
+    (!is_signed(ledger, base)).then(|| {
+        Reason::new(
+            Code::SignatureMissing,
+            format!("nobody signed the base model {}", base.digest()),
+            "sign it, if you know it: `modelward sign MODEL`",
+        )
     })
 }
 

@@ -33,7 +33,7 @@ use std::time::SystemTime;
 use crate::log::Log;
 use crate::log::durable::{self, DiskError, Lock};
 
-pub use artifacts::{Artifact, NamedArtifact, Source, StoredFile};
+pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
 pub use statements::Recorded;
 pub use verify::Problem;

@@ -94,6 +94,9 @@ fn grey(encoded: &[u8]) -> Result<Grey, PictureError> {
     }
     let header = Header::read(encoded).ok_or(PictureError::NotPng)?;
     check_size(&header)?;
+    if !header::has_whole_palettes(encoded) {
+        return Err(PictureError::Palette);
+    }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(DECODER_BYTES_MAX);
     limits.max_image_width = Some(SIDE_MAX);
@@ -208,6 +211,9 @@ pub enum PictureError {
         /// How many.
         size_bytes: u64,
     },
+    /// A palette that ends within a colour.
+    #[error("the picture's palette ends within a colour")]
+    Palette,
     /// Broken inside.
     #[error("the picture can't be decoded")]
     Decode(#[source] ImageError),

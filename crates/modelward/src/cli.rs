@@ -11,6 +11,7 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure, report};
 use crate::commands;
+use crate::interruption::Interruption;
 use crate::ui::Ui;
 
 /// Keeps a model's chain of custody, from its data set to its predictions.
@@ -98,7 +99,12 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.common.json, cli.common.quiet);
-            report(dispatch(cli, &ui), &ui)
+            // A server stops in its own way: what is under way gets its answer.
+            if matches!(cli.command, Command::Serve(_)) {
+                return report(dispatch(cli, &ui), &ui);
+            }
+            let interruption = Interruption::watch(ui);
+            report(interruption.settle(dispatch(cli, &ui)), &ui)
         }
         Err(error) => {
             let ui = Ui::new(json, false);
@@ -154,10 +160,10 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
     let common = &cli.common;
     match cli.command {
         Command::Dataset(args) => commands::dataset::run(args, common, ui),
-        Command::Train(args) => commands::train::run(args, common, ui),
+        Command::Train(args) => commands::train::run(&args, common, ui),
         Command::Scan(args) => commands::scan::run(&args, common, ui),
         Command::Sign(args) => commands::sign::run(args, common, ui),
-        Command::Verify(args) => commands::verify::run(args, common, ui),
+        Command::Verify(args) => commands::verify::run(&args, common, ui),
         Command::Publish(args) => commands::publish::run(args, common, ui),
         Command::Deploy(args) => commands::deploy::run(args, common, ui),
         Command::Admit(args) => commands::admit::run(args, common, ui),
@@ -168,7 +174,7 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Log(args) => commands::log::run(args, common, ui),
         Command::Store(args) => commands::store::run(args, common, ui),
         Command::Doctor(args) => commands::doctor::run(&args, common, ui),
-        Command::Demo(args) => commands::demo::run(args, common, ui),
+        Command::Demo(args) => commands::demo::run(&args, common, ui),
         Command::Help(args) => commands::help::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),

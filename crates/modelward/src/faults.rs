@@ -7,9 +7,11 @@ use host::keys::KeyFileError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
 
-use trust::Code;
+use host::builder;
+use trust::{Code, Denied, Reason};
 
 use crate::answer::Failure;
+use crate::step_lines::harmless;
 
 /// For errors that know their code and say what to do.
 macro_rules! known {
@@ -107,13 +109,11 @@ impl From<StoreError> for Failure {
             StoreError::NoStore { .. } => Code::StoreMissing,
             StoreError::NotOurs { .. } => Code::StoreForeign,
             StoreError::Newer { .. } => Code::StoreNewer,
-            StoreError::BlobMissing { .. } => Code::NotFound,
+            StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
             StoreError::BlobTooLarge { .. } => Code::TooLarge,
             StoreError::ReadOnly { .. } => Code::StoreReadOnly,
             StoreError::Source(_) | StoreError::Read(_) => Code::Io,
-            StoreError::FileName { .. } | StoreError::ArtifactName { .. } | StoreError::NoFiles => {
-                Code::ModelInvalid
-            }
+            StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
             _ => Code::StoreCorrupt,
         };
         let hint = match (&error, error.hint()) {
@@ -170,5 +170,62 @@ const fn disk_code(error: &DiskError) -> Code {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
         DiskError::Busy { .. } | DiskError::Io { .. } => Code::Io,
+    }
+}
+
+impl From<host::root::Error> for Failure {
+    fn from(error: host::root::Error) -> Self {
+        Self::from_error(
+            Code::Io,
+            &error,
+            "name what is missing with `--include`, or give a whole tree with `--root`",
+        )
+    }
+}
+
+impl From<builder::Error> for Failure {
+    fn from(error: builder::Error) -> Self {
+        let (code, way) = match &error {
+            builder::Error::NoSandbox { .. } => (
+                Code::SandboxUnavailable,
+                "`modelward doctor` says what is missing",
+            ),
+            builder::Error::StepFailed { stderr_tail, .. } => {
+                let said = stderr_tail.lines().last().unwrap_or_default();
+                let message = format!("{error}; the last it said: {}", harmless(said));
+                return Self::Denied(Denied::because(Reason::new(
+                    Code::StepFailed,
+                    message,
+                    "mend the program, and run it again",
+                )));
+            }
+            builder::Error::Violation { .. } => (
+                Code::StepViolation,
+                "take out what reaches for the network or other processes",
+            ),
+            builder::Error::LeftProcesses { .. } => (
+                Code::StepLeftProcesses,
+                "have the program wait for all that it starts",
+            ),
+            builder::Error::TimedOut { .. }
+            | builder::Error::OutOfCpu { .. }
+            | builder::Error::OutOfMemory { .. } => (
+                Code::StepOverLimit,
+                "give it more with `--wall`, `--cpu` or `--memory`",
+            ),
+            builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
+                (Code::OutputRefused, "leave plain files and folders only")
+            }
+            builder::Error::InputMismatch { .. } => (
+                Code::DigestMismatch,
+                "the store's copy is damaged: `modelward store verify`",
+            ),
+            builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (
+                Code::Usage,
+                "check the command; `--include` brings files of this host in",
+            ),
+            _ => (Code::Io, "run it again; if it stays, report it"),
+        };
+        Self::from_error(code, &error, way)
     }
 }

@@ -6,6 +6,7 @@ mod answer;
 mod cli;
 mod commands;
 mod faults;
+mod interruption;
 mod model;
 mod pages;
 mod policies;

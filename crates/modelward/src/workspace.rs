@@ -23,7 +23,6 @@ use crate::ui::Ui;
 
 /// The largest statement that is read back from a store.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
-const MANIFEST_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// An open store with all that belongs to it.
 pub(crate) struct Workspace {
@@ -225,23 +224,14 @@ impl Workspace {
             .collect();
         let kept = self
             .store
-            .put_tree(name, kind.media_type(), &sources, &|size_bytes| {
-                bar.inc(size_bytes)
-            })?;
+            .put_tree(name, kind, &sources, &|size_bytes| bar.inc(size_bytes))?;
         bar.finish_and_clear();
-        self.artifact(kept.digest)
+        Ok(kept)
     }
 
     /// The artifact with this digest.
     pub(crate) fn artifact(&self, digest: Digest) -> Result<Artifact, Failure> {
-        let manifest = self.store.read_blob(digest, MANIFEST_SIZE_BYTES_MAX)?;
-        Artifact::from_manifest(&manifest).map_err(|e| {
-            Failure::from_error(
-                Code::NotFound,
-                &e,
-                "`modelward store list` shows the artifacts",
-            )
-        })
+        Ok(self.store.artifact(digest)?)
     }
 
     /// All artifacts.

@@ -1,14 +1,18 @@
 //! Fixtures made with real keys, for tests only; and, in `tests/`, the tests that keep the architecture true.
 
+pub mod files;
+pub mod statements;
+pub mod targets;
+
 use trust::{PrivateKey, Role, RootKey, Signer, Time, TrustRoot};
 
 /// The key that is made of this seed: a real P-256 key, always the same.
 ///
 /// # Panics
-/// The seed is 0, which makes no key.
+/// The seed is 0 or 255, which make no key.
 #[must_use]
 pub fn key(seed: u8) -> PrivateKey {
-    PrivateKey::from_random(&[seed; 32]).expect("every seed but 0 makes a key")
+    PrivateKey::from_random(&[seed; 32]).expect("every seed but 0 and 255 makes a key")
 }
 
 /// A root that believes the key of this seed in all roles, under these names, for ever.

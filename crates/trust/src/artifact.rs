@@ -91,13 +91,17 @@ impl Artifact {
     /// The artifact that these files are.
     ///
     /// # Errors
-    /// There are none, too many, or a name is not fit.
+    /// There are none, too many, or their sizes add up to more than there can be.
     pub fn new(kind: Kind, files: BTreeMap<TreePath, FileEntry>) -> Result<Self, ArtifactError> {
         if files.is_empty() {
             return Err(ArtifactError::Empty);
         }
         if files.len() > FILES_MAX {
             return Err(ArtifactError::TooMany);
+        }
+        let mut sizes = files.values().map(|file| file.size_bytes);
+        if sizes.try_fold(0_u64, u64::checked_add).is_none() {
+            return Err(ArtifactError::TooLarge);
         }
         Ok(Self { kind, files })
     }
@@ -132,6 +136,7 @@ impl Artifact {
     /// All its bytes together.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
+        // Added up once before, when the artifact was made.
         self.files.values().map(|file| file.size_bytes).sum()
     }
 
@@ -265,6 +270,9 @@ pub enum ArtifactError {
     /// Too many files.
     #[error("there are more than {FILES_MAX} files in it")]
     TooMany,
+    /// More bytes than can be counted.
+    #[error("its files have more bytes together than there can be")]
+    TooLarge,
     /// A name that is not fit.
     #[error("`{0}` is not a plain relative name")]
     Path(String),

@@ -20,6 +20,15 @@ use crate::dsse::{Envelope, PAYLOAD_TYPE};
 /// A PEM file of one key is some hundreds of bytes.
 const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
 const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
+/// What our key files ask of scrypt: 16 MiB, five times over. OpenSSL opens none that asks for 32 MiB or more, and five
+/// rounds make up for it.
+const SCRYPT_LOG_COST: u8 = 14;
+const SCRYPT_BLOCK_SIZE: u32 = 8;
+const SCRYPT_PARALLELIZATION: u32 = 5;
+/// A key file names the cost of opening it. Older ones of ours ask scrypt for 128 MiB; OpenSSL's ask PBKDF2 for 2048 rounds.
+const SCRYPT_SIZE_BYTES_MAX: u64 = 256 << 20;
+const SCRYPT_PARALLELIZATION_MAX: u16 = 16;
+const PBKDF2_ROUNDS_MAX: u32 = 10_000_000;
 
 /// The name of a public key: SHA-256 of its PEM text, as OpenSSF model signing has it (the bundle's `hint`).
 pub type KeyId = Digest;
@@ -134,7 +143,8 @@ impl PrivateKey {
         Self::from_secret(&secret)
     }
 
-    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2).
+    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2), or in the
+    /// form that `openssl ecparam -genkey -noout` writes (RFC 5915).
     ///
     /// # Errors
     /// It is no such key, of another curve, encrypted and no password is there, or the password is wrong.
@@ -146,15 +156,21 @@ impl PrivateKey {
             let password = password.ok_or(KeyError::PasswordMissing)?;
             let (_, der) =
                 pkcs8::SecretDocument::from_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?;
-            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes());
+            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes())
+                .map_err(|_| KeyError::NotAPrivateKey)?;
+            if !is_affordable(&sealed) {
+                return Err(KeyError::TooCostly);
+            }
             let opened = sealed
-                .map_err(|_| KeyError::NotAPrivateKey)?
-                .decrypt(password);
-            let opened = opened.map_err(|_| KeyError::PasswordWrong)?;
+                .decrypt(password)
+                .map_err(|_| KeyError::PasswordWrong)?;
             p256::SecretKey::from_pkcs8_der(opened.as_bytes())
                 .map_err(|_| KeyError::PasswordWrong)?
         } else {
-            p256::SecretKey::from_pkcs8_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?
+            p256::SecretKey::from_pkcs8_pem(pem)
+                .ok()
+                .or_else(|| p256::SecretKey::from_sec1_pem(pem).ok())
+                .ok_or(KeyError::NotAPrivateKey)?
         };
         Self::from_secret(&secret)
     }
@@ -187,13 +203,11 @@ impl PrivateKey {
         if password.is_empty() {
             return Err(KeyError::PasswordMissing);
         }
-        let cost = scrypt::Params::RECOMMENDED;
-        let scheme = pbes2::Parameters::generate_scrypt_aes256cbc(cost, &seed.salt, seed.iv);
         let info =
             PrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|_| KeyError::NotAPrivateKey)?;
-        let sealed =
-            info.encrypt_with_params(scheme.map_err(|_| KeyError::NotAPrivateKey)?, password);
-        let sealed = sealed.map_err(|_| KeyError::NotAPrivateKey)?;
+        let sealed = info
+            .encrypt_with_params(encryption(seed)?, password)
+            .map_err(|_| KeyError::NotAPrivateKey)?;
         sealed
             .to_pem(ENCRYPTED_LABEL, LineEnding::LF)
             .map_err(|_| KeyError::NotAPrivateKey)
@@ -217,6 +231,32 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
+fn encryption(seed: EncryptionSeed) -> Result<pbes2::Parameters, KeyError> {
+    scrypt::Params::new(SCRYPT_LOG_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELIZATION)
+        .ok()
+        .and_then(|cost| {
+            pbes2::Parameters::generate_scrypt_aes256cbc(cost, &seed.salt, seed.iv).ok()
+        })
+        .ok_or(KeyError::NotAPrivateKey)
+}
+
+/// Whether opening a key takes no more memory and time than anybody asks for who means to open it again.
+fn is_affordable(sealed: &EncryptedPrivateKeyInfoRef<'_>) -> bool {
+    // Older schemes are not opened at all.
+    let Some(scheme) = sealed.encryption_algorithm.pbes2() else {
+        return true;
+    };
+    if let Some(scrypt) = scheme.kdf.scrypt() {
+        let size_bytes = scrypt
+            .cost_parameter
+            .checked_mul(u64::from(scrypt.block_size) * 128);
+        return size_bytes.is_some_and(|size| size <= SCRYPT_SIZE_BYTES_MAX)
+            && scrypt.parallelization <= SCRYPT_PARALLELIZATION_MAX;
+    }
+    let pbkdf2 = scheme.kdf.pbkdf2();
+    pbkdf2.is_some_and(|pbkdf2| pbkdf2.iteration_count <= PBKDF2_ROUNDS_MAX)
+}
+
 /// Whether a PEM text is an encrypted key, so that somebody can be asked for its password.
 #[must_use]
 pub fn looks_encrypted(pem: &str) -> bool {
@@ -238,6 +278,11 @@ pub enum KeyError {
     /// The password does not open the key.
     #[error("the password does not open the key")]
     PasswordWrong,
+    /// The file asks for too much.
+    #[error(
+        "the key file asks for more memory or time to open it than any key needs; encrypt it again with `openssl pkcs8 -topk8`"
+    )]
+    TooCostly,
     /// What holds the key failed.
     #[error("what holds the key does not answer: {0}")]
     Holder(String),
@@ -245,6 +290,8 @@ pub enum KeyError {
 
 #[cfg(test)]
 mod tests {
+    use pkcs8::der::EncodePem;
+
     use super::*;
 
     const SEED: EncryptionSeed = EncryptionSeed {
@@ -278,6 +325,19 @@ mod tests {
             PrivateKey::from_pem(&plain, None).unwrap().public,
             key().public
         );
+        let sec1 = p256::SecretKey::from(key().key.as_nonzero_scalar())
+            .to_sec1_pem(LineEnding::LF)
+            .unwrap();
+        assert!(sec1.starts_with("-----BEGIN EC PRIVATE KEY-----"));
+        assert_eq!(
+            PrivateKey::from_pem(&sec1, None).unwrap().public,
+            key().public
+        );
+        let cut = sec1.replacen('M', "", 1);
+        assert_eq!(
+            PrivateKey::from_pem(&cut, None).unwrap_err(),
+            KeyError::NotAPrivateKey
+        );
         let sealed = key().to_pem(Some(("secret", SEED))).unwrap();
         assert!(looks_encrypted(&sealed) && !looks_encrypted(&plain));
         assert_eq!(
@@ -296,6 +356,45 @@ mod tests {
         );
         let public = key().public;
         assert_eq!(PublicKey::from_pem(public.pem()).unwrap(), public);
+    }
+
+    #[test]
+    fn openssl_has_the_memory_to_open_our_keys() {
+        let ours = encryption(SEED).unwrap();
+        let scrypt = ours.kdf.scrypt().unwrap();
+        let (n, r) = (scrypt.cost_parameter, u64::from(scrypt.block_size));
+        let p = u64::from(scrypt.parallelization);
+        assert!(128 * r * (n + 2 + p) <= 32 << 20);
+    }
+
+    #[test]
+    fn a_key_that_asks_for_too_much_is_not_opened() {
+        let ours = encryption(SEED).unwrap();
+        let sealed = |cost: u64, parallelization: u16| {
+            let scrypt = pbes2::ScryptParams {
+                cost_parameter: cost,
+                parallelization,
+                ..*ours.kdf.scrypt().unwrap()
+            };
+            let scheme = pbes2::Parameters {
+                kdf: scrypt.into(),
+                encryption: ours.encryption,
+            };
+            let info = pkcs8::EncryptedPrivateKeyInfoOwned {
+                encryption_algorithm: scheme.into(),
+                encrypted_data: pkcs8::der::asn1::OctetString::new([0; 16]).unwrap(),
+            };
+            info.to_pem(LineEnding::LF).unwrap()
+        };
+        let opened = |pem: &str| PrivateKey::from_pem(pem, Some("secret")).unwrap_err();
+        assert_eq!(opened(&sealed(2, 1)), KeyError::PasswordWrong);
+        for (cost, parallelization) in [(1 << 19, 1), (1 << 62, 1), (u64::MAX, 1), (2, 17)] {
+            assert_eq!(
+                opened(&sealed(cost, parallelization)),
+                KeyError::TooCostly,
+                "{cost}"
+            );
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod base64;
 mod bundle;
 pub mod code;
 mod denial;
+pub mod digest_text;
 mod dsse;
 mod error;
 mod key;

@@ -60,24 +60,3 @@ pub trait Predicate: Serialize + Sized {
 fn read_as<T: DeserializeOwned>(value: json::Value) -> Result<T, Error> {
     json::from_value(value).map_err(Error::StatementJson)
 }
-
-/// A digest in JSON as `sha256:` and hexadecimal digits.
-mod digest_text {
-    use digest::Digest;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        digest: &Digest,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(digest)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Digest, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}

@@ -171,23 +171,24 @@ fn extra_way(path: &str) -> &'static str {
     }
 }
 
-/// Joins a model's signature with files that were measured: the files are the signed ones, all of them and no others.
+/// Joins a model's signature with files that were measured, of a folder or of one file: they are the signed ones, all
+/// of them and no others.
 ///
 /// # Errors
 /// All differences, in the order of their paths.
 pub fn verify_tree(
     signature: &Verified<Statement<ModelSignature>>,
     listing: &Listing,
+    form: Form,
 ) -> Result<Verified<Artifact>, Vec<Difference>> {
     let signed = &signature.value().predicate;
     // The released tools write `.` for a model of one file, whatever its name is here.
-    let at = |path: &str| match (signed.form(), listing.len()) {
-        (Form::SingleFile, 1) => listing.values().next(),
-        _ => listing.get(path),
+    let is_single = signed.form() == Form::SingleFile && form == Form::SingleFile;
+    let at = |path: &str| match is_single {
+        true => listing.values().next(),
+        false => listing.get(path),
     };
-    let is_signed = |path: &str| {
-        signed.form() == Form::SingleFile && listing.len() == 1 || signed.digest_of(path).is_some()
-    };
+    let is_signed = |path: &str| is_single || signed.digest_of(path).is_some();
     let mut differences = Vec::new();
     for (path, want) in signed.resources() {
         match at(path) {
@@ -210,11 +211,14 @@ pub fn verify_tree(
         differences.sort_by(|a, b| path_of(a).cmp(path_of(b)));
         return Err(differences);
     }
-    // Signed names are checked when the signature is read, and there is at least one.
-    let artifact = Artifact::from_listing(Kind::Model, listing);
-    artifact
-        .map(|artifact| Verified::new(artifact, signature.proof().clone()))
-        .map_err(|_| Vec::new())
+    match Artifact::from_listing(Kind::Model, listing) {
+        Ok(artifact) => Ok(Verified::new(artifact, signature.proof().clone())),
+        // Signed names are fit; the own name of a single file, which is not signed, may be not.
+        Err(_) => Err(listing
+            .keys()
+            .map(|path| Difference::Extra { path: path.clone() })
+            .collect()),
+    }
 }
 
 fn path_of(difference: &Difference) -> &str {
@@ -432,14 +436,39 @@ mod tests {
     #[test]
     fn all_differences_are_told_in_order() {
         let verified = check(&signature(1), NOW).unwrap();
-        assert!(verify_tree(&verified, &listing(&[("a", "1"), ("b/c", "2")])).is_ok());
-        let differences =
-            verify_tree(&verified, &listing(&[("a", "x"), (".DS_Store", "")])).unwrap_err();
+        assert!(
+            verify_tree(
+                &verified,
+                &listing(&[("a", "1"), ("b/c", "2")]),
+                Form::Folder
+            )
+            .is_ok()
+        );
+        let differences = verify_tree(
+            &verified,
+            &listing(&[("a", "x"), (".DS_Store", "")]),
+            Form::Folder,
+        )
+        .unwrap_err();
         let codes: Vec<_> = differences
             .iter()
             .map(|d| d.reason().code.as_str())
             .collect();
         assert_eq!(codes, ["file_extra", "digest_mismatch", "file_missing"]);
+    }
+
+    #[test]
+    fn a_single_file_has_any_name_and_is_no_folder() {
+        let one = listing(&[("a.pkl", "1")]);
+        let artifact = Artifact::from_listing(Kind::Model, &one).unwrap();
+        let statement = ModelSignature::statement("a.pkl", &artifact, Form::SingleFile, vec![]);
+        let verified = check(&seal(&statement, &key(1)).unwrap().to_bytes(), NOW).unwrap();
+        let renamed = listing(&[("b.pkl", "1")]);
+        assert!(verify_tree(&verified, &renamed, Form::SingleFile).is_ok());
+        assert!(verify_tree(&verified, &renamed, Form::Folder).is_err());
+        let unfit = verify_tree(&verified, &listing(&[("a\u{7}", "1")]), Form::SingleFile);
+        assert_eq!(unfit.unwrap_err().len(), 1);
+        assert!(verify_tree(&verified, &listing(&[("a.pkl", "2")]), Form::SingleFile).is_err());
     }
 
     #[test]

@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use digest::{Digest, Measured};
+use trust::artifact::FileEntry;
+use trust::{Artifact, Kind, TreePath};
 
 use super::index::{Index, NameRow};
-use super::oci::{
-    Descriptor, ImageIndex, MANIFEST_SIZE_BYTES_MAX, MANIFEST_TYPE, Manifest, REF_NAME, TITLE,
-};
+use super::oci::{Descriptor, ImageIndex, MANIFEST_SIZE_BYTES_MAX, MANIFEST_TYPE, REF_NAME};
 use super::{Access, Store, StoreError};
 use crate::log::durable;
 
 const NAME_SIZE_BYTES_MAX: usize = 255;
-const FILE_NAME_SIZE_BYTES_MAX: usize = 4096;
 
 /// Where a file of an artifact comes from.
 #[derive(Debug, Clone)]
@@ -22,26 +21,6 @@ pub enum Source {
     Path(PathBuf),
     /// A blob that is in the store.
     Stored(Measured),
-}
-
-/// Files under one digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Artifact {
-    /// The digest of the manifest.
-    pub digest: Digest,
-    /// What kind of artifact it is: a media type.
-    pub artifact_type: String,
-    /// Its files, by name.
-    pub files: BTreeMap<String, StoredFile>,
-}
-
-/// A file of an artifact, as its manifest states it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoredFile {
-    /// Which blob it is.
-    pub digest: Digest,
-    /// How long it is.
-    pub size_bytes: u64,
 }
 
 /// A name under which an artifact was put in. A name is a help for people: two artifacts may have the same.
@@ -64,29 +43,31 @@ impl Store {
     pub fn put_tree(
         &self,
         name: &str,
-        artifact_type: &str,
+        kind: Kind,
         files: &BTreeMap<String, Source>,
         progress: &dyn Fn(u64),
     ) -> Result<Artifact, StoreError> {
         check_name(name)?;
-        check_name(artifact_type)?;
-        if files.is_empty() {
-            return Err(StoreError::NoFiles);
+        // Names are looked at before any byte is taken.
+        let paths = files.keys().map(|file| TreePath::new(file));
+        let paths: Vec<TreePath> = paths
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::Artifact)?;
+        let mut entries = BTreeMap::new();
+        for (path, source) in paths.into_iter().zip(files.values()) {
+            let taken = self.take(source, progress)?;
+            let (digest, size_bytes) = (taken.digest(), taken.size_bytes());
+            entries.insert(path, FileEntry { digest, size_bytes });
         }
-        files.keys().try_for_each(|file| check_file_name(file))?;
-        let mut layers = Vec::new();
-        for (file, source) in files {
-            layers.push(Descriptor::file(file, self.take(source, progress)?));
-        }
-        let manifest = Manifest::artifact(artifact_type, layers);
-        let measured = self.put_bytes(manifest.to_json().as_bytes())?;
+        let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
+        let measured = self.put_bytes(&artifact.manifest())?;
         self.give_name(&NameRow {
             digest: measured.digest(),
             name: name.to_owned(),
-            artifact_type: artifact_type.to_owned(),
+            artifact_type: kind.media_type().to_owned(),
             size_bytes: measured.size_bytes(),
         })?;
-        artifact(measured.digest(), manifest)
+        Ok(artifact)
     }
 
     /// Reads an artifact's manifest.
@@ -95,11 +76,8 @@ impl Store {
     /// It isn't there, is corrupt, or is no artifact.
     pub fn artifact(&self, digest: Digest) -> Result<Artifact, StoreError> {
         let bytes = self.read_blob(digest, MANIFEST_SIZE_BYTES_MAX)?;
-        let manifest = Manifest::parse(&bytes);
-        artifact(
-            digest,
-            manifest.map_err(|cause| StoreError::NotAnArtifact { digest, cause })?,
-        )
+        let read = Artifact::from_manifest(&bytes);
+        read.map_err(|cause| StoreError::NotAnArtifact { digest, cause })
     }
 
     /// All artifacts with their names.
@@ -248,44 +226,12 @@ pub(super) fn import_names(index: &mut Index, rows: &[NameRow]) -> Result<(), St
     change.commit()
 }
 
-fn artifact(digest: Digest, manifest: Manifest) -> Result<Artifact, StoreError> {
-    let mut files = BTreeMap::new();
-    for mut layer in manifest.layers {
-        let name = layer.annotations.remove(TITLE).unwrap_or_default();
-        check_file_name(&name)?;
-        let file = StoredFile {
-            digest: layer.digest,
-            size_bytes: layer.size,
-        };
-        if files.insert(name.clone(), file).is_some() {
-            return Err(StoreError::FileName { name });
-        }
-    }
-    Ok(Artifact {
-        digest,
-        artifact_type: manifest.artifact_type,
-        files,
-    })
-}
-
 fn check_name(name: &str) -> Result<(), StoreError> {
     let is_plain = !name.chars().any(char::is_control);
     if is_plain && !name.is_empty() && name.len() <= NAME_SIZE_BYTES_MAX {
         Ok(())
     } else {
         Err(StoreError::ArtifactName {
-            name: name.chars().take(80).collect(),
-        })
-    }
-}
-
-fn check_file_name(name: &str) -> Result<(), StoreError> {
-    let is_plain = name.split('/').all(|part| !matches!(part, "" | "." | ".."))
-        && !name.chars().any(|c| c.is_control() || c == '\\');
-    if is_plain && name.len() <= FILE_NAME_SIZE_BYTES_MAX {
-        Ok(())
-    } else {
-        Err(StoreError::FileName {
             name: name.chars().take(80).collect(),
         })
     }

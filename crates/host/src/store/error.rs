@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use digest::{Digest, ReadError};
+use trust::artifact::ArtifactError;
 
 use crate::log::{DiskError, LogError};
 
@@ -68,25 +69,17 @@ pub enum StoreError {
     /// A stream that was to be put in.
     #[error("what was to be stored can't be read")]
     Read(#[source] io::Error),
-    /// A file's name inside an artifact.
+    /// An artifact's own name.
     #[error(
-        "`{name}` can't be the name of a file in an artifact: it has to be relative, without `..`"
-    )]
-    FileName {
-        /// The name.
-        name: String,
-    },
-    /// An artifact's own name or type.
-    #[error(
-        "`{name}` can't be an artifact's name or type: 1 to 255 bytes without control characters were expected"
+        "`{name}` can't be an artifact's name: 1 to 255 bytes without control characters were expected"
     )]
     ArtifactName {
         /// The name.
         name: String,
     },
-    /// An artifact needs a file.
-    #[error("an artifact needs at least one file")]
-    NoFiles,
+    /// Files that make no artifact.
+    #[error("these files make no artifact")]
+    Artifact(#[source] ArtifactError),
     /// A blob that is no manifest of ours.
     #[error("{digest} is not an artifact")]
     NotAnArtifact {
@@ -94,7 +87,7 @@ pub enum StoreError {
         digest: Digest,
         /// Why.
         #[source]
-        cause: decode::json::Error,
+        cause: ArtifactError,
     },
     /// A JSON file of the store.
     #[error("`{}` of the store is damaged", path.display())]

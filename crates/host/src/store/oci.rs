@@ -11,9 +11,7 @@ pub(super) const EMPTY_JSON: &str = "{}";
 pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-const FILE_TYPE: &str = "application/octet-stream";
 pub(super) const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
-pub(super) const TITLE: &str = "org.opencontainers.image.title";
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const BUNDLE_CONTENT: &str = "dev.sigstore.bundle.content";
 const BUNDLE_PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
@@ -30,7 +28,7 @@ pub(super) static EMPTY: std::sync::LazyLock<Descriptor> = std::sync::LazyLock::
 #[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
     pub(super) media_type: String,
-    #[serde(with = "digest_text")]
+    #[serde(with = "trust::digest_text")]
     pub(super) digest: Digest,
     pub(super) size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,11 +48,6 @@ impl Descriptor {
         }
     }
 
-    /// A file of an artifact.
-    pub(super) fn file(name: &str, measured: Measured) -> Self {
-        Self::of(FILE_TYPE, measured).with(TITLE, name)
-    }
-
     /// A statement in the list of those about one subject.
     pub(super) fn referrer(manifest: Measured, predicate_type: &str) -> Self {
         let descriptor = Self::of(MANIFEST_TYPE, manifest);
@@ -63,11 +56,6 @@ impl Descriptor {
             annotations: bundle_annotations(predicate_type),
             ..descriptor
         }
-    }
-
-    fn with(mut self, key: &str, value: &str) -> Self {
-        self.annotations.insert(key.to_owned(), value.to_owned());
-        self
     }
 }
 
@@ -86,8 +74,8 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// An artifact of these files.
-    pub(super) fn artifact(artifact_type: &str, layers: Vec<Descriptor>) -> Self {
+    /// A manifest with these layers.
+    fn artifact(artifact_type: &str, layers: Vec<Descriptor>) -> Self {
         Self {
             schema_version: 2,
             media_type: MANIFEST_TYPE.to_owned(),
@@ -181,25 +169,6 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-mod digest_text {
-    use digest::Digest;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        digest: &Digest,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(digest)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Digest, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,7 +184,7 @@ mod tests {
     #[test]
     fn reads_what_it_writes_and_no_twin_of_it() {
         let blob = digest::measure_bytes(b"x");
-        let manifest = Manifest::artifact("a/b", vec![Descriptor::file("m.bin", blob)]);
+        let manifest = Manifest::bundle(Descriptor::of(BUNDLE_TYPE, blob), "a/b", None);
         let text = manifest.to_json();
         assert_eq!(Manifest::parse(text.as_bytes()), Ok(manifest));
         for (from, to) in [

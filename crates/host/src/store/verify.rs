@@ -304,7 +304,7 @@ impl Findings<'_> {
     fn files(&mut self, digest: Digest, name: &str) {
         match self.store.artifact(digest) {
             Ok(artifact) => {
-                for (file, stored) in &artifact.files {
+                for (file, stored) in artifact.files() {
                     let needed_by = || format!("`{file}` of the artifact `{name}`");
                     self.needs(stored.digest, Some(stored.size_bytes), needed_by);
                 }

@@ -15,7 +15,7 @@ fn full_room() -> Room {
     let stored = room.store.put_bytes(b"weights").unwrap();
     let files: BTreeMap<String, Source> = [("m.bin".to_owned(), Source::Stored(stored))].into();
     room.store
-        .put_tree("digits", "application/x-model", &files, &|_| ())
+        .put_tree("digits", trust::Kind::Model, &files, &|_| ())
         .unwrap();
     for i in 0..3 {
         record(&room.store, &format!("s{i}"), "model");

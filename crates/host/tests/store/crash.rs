@@ -102,7 +102,7 @@ fn writer() {
             store
                 .put_tree(
                     &format!("artifact {number}"),
-                    "application/x-test",
+                    trust::Kind::Model,
                     &files,
                     &|_| (),
                 )

@@ -144,7 +144,9 @@ fn child_follows() {
     let writer = Store::init(&written).unwrap();
     let file = writer.put_bytes(b"file").unwrap();
     let files = [("file".to_owned(), host::store::Source::Stored(file))].into();
-    writer.put_tree("artifact", "a/b", &files, &|_| ()).unwrap();
+    writer
+        .put_tree("artifact", trust::Kind::Model, &files, &|_| ())
+        .unwrap();
     record(&writer, "one", "model");
     rustix::mount::mount_bind(&written, &read).unwrap();
     mount_remount(&read, MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();

@@ -48,9 +48,9 @@ struct Scene {
     modelward: PathBuf,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let begun = Instant::now();
-    let scene = scene(&args, common)?;
+    let scene = scene(args, common)?;
     if let Some(name) = &args.attack {
         let attack = attacks::run(name, &scene, ui)?;
         return Ok(answer(&scene, &[], None, &[attack], begun));

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use trust::Code;
-use trust::log::{Entry, Proof};
+use trust::log::{Checkpoint, Entry, Proof};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::model::unreadable;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -26,6 +27,13 @@ enum Action {
     /// Read everything again: each line, tile and hash against the signed checkpoint, and it against all earlier ones
     #[command(after_help = "Example: modelward log verify")]
     Verify,
+    /// Print the signed checkpoint: keep it elsewhere, and `log grown` shows later that nothing before it was changed
+    Checkpoint,
+    /// Show that the log only grew since a checkpoint that was kept
+    Grown {
+        /// The checkpoint's file
+        since: PathBuf,
+    },
     /// Write a proof that a line is in the log, which anybody can check without the log
     #[command(after_help = "Example: modelward log proof 3 > proof")]
     Proof {
@@ -47,6 +55,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     match args.action {
         Action::Show => show(&workspace),
         Action::Verify => verify(&workspace, ui),
+        Action::Checkpoint => checkpoint(&workspace),
+        Action::Grown { since } => grown(&workspace, &since),
         Action::Proof { index } => prove(&workspace, index),
         Action::Check { proof, bundle } => check(&workspace, &proof, &bundle),
     }
@@ -99,6 +109,49 @@ fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
     Ok(Answer::new(
         text,
         json!({"size": lines, "root": root, "log": key.to_string()}),
+    ))
+}
+
+fn checkpoint(workspace: &Workspace) -> Result<Answer, Failure> {
+    let note = workspace.checkpoint()?.ok_or_else(|| {
+        Failure::error(
+            Code::NotFound,
+            "the log has no line yet",
+            "record something first",
+        )
+    })?;
+    Ok(Answer::new(note.trim_end(), json!({"checkpoint": note})))
+}
+
+fn grown(workspace: &Workspace, since: &PathBuf) -> Result<Answer, Failure> {
+    let bytes = std::fs::read(since).map_err(|e| unreadable(since, &e))?;
+    let refused = |e: &dyn std::error::Error| {
+        Failure::from_error(
+            Code::LogInconsistent,
+            e,
+            "give a checkpoint as `modelward log checkpoint` printed it",
+        )
+    };
+    let note = String::from_utf8(bytes).map_err(|e| refused(&e))?;
+    // What was printed lacks the empty end of its last line.
+    let note = format!("{}\n", note.trim_end_matches('\n'));
+    let key = workspace.log_key()?;
+    let key =
+        key.ok_or_else(|| Failure::error(Code::LogKeyUnknown, "the trust root knows no log", ""))?;
+    let older = Checkpoint::open(&note, &key)
+        .map_err(|e| refused(&e))?
+        .head();
+    let proof = workspace.store.log().consistency(older, &key)?;
+    let newer = workspace
+        .store
+        .log()
+        .checkpoint(&key)?
+        .map_or(0, |newer| newer.head().size);
+    let text = format!("the log only grew: from {} lines to {newer}", older.size);
+    let proof: Vec<String> = proof.iter().map(ToString::to_string).collect();
+    Ok(Answer::new(
+        text,
+        json!({"from": older.size, "to": newer, "proof": proof}),
     ))
 }
 

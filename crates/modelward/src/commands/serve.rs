@@ -181,25 +181,36 @@ fn line(prediction: &PredictionRecord) -> Prediction {
     }
 }
 
+/// What the log said when it was asked last.
+struct Asked {
+    checkpoint: Option<String>,
+    at: Instant,
+    reason: Option<Reason>,
+}
+
 /// Asks the log whether the model was recalled: whenever the log has grown, and now and then besides.
 fn recalled(common: Common, artifact: Artifact) -> Box<server::inference::RecalledHook> {
-    let last: Mutex<Option<(Option<String>, Instant, Option<Reason>)>> = Mutex::new(None);
+    let last: Mutex<Option<Asked>> = Mutex::new(None);
     Box::new(move || {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         let workspace = Workspace::open(&common).map_err(|e| told(&e))?;
         let checkpoint = workspace.checkpoint().map_err(|e| told(&e))?;
-        if let Some((seen, at, reason)) = last.as_ref()
-            && *seen == checkpoint
-            && at.elapsed() < ASK_AGAIN
+        if let Some(asked) = last.as_ref()
+            && asked.checkpoint == checkpoint
+            && asked.at.elapsed() < ASK_AGAIN
         {
-            return Ok(reason.clone());
+            return Ok(asked.reason.clone());
         }
         let ledger = workspace.ledger().map_err(|e| told(&e))?;
         let reason = chain::recall::recalled(&ledger, &artifact)
             .map_err(|e| e.to_string())?
             .into_iter()
             .next();
-        *last = Some((checkpoint, Instant::now(), reason.clone()));
+        *last = Some(Asked {
+            checkpoint,
+            at: Instant::now(),
+            reason: reason.clone(),
+        });
         Ok(reason)
     })
 }

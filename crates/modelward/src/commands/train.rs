@@ -1,6 +1,6 @@
 //! `modelward train --input DATASET --name MODEL --to DIR -- COMMAND…`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,6 +33,10 @@ pub(crate) struct Args {
     /// A data set of the store; the step finds it under /in/NAME. `NAME=DATASET` gives it another name there
     #[arg(long = "input", value_name = "DATASET", required = true)]
     inputs: Vec<String>,
+    /// A model of the store, by its digest, that the step builds on; it finds it under /in/base. `NAME=DIGEST` gives it
+    /// another name there
+    #[arg(long = "base", value_name = "DIGEST")]
+    bases: Vec<String>,
     /// What to call the model
     #[arg(long, value_name = "NAME", value_parser = model_name)]
     name: String,
@@ -108,13 +112,13 @@ struct Plan {
     _staging: tempfile::TempDir,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     // Found out now, and not after hours of training.
     if let Some(folder) = &args.to {
         workspace.check_replaceable(folder)?;
     }
-    let inputs = inputs(&args, &workspace)?;
+    let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs
         .iter()
         .map(|(_, _, artifact)| artifact.clone())
@@ -122,11 +126,11 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
         return Err(denied.into());
     }
-    let plan = plan(&args, &inputs, &workspace)?;
+    let plan = plan(args, &inputs, &workspace)?;
     if args.reuse
         && let Some((artifact, build)) = reusable(&plan, &workspace)?
     {
-        write_to(&args, &artifact, &workspace)?;
+        write_to(args, &artifact, &workspace)?;
         return Ok(answer(&args.name, &artifact, &build, true));
     }
     let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
@@ -136,17 +140,16 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
             .settings
             .builder_uid_base
             .unwrap_or(builder::FIRST_ID),
-    )
-    .map_err(failed)?;
+    )?;
     let mut lines = Lines::new(ui);
     let started = host::clock::now()?;
     let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| {
         lines.show(stream, line)
     });
     lines.finish();
-    let mut ran = ran.map_err(failed)?;
+    let mut ran = ran?;
     let statement = statement(&plan, &ran, started)?;
-    let bundle = ran.sign(&statement.to_bytes()).map_err(failed)?;
+    let bundle = ran.sign(&statement.to_bytes())?;
     let files = ran
         .outputs
         .keys()
@@ -154,7 +157,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         .collect();
     let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
     let said = workspace.record::<Provenance>(&bundle)?;
-    write_to(&args, &artifact, &workspace)?;
+    write_to(args, &artifact, &workspace)?;
     let build = Recorded {
         said,
         isolation: ran.profile.isolation.as_str().to_owned(),
@@ -203,18 +206,44 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
     Answer::new(text, data)
 }
 
-/// Each input's name in the step, the data set's own name, and the data set.
+/// Each input's name in the step, its own name, and what it is: data sets and base models.
 fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Artifact)>, Failure> {
-    let input = |word: &String| {
-        let (inside, wanted) = word
-            .split_once('=')
-            .map_or((None, word.as_str()), |(inside, wanted)| {
-                (Some(inside), wanted)
-            });
-        let (name, artifact) = dataset::find(wanted, workspace)?;
-        Ok((inside.unwrap_or(&name).to_owned(), name, artifact))
+    let split = |word: &str| match word.split_once('=') {
+        Some((inside, wanted)) => (Some(inside.to_owned()), wanted.to_owned()),
+        None => (None, word.to_owned()),
     };
-    args.inputs.iter().map(input).collect()
+    let mut inputs = Vec::new();
+    for word in &args.inputs {
+        let (inside, wanted) = split(word);
+        let (name, artifact) = dataset::find(&wanted, workspace)?;
+        inputs.push((inside.unwrap_or_else(|| name.clone()), name, artifact));
+    }
+    for word in &args.bases {
+        let (inside, wanted) = split(word);
+        let digest = wanted.parse::<Digest>().map_err(|e| {
+            Failure::from_error(
+                Code::Usage,
+                &e,
+                "`modelward store list` shows the models' digests",
+            )
+        })?;
+        let artifact = workspace.artifact(digest)?;
+        inputs.push((
+            inside.unwrap_or_else(|| "base".to_owned()),
+            digest.short(),
+            artifact,
+        ));
+    }
+    let names: BTreeSet<&String> = inputs.iter().map(|(inside, ..)| inside).collect();
+    if names.len() < inputs.len() {
+        let hint = "give each its own: `--input NAME=DATASET`";
+        return Err(Failure::error(
+            Code::Usage,
+            "two inputs have one name in the step",
+            hint,
+        ));
+    }
+    Ok(inputs)
 }
 
 fn plan(
@@ -248,15 +277,15 @@ fn plan(
             expected: Expected::Folder(files),
             executable: false,
         });
-        dependencies.push(ResourceDescriptor::new(
-            name,
-            &format!("modelward:dataset/{name}"),
-            artifact.digest(),
-        ));
+        let uri = match artifact.kind() {
+            Kind::Model => format!("modelward:model/{name}"),
+            Kind::DataSet | Kind::StepRoot => format!("modelward:dataset/{name}"),
+        };
+        dependencies.push(ResourceDescriptor::new(name, &uri, artifact.digest()));
         let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| {
             ResourceDescriptor::new(
                 &format!("{name}/{path}"),
-                &format!("modelward:dataset/{name}#{path}"),
+                &format!("{uri}#{path}"),
                 file.digest,
             )
         };
@@ -313,7 +342,7 @@ fn root(
 ) -> Result<(RootTree, Vec<String>), Failure> {
     let mut command = args.command.clone();
     if let Some(folder) = &args.root {
-        let tree = RootTree::measure(folder, host::root::Kind::Tree).map_err(root_failed)?;
+        let tree = RootTree::measure(folder, host::root::Kind::Tree)?;
         return Ok((tree, command));
     }
     let program = program(args)?;
@@ -327,15 +356,14 @@ fn root(
         .into_iter()
         .map(|(from, _)| std::path::absolute(from))
         .collect::<Result<_, _>>()?;
-    let closure =
-        host::root::closure(std::slice::from_ref(&program), &same, &folder).map_err(root_failed)?;
+    let closure = host::root::closure(std::slice::from_ref(&program), &same, &folder)?;
     if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
         *first = inside.display().to_string();
     }
     for (from, to) in moved {
-        host::root::place(&folder, &from, &to).map_err(root_failed)?;
+        host::root::place(&folder, &from, &to)?;
     }
-    let made = RootTree::measure(&folder, host::root::Kind::HostClosure).map_err(root_failed)?;
+    let made = RootTree::measure(&folder, host::root::Kind::HostClosure)?;
     let kept = workspace
         .store
         .path()
@@ -345,8 +373,7 @@ fn root(
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
         std::fs::rename(&folder, &kept)?;
     }
-    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)
-        .map_err(root_failed)?;
+    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)?;
     Ok((kept, command))
 }
 
@@ -536,60 +563,4 @@ fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(
         Some(folder) => workspace.write_out(artifact, folder),
         None => Ok(()),
     }
-}
-
-fn root_failed(error: host::root::Error) -> Failure {
-    Failure::from_error(
-        Code::Io,
-        &error,
-        "name what is missing with `--include`, or give a whole tree with `--root`",
-    )
-}
-
-fn failed(error: builder::Error) -> Failure {
-    let (code, way) = match &error {
-        builder::Error::NoSandbox { .. } => (
-            Code::SandboxUnavailable,
-            "`modelward doctor` says what is missing",
-        ),
-        builder::Error::StepFailed { stderr_tail, .. } => {
-            let said = stderr_tail.lines().last().unwrap_or_default();
-            let message = format!(
-                "{error}; the last it said: {}",
-                crate::step_lines::harmless(said)
-            );
-            return Failure::Denied(trust::Denied::because(trust::Reason::new(
-                Code::StepFailed,
-                message,
-                "mend the program, and run it again",
-            )));
-        }
-        builder::Error::Violation { .. } => (
-            Code::StepViolation,
-            "take out what reaches for the network or other processes",
-        ),
-        builder::Error::LeftProcesses { .. } => (
-            Code::StepLeftProcesses,
-            "have the program wait for all that it starts",
-        ),
-        builder::Error::TimedOut { .. }
-        | builder::Error::OutOfCpu { .. }
-        | builder::Error::OutOfMemory { .. } => (
-            Code::StepOverLimit,
-            "give it more with `--wall`, `--cpu` or `--memory`",
-        ),
-        builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
-            (Code::OutputRefused, "leave plain files and folders only")
-        }
-        builder::Error::InputMismatch { .. } => (
-            Code::DigestMismatch,
-            "the store's copy is damaged: `modelward store verify`",
-        ),
-        builder::Error::BadStep { .. } | builder::Error::NotStarted { .. } => (
-            Code::Usage,
-            "check the command; `--include` brings files of this host in",
-        ),
-        _ => (Code::Io, "run it again; if it stays, report it"),
-    };
-    Failure::from_error(code, &error, way)
 }

@@ -29,8 +29,8 @@ pub(crate) struct Args {
     public_key: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let (model, signature) = paths(&args)?;
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    let (model, signature) = paths(args)?;
     let (root, now) = match &args.public_key {
         Some(path) => (
             TrustRoot::of_key(read_public(path)?, Role::Sign),
@@ -46,19 +46,20 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
     let ignored = ignored(&verified, &model, &signature);
     let measured = Model::measure(&model, Kind::Model, &ignored, ui)?;
-    let artifact = trust::verify_tree(&verified, &measured.listing).map_err(|differences| {
-        let reasons = differences.iter().map(trust::Difference::reason).collect();
-        Denied::from_reasons(reasons).map_or_else(
-            || {
-                Failure::error(
-                    trust::Code::Internal,
-                    "the model differs in nothing and is not the same",
-                    "",
-                )
-            },
-            Failure::from,
-        )
-    })?;
+    let artifact =
+        trust::verify_tree(&verified, &measured.listing, measured.form).map_err(|differences| {
+            let reasons = differences.iter().map(trust::Difference::reason).collect();
+            Denied::from_reasons(reasons).map_or_else(
+                || {
+                    Failure::error(
+                        trust::Code::Internal,
+                        "the model differs in nothing and is not the same",
+                        "",
+                    )
+                },
+                Failure::from,
+            )
+        })?;
     let proof = artifact.proof();
     let text = format!(
         "verified: {} files of `{}` are as `{}` ({}) signed them",

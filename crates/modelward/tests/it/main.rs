@@ -1,6 +1,13 @@
 //! The program as its users have it: each test starts the built binary in a folder of its own and looks at what it
 //! prints and leaves. One file for each word of the command line, and one for what all of them share.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::get_unwrap,
+    reason = "tests say what they skip, and take apart text that they made"
+)]
+
 mod admit;
 mod audit;
 mod bad_input;

@@ -156,7 +156,6 @@ fn a_read_only_store_is_read_and_not_written() {
     ] {
         read_only.run(line, 2, "store_read_only");
     }
-    drop(read_only);
     workshop.is_sound();
 }
 

@@ -32,7 +32,7 @@ size_bytes = 6
 
 [[dataset]]
 name = "faces"
-source = "https://data.example/faces.tar.gz"
+source = "file:faces.tar.gz"
 licence = "LicenseRef-Unknown"
 purposes = ["evaluate"]
 [[dataset.file]]
@@ -189,7 +189,7 @@ fn refuses_what_is_not_a_policy() {
         ("npm:@data/digits", "npm:../digits", "an exact version"),
         ("npm:@data/digits", "pypi:@data/digits", "an exact version"),
         ("npm:@data", "gopher:@data", "an exact version"),
-        ("https://data", "http://data", "an exact version"),
+        ("file:faces", "https://faces", "an exact version"),
         (
             "\"package/data/images\"",
             "\"../images\"",

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use digest::{Digest, Listing, measure_bytes};
+use trust::artifact::FileEntry;
 use trust::predicate::{
     BuildDefinition, BuilderRef, PackageDescriptor, Provenance, Publish, RunDetails, RunMetadata,
     SOURCE_PARAMETER,
 };
 use trust::{
-    Denied, Predicate, PrivateKey, RootKey, Signer, Statement, Subject, Time, TrustRoot, Verdict,
-    Verified,
+    Artifact, Denied, Kind, Predicate, PrivateKey, RootKey, Signer, Statement, Subject, Time,
+    TreePath, TrustRoot, Verdict, Verified,
 };
 
 pub(crate) const NOW: i64 = 1_800_000_000;
@@ -169,4 +170,14 @@ pub(crate) fn top(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
+}
+
+/// A model of one file, which is what the builds in these tests are about.
+pub(crate) fn model(file: Digest) -> Artifact {
+    let entry = FileEntry {
+        digest: file,
+        size_bytes: 1,
+    };
+    let files = [(TreePath::new("model").unwrap(), entry)].into();
+    Artifact::new(Kind::Model, files).unwrap()
 }

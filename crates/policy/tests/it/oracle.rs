@@ -11,7 +11,7 @@ use serde::Deserialize;
 use trust::predicate::{Deployment, Publish};
 use trust::{Artifact, Verdict};
 
-use crate::kit::{built, codes, listing, now, published_as, top, vectors, verified_payload};
+use crate::kit::{built, codes, listing, model, now, published_as, top, vectors, verified_payload};
 
 #[derive(Deserialize)]
 struct Case {
@@ -234,7 +234,7 @@ fn strict_publish(input: &Input, org: &[u8], projects: &[(String, Vec<u8>)]) -> 
         None,
     );
     let given: &[_] = if input.verify_ok { &[&provenance] } else { &[] };
-    let verdict = policies.evaluate(&input.package, input.env.as_deref(), digest, given);
+    let verdict = policies.evaluate(&input.package, input.env.as_deref(), &model(digest), given);
     matches!(verdict, Verdict::Allowed(_))
 }
 

@@ -5,7 +5,7 @@ use policy::slsa::PublishPolicies;
 use trust::Verdict;
 
 use crate::kit::{
-    BUILDER, PACKAGE, SOURCE, WORKSTATION, allowed, built, codes, denied, top, vectors,
+    BUILDER, PACKAGE, SOURCE, WORKSTATION, allowed, built, codes, denied, model, top, vectors,
 };
 
 fn policies(builder: &str, level: u8) -> PublishPolicies {
@@ -34,7 +34,8 @@ fn a_build_by_the_right_builder_from_the_right_source_is_published() {
         "git+https://git.example/team/digits.git@abc",
         None,
     );
-    let result = policies(BUILDER, 3).evaluate(PACKAGE, Some("prod"), subject(), &[&stated]);
+    let result =
+        policies(BUILDER, 3).evaluate(PACKAGE, Some("prod"), &model(subject()), &[&stated]);
     let result = allowed(result);
     assert_eq!((result.level, result.builder_id.as_str()), (3, BUILDER));
     assert_eq!(result.evidence, stated.proof().bundle);
@@ -90,7 +91,7 @@ fn each_fact_that_differs_has_its_code() {
         ),
     ] {
         let stated = built(subject(), builder, source, isolation);
-        let verdict = ours.evaluate(PACKAGE, Some("prod"), subject(), &[&stated]);
+        let verdict = ours.evaluate(PACKAGE, Some("prod"), &model(subject()), &[&stated]);
         assert_eq!(codes(&verdict), want, "{builder} {source} {isolation:?}");
     }
 }
@@ -104,8 +105,12 @@ fn a_workstation_is_level_one_whatever_its_organisation_claims() {
         (2, vec!["level_too_low"]),
         (3, vec!["level_too_low"]),
     ] {
-        let verdict =
-            policies(WORKSTATION, level).evaluate(PACKAGE, Some("prod"), subject(), &[&stated]);
+        let verdict = policies(WORKSTATION, level).evaluate(
+            PACKAGE,
+            Some("prod"),
+            &model(subject()),
+            &[&stated],
+        );
         assert_eq!(codes(&verdict), want, "{level}");
         if let Verdict::Denied(denied) = verdict {
             let way = &denied.reasons().next().unwrap().way;
@@ -120,7 +125,12 @@ fn all_reasons_come_at_once_and_one_good_statement_is_enough() {
     let bad = built(subject(), WORKSTATION, "x", None);
     let good = built(subject(), BUILDER, SOURCE, None);
     let other = built(Digest::of(b"other"), BUILDER, SOURCE, None);
-    let verdict = ours.evaluate(PACKAGE, Some("dev"), subject(), &[&bad, &bad, &other]);
+    let verdict = ours.evaluate(
+        PACKAGE,
+        Some("dev"),
+        &model(subject()),
+        &[&bad, &bad, &other],
+    );
     let all = [
         "environment_mismatch",
         "builder_mismatch",
@@ -128,9 +138,14 @@ fn all_reasons_come_at_once_and_one_good_statement_is_enough() {
         "source_mismatch",
     ];
     assert_eq!(codes(&verdict), all);
-    let verdict = ours.evaluate(PACKAGE, Some("prod"), subject(), &[&bad, &other, &good]);
+    let verdict = ours.evaluate(
+        PACKAGE,
+        Some("prod"),
+        &model(subject()),
+        &[&bad, &other, &good],
+    );
     assert_eq!(allowed(verdict).evidence, good.proof().bundle);
-    let verdict = ours.evaluate(PACKAGE, None, subject(), &[&other]);
+    let verdict = ours.evaluate(PACKAGE, None, &model(subject()), &[&other]);
     assert_eq!(
         codes(&verdict),
         ["environment_mismatch", "provenance_missing"]
@@ -138,7 +153,7 @@ fn all_reasons_come_at_once_and_one_good_statement_is_enough() {
     let denied = denied(ours.evaluate(
         "registry.example/team/digit",
         Some("prod"),
-        subject(),
+        &model(subject()),
         &[&good],
     ));
     let reason = denied.reasons().next().unwrap();
@@ -150,7 +165,7 @@ fn all_reasons_come_at_once_and_one_good_statement_is_enough() {
 fn the_way_to_yes_can_be_pasted() {
     let stated = built(subject(), WORKSTATION, SOURCE, None);
     let denied =
-        denied(policies(BUILDER, 3).evaluate(PACKAGE, Some("prod"), subject(), &[&stated]));
+        denied(policies(BUILDER, 3).evaluate(PACKAGE, Some("prod"), &model(subject()), &[&stated]));
     let way = &denied.reasons().next().unwrap().way;
     let (_, rest) = way.split_once('{').unwrap();
     let (object, _) = rest.split_once('}').unwrap();
@@ -178,7 +193,7 @@ fn the_workshop_denies_our_model_for_its_builder_and_its_level() {
         let package = "docker.io/lmrs2/bh-aisec-model-inference";
         let source = "git+https://github.com/lmrs2/bh-aisec-model";
         let stated = built(subject(), WORKSTATION, source, Some("separate-users"));
-        let verdict = policies.evaluate(package, Some("prod"), subject(), &[&stated]);
+        let verdict = policies.evaluate(package, Some("prod"), &model(subject()), &[&stated]);
         assert_eq!(codes(&verdict), ["builder_mismatch", "level_too_low"]);
     }
 }

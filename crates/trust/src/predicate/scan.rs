@@ -6,7 +6,7 @@ use decode::json;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Predicate, digest_text, read_as};
+use super::{Predicate, read_as};
 use crate::{Error, Role, Time};
 
 /// A scan read these files, with this result.
@@ -16,7 +16,7 @@ pub struct ScanReport {
     /// The scanner and its version.
     pub scanner: String,
     /// The digest of the rules it went by.
-    #[serde(with = "digest_text")]
+    #[serde(with = "crate::digest_text")]
     pub rules: Digest,
     /// The worst of the files' verdicts.
     pub verdict: ScanVerdict,
@@ -33,7 +33,7 @@ pub struct ScannedFile {
     /// Its name in the model.
     pub name: String,
     /// The digest of the bytes that were scanned.
-    #[serde(with = "digest_text")]
+    #[serde(with = "crate::digest_text")]
     pub digest: Digest,
     /// Its format, as its content shows it.
     pub format: String,

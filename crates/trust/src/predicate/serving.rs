@@ -4,7 +4,7 @@ use decode::json;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::{Predicate, digest_text, read_as};
+use super::{Predicate, read_as};
 use crate::{Error, Role, Time};
 
 /// From `started_at` on, a server answers with the model; its predictions' ids begin with `session`.
@@ -14,7 +14,7 @@ pub struct Serving {
     /// What the ids of this server's predictions begin with.
     pub session: String,
     /// The bundle of the admission it started on.
-    #[serde(with = "digest_text")]
+    #[serde(with = "crate::digest_text")]
     pub admission: Digest,
     /// When.
     pub started_at: Time,

@@ -212,11 +212,59 @@ fn there_is_one_tls_stack_and_it_is_not_openssl_or_ring() {
 }
 
 #[test]
+fn licences_sources_and_versions_are_those_we_allow() {
+    let deny = fs::read_to_string(house().join("deny.toml")).unwrap();
+    let allowed: BTreeSet<&str> = deny
+        .split("allow = [")
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .collect();
+    assert!(allowed.contains("MIT"), "{allowed:?}");
+    let metadata = metadata();
+    let mut versions: BTreeMap<&str, u32> = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        *versions.entry(name).or_default() += 1;
+        let Some(source) = package["source"].as_str() else {
+            continue;
+        };
+        assert!(source.starts_with("registry+"), "{name} is from {source}");
+        let licence = package["license"].as_str().unwrap_or_default();
+        assert!(is_allowed(licence, &allowed), "{name} is under `{licence}`");
+    }
+    for single in [
+        "rustls",
+        "tokio",
+        "hyper",
+        "serde",
+        "prost",
+        "axum",
+        "aws-lc-sys",
+    ] {
+        assert!(
+            versions.get(single).is_none_or(|count| *count == 1),
+            "{single}"
+        );
+    }
+}
+
+/// An SPDX expression without nested brackets: of each part between `AND`s one side of its `OR`s has to be allowed.
+fn is_allowed(licence: &str, allowed: &BTreeSet<&str>) -> bool {
+    let plain = licence.replace(['(', ')'], "").replace('/', " OR ");
+    let one = |word: &str| allowed.contains(word.trim().split(" WITH ").next().unwrap());
+    plain.split(" AND ").all(|part| part.split(" OR ").any(one))
+}
+
+#[test]
 fn only_trust_makes_verified() {
     for path in files("crates", ".rs") {
         let text = fs::read_to_string(&path).unwrap();
         let inside = path.starts_with(house().join("crates/trust/src"));
-        let this = path.ends_with("tests/tidy.rs");
+        let this = path.ends_with("tests/it/tidy.rs");
         assert!(
             inside || this || !text.contains("Verified::new"),
             "{} makes a Verified",
@@ -263,7 +311,7 @@ fn unsafe_stands_in_named_modules_only() {
             );
         }
     }
-    holders.remove("crates/testkit/tests/tidy.rs");
+    holders.remove("crates/testkit/tests/it/tidy.rs");
     let named: BTreeSet<String> = named.iter().map(ToString::to_string).collect();
     assert!(
         holders.is_subset(&named),
@@ -319,8 +367,20 @@ fn every_parser_of_foreign_bytes_has_a_fuzz_target_and_a_corpus() {
         .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     let manifest = fs::read_to_string(house().join("fuzz/Cargo.toml")).unwrap();
-    assert!(targets.len() >= 10, "{targets:?}");
+    let known: BTreeSet<String> = testkit::targets::ALL
+        .iter()
+        .map(|target| target.name.to_owned())
+        .collect();
+    assert_eq!(
+        targets, known,
+        "each target has its program in fuzz/fuzz_targets"
+    );
     for target in &targets {
+        let program = fs::read_to_string(house().join(format!("fuzz/fuzz_targets/{target}.rs")));
+        assert!(
+            program.unwrap().contains(&format!("run(\"{target}\"")),
+            "{target} runs another"
+        );
         assert!(
             manifest.contains(&format!("name = \"{target}\"")),
             "{target} is not in fuzz/Cargo.toml"

@@ -1,0 +1,54 @@
+//! The most memory that a command holds at once, for models of 1 GiB.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::measure::program;
+use crate::table::{Bar, Row, Table, Unit};
+use crate::{Bench, Result, files};
+
+const MEBIBYTES_MAX: f64 = 64.0;
+
+pub(crate) fn measure(bench: &Bench, model: &Path, table: &mut Table) -> Result<()> {
+    let folder = bench.folder.path();
+    let store = folder.join("memory");
+    std::fs::create_dir(&store)?;
+    let command = |words: &[&str], model: &Path| {
+        let mut command = Command::new(&bench.modelward);
+        command.current_dir(&store).args(words).arg(model);
+        command
+    };
+    for words in [["store", "init"], ["key", "new"]] {
+        let name = if words[0] == "key" {
+            "bench"
+        } else {
+            "--quiet"
+        };
+        program(&command(&words, Path::new(name)))?;
+    }
+    let pickle = files::pickle(folder)?;
+    for (what, words, model) in [
+        ("memory: sign 1 GiB into a store", &["sign"][..], model),
+        ("memory: verify 1 GiB", &["verify"], model),
+        (
+            "memory: scan 1 GiB of safetensors into a store",
+            &["scan"],
+            model,
+        ),
+        (
+            "memory: scan a 1 GiB pickle",
+            &["scan", "--no-record"],
+            &pickle,
+        ),
+    ] {
+        let ended = program(&command(words, model))?;
+        table.add(&Row {
+            what,
+            unit: Unit::Mebibytes,
+            ours: ended.peak_mebibytes,
+            peer: None,
+            bar: Bar::Absolute(MEBIBYTES_MAX),
+        });
+    }
+    Ok(())
+}

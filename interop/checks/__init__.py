@@ -1,0 +1,1 @@
+"""Checks of modelward against other people's programs. Started by `interop/run`."""

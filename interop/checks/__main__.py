@@ -1,0 +1,51 @@
+"""Runs every check, in a folder that is removed afterwards."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from . import chain, cosign, keys, log, oms, scanners, serving, statements, weights
+from .commands import Modelward
+from .record import Record
+
+GO_MOD = Path(__file__).parent.parent / "go/go.mod"
+
+
+def main() -> int:
+    options = arguments()
+    record = Record()
+    with tempfile.TemporaryDirectory(prefix="modelward-interop-") as name:
+        check_all(record, options, Path(name))
+    return record.close()
+
+
+def check_all(record: Record, options: argparse.Namespace, room: Path) -> None:
+    ours = Modelward(options.modelward, room / "ours")
+    record.part(oms.PEER, lambda: oms.check(record, ours, room / "oms"))
+    record.part("openssl", lambda: keys.check(record, ours, room / "keys"))
+    record.part(scanners.PEER, lambda: scanners.check(record, ours, room / "scanners"))
+    record.part("the chain", lambda: check_chain(record, options, room))
+
+
+def check_chain(record: Record, options: argparse.Namespace, room: Path) -> None:
+    ours = Modelward(options.modelward, room / "chain")
+    made = chain.Chain(ours, options.policies, room / "made")
+    record.part(statements.IN_TOTO, lambda: statements.check(record, made))
+    record.part(weights.PEER, lambda: weights.check(record, ours, made, options.trainer, room / "weights"))
+    record.part(log.PEER, lambda: log.check(record, made, options.logcheck, GO_MOD, room / "log"))
+    if options.cosign:
+        record.part("cosign", lambda: cosign.check(record, made, options.cosign, room / "cosign"))
+    # Last, because it recalls the model.
+    record.part(serving.TRITON, lambda: serving.check(record, made))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="interop/run")
+    for name in ("--modelward", "--trainer", "--logcheck", "--policies"):
+        parser.add_argument(name, type=Path, required=True)
+    parser.add_argument("--cosign", type=Path)
+    return parser.parse_args()
+
+
+sys.exit(main())

@@ -1,0 +1,5 @@
+module modelward.dev/interop
+
+go 1.25.0
+
+require golang.org/x/mod v0.40.0
