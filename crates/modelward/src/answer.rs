@@ -147,12 +147,12 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
 fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
     if let Some(denied) = &answer.denied {
         if !ui.json {
-            print_text(&answer.text)?;
+            print_text(&ui.shown(&answer.text))?;
         }
         return print_denied(denied, answer.data.clone(), answer.unsure, ui);
     }
     if !ui.json {
-        return print_text(&answer.text);
+        return print_text(&ui.shown(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
     object.extend(answer.data.clone());
@@ -189,9 +189,9 @@ fn print_denied(
         if count == 1 { "reason" } else { "reasons" }
     )?;
     for reason in denied.reasons() {
-        writeln!(out, "  [{}] {}", reason.code, reason.message)?;
+        writeln!(out, "  [{}] {}", reason.code, ui.shown(&reason.message))?;
         if !reason.way.is_empty() {
-            writeln!(out, "    way to yes: {}", reason.way)?;
+            writeln!(out, "    way to yes: {}", ui.shown(&reason.way))?;
         }
     }
     writeln!(out, "  more: modelward help error {}", denied.code())
@@ -213,13 +213,13 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
         "{} [{}] {}",
         ui.bad("error:"),
         problem.code,
-        problem.message
+        ui.shown(&problem.message)
     )?;
     for cause in &problem.causes {
-        writeln!(out, "  caused by: {cause}")?;
+        writeln!(out, "  caused by: {}", ui.shown(cause))?;
     }
     if !problem.hint.is_empty() {
-        writeln!(out, "  hint: {}", problem.hint)?;
+        writeln!(out, "  hint: {}", ui.shown(&problem.hint))?;
     }
     Ok(())
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+/// The sequences that [`Ui::good`] and [`Ui::bad`] write.
+const COLORS: [&str; 3] = ["\x1b[1;31m", "\x1b[1;32m", "\x1b[0m"];
+
 /// How to speak to whoever is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ui {
@@ -39,6 +42,19 @@ impl Ui {
     /// A word for something bad.
     pub(crate) fn bad(&self, word: &str) -> String {
         self.painted(word, "31")
+    }
+
+    /// A text as a terminal may have it: names come from strangers, and what a terminal would obey is taken out. Our own
+    /// colours stay.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        let mut shown = String::with_capacity(text.len());
+        for (at, character) in text.char_indices() {
+            let rest = text.get(at..).unwrap_or_default();
+            let ours = self.color && COLORS.iter().any(|color| rest.starts_with(color));
+            let fits = !character.is_control() || matches!(character, '\n' | '\t') || ours;
+            shown.push(if fits { character } else { '\u{fffd}' });
+        }
+        shown
     }
 
     fn painted(&self, word: &str, color: &str) -> String {
@@ -81,5 +97,27 @@ impl Ui {
             Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
             Err(_) => bar,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_shown() {
+        let ui = |color| Ui {
+            json: false,
+            color,
+            progress: false,
+            quiet: false,
+        };
+        let painted = ui(true).bad("no");
+        assert_eq!(ui(true).shown(&painted), painted);
+        assert!(!ui(false).shown(&painted).contains('\x1b'));
+        let hostile = "a\x1b]0;title\x07b\u{9b}31m\r\n\tc";
+        let shown = "a\u{fffd}]0;title\u{fffd}b\u{fffd}31m\u{fffd}\n\tc";
+        assert_eq!(ui(true).shown(hostile), shown);
+        assert_eq!(ui(false).shown(hostile), shown);
     }
 }

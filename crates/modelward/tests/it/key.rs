@@ -54,8 +54,10 @@ fn somebody_elses_key_is_added_and_removed() {
     let line = format!("verify {}", model.display());
     assert!(ours.yes(&line).stdout.contains("`theirs`"));
     let listed = ours.allowed("key list");
+    let mut keys = listed["keys"].as_array().unwrap().iter();
+    let added = keys.find(|listed| listed["name"] == "theirs").unwrap();
     assert_eq!(
-        (&listed["keys"][1]["private"], &listed["keys"][1]["id"]),
+        (&added["private"], &added["id"]),
         (&false.into(), &key["id"])
     );
     ours.yes("key set theirs --remove");

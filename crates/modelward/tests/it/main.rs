@@ -25,6 +25,7 @@ mod publish;
 mod recall;
 mod scan;
 mod schema;
+mod serve;
 mod server;
 mod settings;
 mod sign;

@@ -137,6 +137,36 @@ fn of_damage(workshop: &Workshop) -> [String; 1] {
     [schema::check("store-verify", &answer)]
 }
 
+/// Each form has its heading in the text for people, and each of its members is named there.
+#[test]
+fn the_text_names_every_member_of_the_schema() {
+    let text =
+        std::fs::read_to_string(crate::bands::house().join("docs/formats/output.md")).unwrap();
+    for form in schema::forms() {
+        let command = form
+            .trim_end_matches("-denied")
+            .trim_end_matches("-error")
+            .trim_end_matches("-stopped");
+        let heading = match command {
+            "denied" | "error" | "text" | "help-errors" | "help-environment" => continue,
+            _ => format!("\n### {}\n", command.replace('-', " ")),
+        };
+        let (_, section) = text
+            .split_once(&heading)
+            .unwrap_or_else(|| panic!("no `{heading}`"));
+        let section = section.split("\n### ").next().unwrap();
+        let shared = ["result", "code", "reasons"];
+        for member in schema::members_of(&form)
+            .iter()
+            .filter(|name| !shared.contains(&name.as_str()))
+        {
+            let said = section.contains(&format!("`{member}`"));
+            let as_before = form == "key-new" || section.contains("each as `key new` prints it");
+            assert!(said || as_before, "{form}: `{member}` is not explained");
+        }
+    }
+}
+
 /// The checker must be able to refuse: each of these is an answer with one thing wrong.
 #[test]
 fn the_checker_of_the_document_refuses() {
@@ -256,6 +286,30 @@ fn no_escape_sequence_goes_into_a_pipe() {
         let outcome = workshop.run(line);
         let text = outcome.stdout + &outcome.stderr;
         assert!(!text.contains('\u{1b}'), "{line}: {text}");
+    }
+}
+
+/// A file's name is a stranger's, and no terminal obeys it.
+#[test]
+fn a_hostile_name_reaches_no_terminal() {
+    let workshop = Workshop::with_data();
+    let name = "a\u{1b}]0;owned\u{7}\u{9b}31m";
+    workshop.write(&format!("evil/{name}.bin"), "x");
+    workshop.write(&format!("{name}/model.bin"), "x");
+    for line in [
+        "scan evil",
+        "sign evil",
+        &format!("scan '{name}'"),
+        &format!("audit '{name}'"),
+        &format!("verify '{name}'"),
+    ] {
+        let outcome = workshop.run(line);
+        let text = outcome.stdout + &outcome.stderr;
+        let obeyed: Vec<char> = text
+            .chars()
+            .filter(|c| c.is_control() && *c != '\n')
+            .collect();
+        assert!(outcome.status != 0 && obeyed.is_empty(), "{line}: {text:?}");
     }
 }
 

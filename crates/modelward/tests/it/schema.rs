@@ -70,6 +70,17 @@ pub(crate) fn forms() -> BTreeSet<String> {
         .collect()
 }
 
+/// The members of a form, of whichever kind.
+pub(crate) fn members_of(form: &str) -> BTreeSet<String> {
+    let schema = &SCHEMA["$defs"][form];
+    let own = std::iter::once(schema);
+    let kinds = schema["anyOf"].as_array().into_iter().flatten();
+    own.chain(kinds)
+        .filter_map(|schema| schema["properties"].as_object())
+        .flat_map(|members| members.keys().cloned())
+        .collect()
+}
+
 /// Whether a value fits a schema; if not, where and why.
 pub(crate) fn fits(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
     let rules = schema.as_object().ok_or(format!("{at}: no schema"))?;
