@@ -16,7 +16,6 @@ test: ## Check format and lints, and run every test
 
 interop: ## Install the real peers and hold ours against theirs
 	scripts/needs interop
-	cargo build --locked --package modelward
 	interop/run
 
 bench: ## Measure speed and memory beside the peers, as ratios
