@@ -70,11 +70,17 @@ impl Workspace {
             artifacts: self.artifacts()?,
             ..Dossier::default()
         };
+        let head_size = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.head().size);
         dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
         self.store
             .log()
-            .entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
-                dossier.entries.push(entry.to_vec());
+            .entries::<host::log::LogError>(&key, 0, &mut |index, entry| {
+                // What another process adds meanwhile is past the head that was checked, and for the next to see.
+                if index < head_size {
+                    dossier.entries.push(entry.to_vec());
+                }
                 Ok(())
             })?;
         for entry in &dossier.entries {
