@@ -19,6 +19,7 @@ use crate::answer::Failure;
 use crate::cli::Common;
 use crate::faults::io_code;
 use crate::settings::Settings;
+use crate::staging::Staging;
 use crate::ui::Ui;
 
 /// The largest statement that is read back from a store.
@@ -356,18 +357,15 @@ impl Workspace {
     }
 
     /// A folder for unfinished work, in the store and removed when it is let go.
-    pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Failure> {
+    pub(crate) fn staging(&self) -> Result<Staging, Failure> {
         let folder = self.store.path().join("tmp");
-        tempfile::Builder::new()
-            .prefix("work-")
-            .tempdir_in(&folder)
-            .map_err(|e| {
-                Failure::from_error(
-                    io_code(&e),
-                    &e,
-                    format!("can `{}` be written?", folder.display()),
-                )
-            })
+        Staging::new(&folder).map_err(|e| {
+            Failure::from_error(
+                io_code(&e),
+                &e,
+                format!("can `{}` be written?", folder.display()),
+            )
+        })
     }
 }
 

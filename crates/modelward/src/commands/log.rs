@@ -1,6 +1,6 @@
 //! `modelward log show|verify|proof`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trust::Code;
@@ -128,7 +128,7 @@ fn checkpoint(workspace: &Workspace) -> Result<Answer, Failure> {
     Ok(Answer::new(note.trim_end(), json!({"checkpoint": note})))
 }
 
-fn grown(workspace: &Workspace, since: &PathBuf) -> Result<Answer, Failure> {
+fn grown(workspace: &Workspace, since: &Path) -> Result<Answer, Failure> {
     let bytes =
         host::whole_file::read(since, NOTE_SIZE_BYTES_MAX).map_err(|e| unreadable(since, &e))?;
     let refused = |e: &dyn std::error::Error| {
