@@ -11,6 +11,7 @@ mod model;
 mod pages;
 mod policies;
 mod settings;
+mod staging;
 mod step_lines;
 mod ui;
 mod workspace;

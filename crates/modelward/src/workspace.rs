@@ -19,6 +19,7 @@ use crate::answer::Failure;
 use crate::cli::Common;
 use crate::faults::io_code;
 use crate::settings::Settings;
+use crate::staging::Staging;
 use crate::ui::Ui;
 
 /// The largest statement that is read back from a store.
@@ -70,11 +71,17 @@ impl Workspace {
             artifacts: self.artifacts()?,
             ..Dossier::default()
         };
+        let head_size = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.head().size);
         dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
         self.store
             .log()
-            .entries::<host::log::LogError>(&key, 0, &mut |_, entry| {
-                dossier.entries.push(entry.to_vec());
+            .entries::<host::log::LogError>(&key, 0, &mut |index, entry| {
+                // What another process adds meanwhile is past the head that was checked, and for the next to see.
+                if index < head_size {
+                    dossier.entries.push(entry.to_vec());
+                }
                 Ok(())
             })?;
         for entry in &dossier.entries {
@@ -350,18 +357,15 @@ impl Workspace {
     }
 
     /// A folder for unfinished work, in the store and removed when it is let go.
-    pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Failure> {
+    pub(crate) fn staging(&self) -> Result<Staging, Failure> {
         let folder = self.store.path().join("tmp");
-        tempfile::Builder::new()
-            .prefix("work-")
-            .tempdir_in(&folder)
-            .map_err(|e| {
-                Failure::from_error(
-                    io_code(&e),
-                    &e,
-                    format!("can `{}` be written?", folder.display()),
-                )
-            })
+        Staging::new(&folder).map_err(|e| {
+            Failure::from_error(
+                io_code(&e),
+                &e,
+                format!("can `{}` be written?", folder.display()),
+            )
+        })
     }
 }
 

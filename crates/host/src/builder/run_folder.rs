@@ -21,11 +21,14 @@ pub(super) struct RunFolder {
 impl RunFolder {
     /// Makes one among `runs`, and removes those whose run is dead.
     pub(super) fn new(runs: &Path) -> Result<Self, Error> {
-        sweep(runs);
         let failed = |cause| Error::RunFolder {
             path: runs.to_owned(),
             cause,
         };
+        // One run at a time makes its folder and sweeps: a folder that is seen without its lock held is dead.
+        let making = File::open(runs).map_err(failed)?;
+        rustix::fs::flock(&making, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
+        sweep(runs);
         let folder = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(runs)
@@ -33,6 +36,7 @@ impl RunFolder {
         let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|e| failed(e.into()))?;
+        drop(making);
         let folder = Self {
             staged: folder.path().join("staged"),
             folder,
@@ -95,7 +99,9 @@ fn sweep(runs: &Path) {
 }
 
 fn is_dead(folder: &Path) -> bool {
-    File::open(folder.join(LOCK)).is_ok_and(|lock| {
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
-    })
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        // It was killed before it had one.
+        Err(cause) => cause.kind() == io::ErrorKind::NotFound,
+    }
 }

@@ -1,6 +1,6 @@
 //! `modelward log show|verify|proof`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trust::Code;
@@ -11,6 +11,9 @@ use crate::cli::Common;
 use crate::model::unreadable;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+const NOTE_SIZE_BYTES_MAX: u64 = 1 << 20;
+const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// Read the log, and prove what stands in it
 #[derive(Debug, clap::Args)]
@@ -28,8 +31,10 @@ enum Action {
     #[command(after_help = "Example: modelward log verify")]
     Verify,
     /// Print the signed checkpoint: keep it elsewhere, and `log grown` shows later that nothing before it was changed
+    #[command(after_help = "Example: modelward log checkpoint > /mnt/elsewhere/checkpoint")]
     Checkpoint,
     /// Show that the log only grew since a checkpoint that was kept
+    #[command(after_help = "Example: modelward log grown /mnt/elsewhere/checkpoint")]
     Grown {
         /// The checkpoint's file
         since: PathBuf,
@@ -123,8 +128,9 @@ fn checkpoint(workspace: &Workspace) -> Result<Answer, Failure> {
     Ok(Answer::new(note.trim_end(), json!({"checkpoint": note})))
 }
 
-fn grown(workspace: &Workspace, since: &PathBuf) -> Result<Answer, Failure> {
-    let bytes = std::fs::read(since).map_err(|e| unreadable(since, &e))?;
+fn grown(workspace: &Workspace, since: &Path) -> Result<Answer, Failure> {
+    let bytes =
+        host::whole_file::read(since, NOTE_SIZE_BYTES_MAX).map_err(|e| unreadable(since, &e))?;
     let refused = |e: &dyn std::error::Error| {
         Failure::from_error(
             Code::LogInconsistent,
@@ -172,10 +178,8 @@ fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
 }
 
 fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Answer, Failure> {
-    let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|e| {
-            Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display()))
-        })
+    let read = |path: &PathBuf, size_bytes_max| {
+        host::whole_file::read(path, size_bytes_max).map_err(|e| unreadable(path, &e))
     };
     let invalid = |e: &dyn std::error::Error| {
         Failure::from_error(
@@ -184,9 +188,9 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
             "get the proof again with `modelward log proof`",
         )
     };
-    let text = String::from_utf8(read(proof)?).map_err(|e| invalid(&e))?;
+    let text = String::from_utf8(read(proof, NOTE_SIZE_BYTES_MAX)?).map_err(|e| invalid(&e))?;
     let proof = Proof::parse(&text).map_err(|e| invalid(&e))?;
-    let bytes = read(bundle)?;
+    let bytes = read(bundle, BUNDLE_SIZE_BYTES_MAX)?;
     let statement = trust::Bundle::parse(&bytes)?;
     let statement = trust::Statement::<trust::Opaque>::parse(&statement.envelope().payload)?;
     let subjects = statement.subjects.iter().map(|subject| subject.digest);

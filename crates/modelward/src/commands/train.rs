@@ -17,6 +17,7 @@ use trust::{Artifact, Code, Kind, Role, Statement, Verdict};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::staging::Staging;
 use crate::step_lines::Lines;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
@@ -109,7 +110,7 @@ struct Plan {
     dependencies: Vec<ResourceDescriptor>,
     limits: Value,
     /// Keeps the inputs' links until the run is over.
-    _staging: tempfile::TempDir,
+    _staging: Staging,
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {

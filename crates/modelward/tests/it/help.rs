@@ -8,7 +8,7 @@ use crate::bands::house;
 use crate::workshop::{Workshop, words};
 
 /// Every command and subcommand that has a man page, as it is typed.
-fn commands(workshop: &Workshop) -> Vec<String> {
+pub(crate) fn commands(workshop: &Workshop) -> Vec<String> {
     workshop.yes("man --to man");
     let mut commands = Vec::new();
     for entry in fs::read_dir(workshop.file("man")).unwrap() {

@@ -36,10 +36,16 @@ fn a_command_that_is_stopped_leaves_nothing_half_done() {
     }
     workshop.yes("verify out/digits");
     nothing_runs(&workshop);
+    // What was killed is swept by the next that works there.
+    workshop.yes(TRAIN);
     workshop.is_sound();
     let left: Vec<_> = std::fs::read_dir(workshop.file(".modelward/runs"))
         .unwrap()
         .collect();
+    assert!(left.is_empty(), "{left:?}");
+    let tmp = std::fs::read_dir(workshop.file(".modelward/tmp")).unwrap();
+    let names = tmp.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> = names.filter(|name| name.starts_with("work-")).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -61,6 +67,51 @@ fn stop(workshop: &Workshop, line: &str, signal: Signal, after: Duration) {
         "{line} after {after:?}: {outcome:?}"
     );
     assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+    // Once it listens, ctrl-C has an answer of its own.
+    if signal == Signal::INT && outcome.status == 2 {
+        assert!(
+            outcome.stderr.contains("error: [interrupted]"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn ctrl_c_in_the_middle_of_a_step_is_an_answer() {
+    let workshop = Workshop::with_data();
+    let long = SLOW.replace("/bin/sleep 0.2", "/bin/sleep 60");
+    let mut command = workshop.command(&long);
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let runs = workshop.file(".modelward/runs");
+    let begun = Instant::now();
+    while std::fs::read_dir(&runs).map_or(0, Iterator::count) == 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "no step was begun"
+        );
+        sleep(Duration::from_millis(10));
+    }
+    sleep(Duration::from_millis(300));
+    kill_process_group(
+        Pid::from_raw(child.id().cast_signed()).unwrap(),
+        Signal::INT,
+    )
+    .unwrap();
+    let outcome = Outcome::from(child.wait_with_output().unwrap());
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("error: [interrupted]"),
+        "{outcome:?}"
+    );
+    assert!(!workshop.file("out").exists());
+    nothing_runs(&workshop);
+    workshop.is_sound();
+    workshop.yes(TRAIN);
 }
 
 /// No process works in the workshop any more, or holds a file of it open.

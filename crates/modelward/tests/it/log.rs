@@ -120,3 +120,18 @@ fn lines_are_numbered_and_name_what_they_are_about() {
     let head = workshop.allowed("log verify");
     assert_eq!(head["size"], 4);
 }
+
+/// A checkpoint that was kept elsewhere shows later that nothing before it was changed.
+#[test]
+fn a_kept_checkpoint_shows_that_the_log_only_grew() {
+    let workshop = Workshop::with_model();
+    workshop.write("kept", workshop.yes("log checkpoint").stdout);
+    workshop.yes("recall builder https://example.org/other --reason other");
+    let grown = workshop.allowed("log grown kept");
+    assert_eq!((&grown["from"], &grown["to"]), (&4.into(), &5.into()));
+    workshop.flip("kept", 25);
+    assert_eq!(workshop.denied("log grown kept"), ["log_inconsistent"]);
+    let stranger = Workshop::with_model();
+    workshop.write("kept", stranger.yes("log checkpoint").stdout);
+    assert_eq!(workshop.run("log grown kept").status, 1);
+}

@@ -121,13 +121,20 @@ fn every_command_answers_in_its_documented_form() {
     assert_eq!(met, schema::forms());
 }
 
-fn of_proofs(workshop: &Workshop) -> [String; 1] {
+fn of_proofs(workshop: &Workshop) -> [String; 3] {
     let entries = workshop.allowed("log show")["entries"].clone();
     let bundle = crate::workshop::blob(entries[1]["bundle"].as_str().unwrap());
     let proof = workshop.allowed("log proof 1")["proof"].clone();
     workshop.write("proof", proof.as_str().unwrap());
     let answer = workshop.json(&format!("log check proof {bundle}"));
-    [schema::check("log-check", &answer)]
+    let checkpoint = workshop.allowed("log checkpoint");
+    workshop.write("kept", checkpoint["checkpoint"].as_str().unwrap());
+    let grown = workshop.json("log grown kept");
+    [
+        schema::check("log-check", &answer),
+        schema::check("log-checkpoint", &checkpoint),
+        schema::check("log-grown", &grown),
+    ]
 }
 
 fn of_damage(workshop: &Workshop) -> [String; 1] {
@@ -135,6 +142,20 @@ fn of_damage(workshop: &Workshop) -> [String; 1] {
     workshop.flip(&crate::workshop::blob(digest.as_str().unwrap()), 3);
     let answer = workshop.json("store verify");
     [schema::check("store-verify", &answer)]
+}
+
+/// A command that is new has its form, and the table above meets it.
+#[test]
+fn every_command_has_a_form() {
+    let workshop = Workshop::bare();
+    let forms = schema::forms();
+    for command in crate::help::commands(&workshop) {
+        let is_group = ["", "dataset", "key", "log", "store"].contains(&command.as_str());
+        assert!(
+            is_group || forms.contains(&command.replace(' ', "-")),
+            "{command}"
+        );
+    }
 }
 
 /// Each form has its heading in the text for people, and each of its members is named there.
