@@ -38,6 +38,7 @@ pub fn decide(
         (Verdict::Allowed(result), None) => {
             let predicate = Deployment {
                 creation_time: now,
+                environments: result.environments,
                 scopes: result.scopes,
             };
             Verdict::Allowed(Statement {

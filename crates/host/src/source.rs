@@ -11,7 +11,7 @@ use trust::predicate::ResourceDescriptor;
 pub struct Source {
     /// Where it is from: its remote, or nothing if it has none.
     pub uri: String,
-    /// The commit.
+    /// The last commit that touched the folder.
     pub commit: String,
     /// Whether files differ from the commit.
     pub changed: bool,
@@ -44,8 +44,17 @@ impl Source {
 /// The state of the repository that a folder is in; `None` if it is in none, or there is no git.
 #[must_use]
 pub fn git(folder: &Path) -> Option<Source> {
-    let commit = ask(folder, &["rev-parse", "--verify", "HEAD"])?;
-    let changed = !ask(folder, &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+    // The last commit that touched the folder: what changed elsewhere since is not part of this source.
+    let touched = ask(folder, &["log", "-1", "--format=%H", "--", "."])?;
+    let commit = match touched.as_str() {
+        "" => ask(folder, &["rev-parse", "--verify", "HEAD"])?,
+        _ => touched,
+    };
+    let changed = !ask(
+        folder,
+        &["status", "--porcelain", "--untracked-files=no", "--", "."],
+    )?
+    .is_empty();
     let uri = ask(folder, &["remote", "get-url", "origin"])
         .map(|uri| without_password(&uri))
         .unwrap_or_default();

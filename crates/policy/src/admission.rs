@@ -175,7 +175,9 @@ impl AdmissionRules {
         let age = age.map(|message| reason(Code::DeploymentMissing, message));
         let scope = self.check_scopes(&deployment.scopes);
         let scope = scope.map(|message| reason(Code::ScopeMismatch, message));
-        age.into_iter().chain(scope).collect()
+        let place = self.check_environments(&deployment.environments);
+        let place = place.map(|message| reason(Code::EnvironmentMismatch, message));
+        age.into_iter().chain(scope).chain(place).collect()
     }
 
     fn publish_way(&self) -> String {
@@ -210,6 +212,22 @@ impl AdmissionRules {
             )),
             None => Some("its deployment names no service account".to_owned()),
         }
+    }
+
+    /// A deployment is for the environments of its policy: one for staging is none for prod, though the model was
+    /// published for both.
+    fn check_environments(&self, environments: &[String]) -> Option<String> {
+        if environments.contains(&self.environment) {
+            return None;
+        }
+        Some(match environments {
+            [] => "its deployment names no environment".to_owned(),
+            some => format!(
+                "it was deployed for `{}`, not for `{}`",
+                some.join("`, `"),
+                self.environment
+            ),
+        })
     }
 
     /// What speaks against a statement of this time: not yet made, or made too long ago.

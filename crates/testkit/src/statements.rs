@@ -141,6 +141,7 @@ fn deployment() -> Deployment {
     );
     Deployment {
         creation_time: now(),
+        environments: vec!["prod".to_owned()],
         scopes: BTreeMap::from([scope]),
     }
 }

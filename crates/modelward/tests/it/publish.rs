@@ -15,6 +15,11 @@ fn a_second_environment_keeps_the_first() {
         workshop.yes(&deploy(environment));
         workshop.yes(&admit(environment, account));
     }
+    // One environment's deployment is none of the other's publication.
+    for (environment, account) in [("prod", STAGING), ("staging", PROD)] {
+        let codes = workshop.denied(&admit(environment, account));
+        assert_eq!(codes, ["scope_mismatch", "environment_mismatch"]);
+    }
     for published in [staging, prod] {
         let statement = workshop.statement(&published["statement"]["bundle"]);
         assert_eq!(statement["predicateType"], "https://slsa.dev/publish/v0.1");

@@ -49,6 +49,8 @@ pub struct DeploymentResult {
     pub scopes: BTreeMap<String, String>,
     /// The environment that it was published for, if the policy has any.
     pub environment: Option<String>,
+    /// The environments that the policy has for the package.
+    pub environments: Vec<String>,
     /// The SLSA Build level that it was published with.
     pub level: u8,
     /// The publication that shows it, by its bundle.
@@ -120,7 +122,7 @@ impl DeploymentPolicies {
             |stated| self.check_publication(project, named, stated),
             || publish_missing(named, subject),
         );
-        verdict::settled(found.map(|stated| project.result(stated)))
+        verdict::settled(found.map(|stated| project.result(named, stated)))
     }
 
     /// All that speaks against a publication.
@@ -195,7 +197,7 @@ impl DeploymentPolicies {
 }
 
 impl Project {
-    fn result(&self, stated: &Verified<Statement<Publish>>) -> DeploymentResult {
+    fn result(&self, package: &Package, stated: &Verified<Statement<Publish>>) -> DeploymentResult {
         let publish = &stated.value().predicate;
         let scope = (
             GOOGLE_SERVICE_ACCOUNT.to_owned(),
@@ -204,6 +206,7 @@ impl Project {
         DeploymentResult {
             scopes: BTreeMap::from([scope]),
             environment: publish.package.environment.clone(),
+            environments: package.environments.clone(),
             level: publish.build_level(),
             evidence: stated.proof().bundle,
         }

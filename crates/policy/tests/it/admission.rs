@@ -105,6 +105,7 @@ fn deployed(
         .map(|(scope, value)| ((*scope).to_owned(), (*value).to_owned()));
     let deployment = Deployment {
         creation_time: Time::from_unix(NOW - age_seconds),
+        environments: vec!["prod".to_owned()],
         scopes: scopes.collect(),
     };
     verified(&statement(model.digest(), deployment), &[])
@@ -465,4 +466,22 @@ fn all_reasons_come_at_once() {
             "scope_mismatch"
         ]
     );
+}
+
+#[test]
+fn a_deployment_is_for_the_environments_of_its_policy() {
+    let model = model(&files());
+    let verdict = |environments: &[&str]| {
+        let mut said = Said::all_of(&model);
+        let deployment = Deployment {
+            creation_time: Time::from_unix(NOW),
+            environments: environments.iter().map(ToString::to_string).collect(),
+            scopes: [(GOOGLE_SERVICE_ACCOUNT.to_owned(), ACCOUNT.to_owned())].into(),
+        };
+        said.deployments = vec![verified(&statement(model.digest(), deployment), &[])];
+        said.verdict(&rules(), &model)
+    };
+    allowed(verdict(&["staging", "prod"]));
+    assert_eq!(codes(&verdict(&["staging"])), ["environment_mismatch"]);
+    assert_eq!(codes(&verdict(&[])), ["environment_mismatch"]);
 }

@@ -17,6 +17,14 @@ pub const GOOGLE_SERVICE_ACCOUNT: &str = "cloud.google.com/service_account/v1";
 pub struct Deployment {
     /// When.
     pub creation_time: Time,
+    /// The environments that the policy was of. Ours, under a URI of its own: slsa-policy has none, and so nothing that
+    /// tells one environment's deployment from another's.
+    #[serde(
+        rename = "https://modelward.dev/deployment/environments",
+        default,
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub environments: Vec<String>,
     /// Scope type to value; all must hold. A type that the reader doesn't know must be refused.
     pub scopes: BTreeMap<String, String>,
 }
