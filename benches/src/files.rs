@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::{Bench, Result};
+use crate::Result;
 
 const GIB: usize = 1 << 30;
 /// As many tensors as a large language model has, and some.
 const TENSORS: usize = 512;
 
 /// A safetensors file of 1 GiB, each byte of it written.
-pub(crate) fn safetensors(bench: &Bench) -> Result<PathBuf> {
-    let path = bench.folder.path().join("model.safetensors");
+pub(crate) fn safetensors(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("model.safetensors");
     let tensor_bytes = GIB / TENSORS;
     let tensors: Vec<_> = (0..TENSORS)
         .map(|at| (format!("layer.{at}.weight"), vec![tensor_bytes / 4]))

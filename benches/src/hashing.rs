@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::Result;
 use crate::measure::{program, rounds};
 use crate::table::{Bar, Peer, Row, Table, Unit};
+use crate::{Bench, Result};
 
-pub(crate) fn measure(model: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let mut ours = Command::new(std::env::current_exe()?);
-    ours.arg("__hash").arg(model);
+    ours.arg("__hash").arg(&bench.model);
     let mut openssl = Command::new("openssl");
-    openssl.args(["dgst", "-sha256"]).arg(model);
+    openssl.args(["dgst", "-sha256"]).arg(&bench.model);
     if openssl.output().is_err() {
         table.missing("hashing 1 GiB", "`openssl` is not here", true);
         return Ok(());

@@ -1,4 +1,5 @@
-//! Speed and memory beside the peers, turn by turn in one run: `modelward-benches MODELWARD TARGET`.
+//! Speed and memory beside the peers, turn by turn in one run: `modelward-benches MODELWARD TARGET [NAME]...`, where the
+//! names choose among the measurements.
 //!
 //! ```text
 //! startup ─ verdict ─ hashing ─ sandbox ─ loading ─ memory ─ serving ─ signing ─► table ─► TARGET/bench.json
@@ -19,7 +20,7 @@ mod table;
 mod verdict;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use table::Table;
@@ -32,6 +33,8 @@ struct Bench {
     modelward: PathBuf,
     /// The repository.
     house: PathBuf,
+    /// A safetensors file of 1 GiB.
+    model: PathBuf,
     /// A folder that goes when all is done.
     folder: tempfile::TempDir,
     /// Where the peers' own environment would be.
@@ -47,8 +50,8 @@ fn main() -> ExitCode {
         }
         ["__watch", command @ ..] => measure::watch(command),
         ["__hash", file] => hashing::hash(file.as_ref()),
-        [modelward, target] => bench(modelward.into(), target.into()),
-        _ => Err("usage: modelward-benches MODELWARD TARGET".into()),
+        [modelward, target, only @ ..] => bench(modelward.as_ref(), target.as_ref(), only),
+        _ => Err("usage: modelward-benches MODELWARD TARGET [NAME]...".into()),
     };
     done.unwrap_or_else(|cause| {
         eprintln!("benches: {cause}");
@@ -56,24 +59,39 @@ fn main() -> ExitCode {
     })
 }
 
-fn bench(modelward: PathBuf, target: PathBuf) -> Result<ExitCode> {
+fn bench(modelward: &Path, target: &Path, only: &[&str]) -> Result<ExitCode> {
+    let names: Vec<&str> = MEASUREMENTS.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
+        return Err(format!("`{unknown}` is none of {}", names.join(", ")).into());
+    }
+    let folder = tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(target)?;
     let bench = Bench {
         modelward: modelward.canonicalize()?,
         house: std::env::current_dir()?,
-        folder: tempfile::Builder::new()
-            .prefix("bench-")
-            .tempdir_in(&target)?,
-        target,
+        model: files::safetensors(folder.path())?,
+        folder,
+        target: target.to_owned(),
     };
     let mut table = Table::begin()?;
-    startup::measure(&bench, &mut table)?;
-    verdict::measure(&mut table)?;
-    sandbox::measure(&bench, &mut table)?;
-    let model = files::safetensors(&bench)?;
-    hashing::measure(&model, &mut table)?;
-    loading::measure(&model, &mut table)?;
-    signing::measure(&bench, &model, &mut table)?;
-    memory::measure(&bench, &model, &mut table)?;
-    serving::measure(&bench, &mut table)?;
+    for (name, measure) in MEASUREMENTS {
+        if only.is_empty() || only.contains(&name) {
+            measure(&bench, &mut table)?;
+        }
+    }
     table.end(&bench.target.join("bench.json"))
 }
+
+type Measurement = fn(&Bench, &mut Table) -> Result<()>;
+
+const MEASUREMENTS: [(&str, Measurement); 8] = [
+    ("startup", startup::measure),
+    ("verdict", verdict::measure),
+    ("hashing", hashing::measure),
+    ("sandbox", sandbox::measure),
+    ("loading", loading::measure),
+    ("memory", memory::measure),
+    ("serving", serving::measure),
+    ("signing", signing::measure),
+];

@@ -9,7 +9,8 @@ use crate::{Bench, Result, files};
 
 const MEBIBYTES_MAX: f64 = 64.0;
 
-pub(crate) fn measure(bench: &Bench, model: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
+    let model = bench.model.as_path();
     let folder = bench.folder.path();
     let store = folder.join("memory");
     std::fs::create_dir(&store)?;

@@ -26,8 +26,14 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     let key = trust::PrivateKey::from_random(&[7; 32])?
         .to_pem(None)?
         .to_string();
-    let run =
-        |key: Option<&str>| cost(|| Ok(host::builder::run(&step, &users, key, &mut |_, _| ())?));
+    // Ending the three processes and removing the run's folder belong to it.
+    let run = |key: Option<&str>| {
+        cost(|| {
+            let ran = host::builder::run(&step, &users, key, &mut |_, _| ())?;
+            drop(ran);
+            Ok(())
+        })
+    };
     let [root, plain, signed, peer] = rounds(
         ROUNDS,
         [

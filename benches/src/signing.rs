@@ -9,7 +9,8 @@ use crate::{Bench, Result};
 
 const PEER: &str = "model_signing";
 
-pub(crate) fn measure(bench: &Bench, model: &Path, table: &mut Table) -> Result<()> {
+pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
+    let model = bench.model.as_path();
     let Some(peer) = find(&bench.target.join("interop")) else {
         let why = "peer not here: `model_signing` is installed by `make interop`";
         table.missing(

@@ -5,14 +5,14 @@ use policy::slsa::PublishPolicies;
 use trust::predicate::{Form, ModelSignature, Provenance};
 use trust::{Artifact, Kind, PrivateKey, Role, RootKey, Signer, Time, TrustRoot, Verdict};
 
-use crate::Result;
 use crate::measure::{cost, rounds};
 use crate::table::{Bar, Row, Table, Unit};
+use crate::{Bench, Result};
 
 const ROUNDS: usize = 1000;
 const PACKAGE: &str = "registry.example/team/digits";
 
-pub(crate) fn measure(table: &mut Table) -> Result<()> {
+pub(crate) fn measure(_: &Bench, table: &mut Table) -> Result<()> {
     let key = PrivateKey::from_random(&[7; 32])?;
     let root = root(&key);
     let (signature, listing) = signature(&key)?;

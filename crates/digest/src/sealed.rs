@@ -28,8 +28,9 @@ impl Sealed {
     ///
     /// # Errors
     /// There are more than `size_bytes_max` bytes, the reader fails, or the kernel has no sealed memory.
-    pub fn fill(reader: &mut dyn Read, size_bytes_max: u64) -> Result<Self, SealError> {
+    pub fn fill(reader: &mut impl Read, size_bytes_max: u64) -> Result<Self, SealError> {
         let mut file = create().map_err(SealError::Unsupported)?;
+        // Of a file whose type is known here, the kernel copies the bytes itself.
         let mut limited = reader.take(size_bytes_max.saturating_add(1));
         let size_bytes = io::copy(&mut limited, &mut file).map_err(SealError::Fill)?;
         if size_bytes > size_bytes_max {
@@ -86,8 +87,9 @@ fn map(file: &File, size_bytes: u64) -> io::Result<Option<Mmap>> {
         return Ok(None);
     }
     // SAFETY: a map is unsound when the file can change under it. This one is sealed against writing, shrinking and
-    // growing, and sealed against further seals, before it is mapped.
-    unsafe { MmapOptions::new().map(file) }.map(Some)
+    // growing, and sealed against further seals, before it is mapped. All of it is hashed next, so its pages are mapped
+    // at once and not fault by fault.
+    unsafe { MmapOptions::new().populate().map(file) }.map(Some)
 }
 
 /// Why bytes could not be sealed.

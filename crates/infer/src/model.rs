@@ -14,8 +14,9 @@ use crate::picture::GreyPicture;
 use crate::tensor::TensorSpec;
 use weights::Weights;
 
-/// The most parameters, all layers together: 64 MiB of `F32`.
-pub const PARAMETERS_MAX: usize = 16 << 20;
+/// The most parameters, all layers together: 48 MiB of `F32`. While a model is loaded its file and its weights are both
+/// held, and a server shall never need more than the model and 64 MiB.
+pub const PARAMETERS_MAX: usize = 12 << 20;
 /// The most numbers between two layers, and in each buffer of a session: 16 MiB of `F32`, four buffers at most.
 pub const ACTIVATIONS_MAX: usize = 4 << 20;
 
