@@ -28,7 +28,7 @@ impl Lineage {
             ledger,
         };
         let mut lineage = Self::default();
-        let mut next = walk.from_artifact(artifact, &mut lineage);
+        let mut next = walk.of_artifact(artifact, &mut lineage);
         // A material may be a file of what it went into: having its name is not having walked on from it. Each digest is
         // walked on from once, so that this ends, and not before the chain does.
         let mut walked: BTreeSet<Digest> = BTreeSet::from([artifact.digest()]);
@@ -37,8 +37,8 @@ impl Lineage {
                 continue;
             }
             next.extend(match ledger.artifact(digest) {
-                Some(artifact) => walk.from_artifact(artifact, &mut lineage),
-                None => walk.from_builds(walk.builds.of_file(digest), &mut lineage),
+                Some(artifact) => walk.of_artifact(artifact, &mut lineage),
+                None => walk.of_builds(walk.builds.of_file(digest), &mut lineage),
             });
         }
         lineage
@@ -52,12 +52,12 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn from_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
+    fn of_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
         lineage.digests.extend(names(artifact));
-        self.from_builds(self.builds.of(artifact), lineage)
+        self.of_builds(self.builds.of(artifact), lineage)
     }
 
-    fn from_builds<'b>(
+    fn of_builds<'b>(
         &self,
         builds: impl Iterator<Item = &'b Verified<Statement<Provenance>>>,
         lineage: &mut Lineage,
