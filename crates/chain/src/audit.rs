@@ -22,6 +22,7 @@ use crate::train::NAME_PARAMETER;
 pub use mermaid::mermaid;
 
 const DEPTH_MAX: usize = 16;
+const GOES_ON: &str = "the chain goes on further than is shown";
 
 /// A thing in the chain, what was said about it, and what it came from or went into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -101,6 +102,8 @@ struct Walk<'a> {
     ledger: &'a Ledger<'a>,
     builds: Builds,
     all_builds: Vec<Logged<Provenance>>,
+    /// What each of all builds read.
+    reads: Vec<BTreeSet<Digest>>,
     datasets: Vec<Logged<Dataset>>,
     recalls: Vec<Logged<Recall>>,
     names: BTreeMap<Digest, (String, String)>,
@@ -129,9 +132,13 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        let builds = Builds::new(ledger);
+        let read =
+            |build: &Logged<Provenance>| builds.read_by(&build.statement.value().predicate, ledger);
         Ok(Self {
             ledger,
-            builds: Builds::new(ledger),
+            reads: all_builds.iter().map(read).collect(),
+            builds,
             all_builds,
             datasets: ledger.all::<Dataset>().believed,
             recalls: ledger.recalls()?.believed,
@@ -146,8 +153,7 @@ impl<'a> Walk<'a> {
             return node;
         }
         if depth == DEPTH_MAX {
-            node.gaps
-                .push("the chain goes on further than is shown".to_owned());
+            node.gaps.push(GOES_ON.to_owned());
             return node;
         }
         let builds: Vec<_> = self.builds.of(artifact).collect();
@@ -206,19 +212,8 @@ impl<'a> Walk<'a> {
         shown: &mut BTreeSet<Digest>,
         depth: usize,
     ) -> Vec<Node> {
-        if depth == DEPTH_MAX {
-            return Vec::new();
-        }
-        let read = |build: &&Logged<Provenance>| {
-            build
-                .statement
-                .value()
-                .predicate
-                .materials()
-                .any(|material| start.contains(&material))
-        };
         let mut nodes = Vec::new();
-        for build in self.all_builds.iter().filter(read) {
+        for build in self.readers(start) {
             let statement = build.statement.value();
             let made = self
                 .ledger
@@ -230,13 +225,24 @@ impl<'a> Walk<'a> {
                     continue;
                 }
                 let mut node = self.node(artifact);
-                node.links = self.forward(&names(artifact), shown, depth + 1);
+                let names = names(artifact);
+                if depth + 1 < DEPTH_MAX {
+                    node.links = self.forward(&names, shown, depth + 1);
+                } else if self.readers(&names).next().is_some() {
+                    node.gaps.push(GOES_ON.to_owned());
+                }
                 nodes.push(node);
             }
         }
         nodes.sort_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
         nodes.dedup();
         nodes
+    }
+
+    fn readers(&self, start: &BTreeSet<Digest>) -> impl Iterator<Item = &Logged<Provenance>> {
+        let reads = self.all_builds.iter().zip(&self.reads);
+        let of_start = reads.filter(|(_, read)| !read.is_disjoint(start));
+        of_start.map(|(build, _)| build)
     }
 
     fn node(&self, artifact: &Artifact) -> Node {

@@ -28,6 +28,8 @@ pub struct Ledger<'a> {
     entries: Vec<Entry>,
     bundles: BTreeMap<Digest, Vec<u8>>,
     artifacts: Vec<Artifact>,
+    /// Where each artifact stands: to find its digest takes all of its manifest.
+    positions: BTreeMap<Digest, usize>,
 }
 
 /// A believed statement and its line in the log.
@@ -84,24 +86,31 @@ impl<'a> Ledger<'a> {
         let Dossier {
             bundles, artifacts, ..
         } = dossier;
+        let positions = artifacts.iter().enumerate();
+        let positions = positions.map(|(position, artifact)| (artifact.digest(), position));
+        let positions = positions.collect();
         Ok(Self {
             root,
             now,
             entries,
             bundles,
             artifacts,
+            positions,
         })
     }
 
     /// The statements of type `P` about any of these digests.
     #[must_use]
     pub fn about<P: Predicate>(&self, subjects: &BTreeSet<Digest>) -> Statements<P> {
-        self.select(|entry| {
-            entry
-                .subjects()
-                .iter()
-                .any(|subject| subjects.contains(subject))
-        })
+        let is_wanted = |subject: &Digest| subjects.contains(subject);
+        // A line lists no more than its first subjects: whether the others are among these, the statement says.
+        let mut found =
+            self.select(|entry| entry.more() > 0 || entry.subjects().iter().any(is_wanted));
+        found.believed.retain(|logged: &Logged<P>| {
+            let mut stated = logged.statement.value().subjects.iter();
+            stated.any(|subject| is_wanted(&subject.digest))
+        });
+        found
     }
 
     /// All statements of type `P`.
@@ -128,9 +137,8 @@ impl<'a> Ledger<'a> {
     /// The artifact with this digest, if it is known.
     #[must_use]
     pub fn artifact(&self, digest: Digest) -> Option<&Artifact> {
-        self.artifacts
-            .iter()
-            .find(|artifact| artifact.digest() == digest)
+        let position = self.positions.get(&digest)?;
+        self.artifacts.get(*position)
     }
 
     /// All artifacts that are known.

@@ -8,9 +8,6 @@ use trust::{Artifact, KeyId, Statement, Verified};
 
 use crate::ledger::{Ledger, Logged};
 
-/// How far back the walk goes before it gives up: no honest chain is longer.
-const GENERATIONS_MAX: usize = 64;
-
 /// Everything that went into an artifact, through all generations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lineage {
@@ -26,53 +23,55 @@ impl Lineage {
     /// Walks from an artifact to all that it was made from.
     #[must_use]
     pub fn of(artifact: &Artifact, ledger: &Ledger<'_>) -> Self {
-        let provenance = Builds::new(ledger);
+        let walk = Walk {
+            builds: Builds::new(ledger),
+            ledger,
+        };
         let mut lineage = Self::default();
-        let mut wanted = vec![artifact.clone()];
-        let mut loose: BTreeSet<Digest> = BTreeSet::new();
-        // A material may be a file of what it went into: having its name is not having walked on from it.
+        let mut next = walk.of_artifact(artifact, &mut lineage);
+        // A material may be a file of what it went into: having its name is not having walked on from it. Each digest is
+        // walked on from once, so that this ends, and not before the chain does.
         let mut walked: BTreeSet<Digest> = BTreeSet::from([artifact.digest()]);
-        for _ in 0..GENERATIONS_MAX {
-            let mut materials = BTreeSet::new();
-            for artifact in wanted.drain(..) {
-                lineage.digests.extend(names(&artifact));
-                materials.extend(
-                    provenance
-                        .of(&artifact)
-                        .flat_map(|build| lineage.take(build)),
-                );
+        while let Some(digest) = next.pop() {
+            if !walked.insert(digest) {
+                continue;
             }
-            for digest in std::mem::take(&mut loose) {
-                materials.extend(
-                    provenance
-                        .of_file(digest)
-                        .flat_map(|build| lineage.take(build)),
-                );
-            }
-            lineage.digests.extend(&materials);
-            let fresh: Vec<Digest> = materials
-                .into_iter()
-                .filter(|digest| walked.insert(*digest))
-                .collect();
-            if fresh.is_empty() {
-                break;
-            }
-            for digest in fresh {
-                match ledger.artifact(digest) {
-                    Some(artifact) => wanted.push(artifact.clone()),
-                    None => drop(loose.insert(digest)),
-                }
-            }
+            next.extend(match ledger.artifact(digest) {
+                Some(artifact) => walk.of_artifact(artifact, &mut lineage),
+                None => walk.of_builds(walk.builds.of_file(digest), &mut lineage),
+            });
         }
         lineage
     }
+}
 
-    fn take(&mut self, build: &Verified<Statement<Provenance>>) -> Vec<Digest> {
-        let predicate = &build.value().predicate;
-        self.builders
-            .insert(predicate.run_details.builder.id.clone());
-        self.keys.insert(build.proof().key);
-        predicate.materials().collect()
+/// One step to the left: what is met goes into the lineage, and what to walk on from comes out.
+struct Walk<'a> {
+    builds: Builds,
+    ledger: &'a Ledger<'a>,
+}
+
+impl Walk<'_> {
+    fn of_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
+        lineage.digests.extend(names(artifact));
+        self.of_builds(self.builds.of(artifact), lineage)
+    }
+
+    fn of_builds<'b>(
+        &self,
+        builds: impl Iterator<Item = &'b Verified<Statement<Provenance>>>,
+        lineage: &mut Lineage,
+    ) -> Vec<Digest> {
+        let mut next = Vec::new();
+        for build in builds {
+            let predicate = &build.value().predicate;
+            let id = &predicate.run_details.builder.id;
+            lineage.builders.insert(id.clone());
+            lineage.keys.insert(build.proof().key);
+            lineage.digests.extend(predicate.materials());
+            next.extend(self.builds.read_by(predicate, self.ledger));
+        }
+        next
     }
 }
 
@@ -135,5 +134,21 @@ impl Builds {
         positions
             .filter_map(|position| self.builds.get(*position))
             .map(|build| &build.statement)
+    }
+
+    /// What a build read, to walk on from: without the files of what it read whole and whose own build is known, since one
+    /// file may be another model's too, which went into nothing here.
+    pub(crate) fn read_by(&self, build: &Provenance, ledger: &Ledger<'_>) -> BTreeSet<Digest> {
+        let whole = build
+            .materials()
+            .filter_map(|material| ledger.artifact(material));
+        let made = whole.filter(|artifact| self.of(artifact).next().is_some());
+        let explained: BTreeSet<Digest> = made
+            .flat_map(|artifact| artifact.files().values().map(|file| file.digest))
+            .collect();
+        build
+            .materials()
+            .filter(|material| !explained.contains(material))
+            .collect()
     }
 }

@@ -7,7 +7,7 @@ use policy::recall::Ancestry;
 use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
 };
-use trust::{Artifact, Reason, Statement, Subject, Time};
+use trust::{Artifact, KeyId, Reason, Statement, Subject, Time};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::{Lineage, names};
@@ -44,6 +44,19 @@ pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>,
         &recalls.verified(),
         &ancestry(ledger, artifact),
     ))
+}
+
+/// Why what a key signed may no longer be used, if that key was recalled.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn recalled_key(ledger: &Ledger<'_>, key: KeyId) -> Result<Vec<Reason>, Fault> {
+    let ancestry = Ancestry {
+        keys: [key].into(),
+        ..Ancestry::default()
+    };
+    let recalls = ledger.recalls()?;
+    Ok(policy::recall::reasons(&recalls.verified(), &ancestry))
 }
 
 /// What a recall can name: the artifact's lineage, and the keys that vouch for it.

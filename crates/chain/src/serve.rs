@@ -1,7 +1,7 @@
 //! The stage `serve`: a server starts on an admitted model.
 //!
 //! In: the model, its admissions, the recalls. Must hold: an admission for this environment and account that is not
-//! over, and nothing recalled. Out: a serving statement, whose session its predictions' ids begin with.
+//! over, and nothing recalled, nor the key that admitted. Out: a serving statement, whose session its predictions' ids begin with.
 //! Denies: `admission_missing`, `admission_expired`, `recalled`. Logs: the serving statement.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use trust::predicate::{Admission, Serving};
 use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::recall::recalled;
+use crate::recall::{recalled, recalled_key};
 
 /// How many hexadecimal digits of the admission and the start make a session.
 const SESSION_DIGITS: usize = 16;
@@ -25,7 +25,7 @@ pub struct Place {
     pub service_account: String,
 }
 
-/// Finds the admission that a server may start on: the newest that fits the place.
+/// Finds the admission that a server may start on: the newest that fits the place and was not signed by a recalled key.
 ///
 /// # Errors
 /// A recall can't be checked.
@@ -46,9 +46,20 @@ pub fn decide(
         let said = &logged.statement.value().predicate;
         said.environment == place.environment && said.service_account == place.service_account
     };
-    let newest = admissions.into_iter().rfind(fits);
+    // What a recalled key signed does not count, so that who stole it neither opens nor closes anything.
+    let mut reasons = Vec::new();
+    let mut newest = None;
+    for logged in admissions.into_iter().filter(fits) {
+        match recalled_key(ledger, logged.statement.proof().key)? {
+            recalled if recalled.is_empty() => newest = Some(logged),
+            recalled => reasons = recalled,
+        }
+    }
     Ok(match newest {
-        None => Verdict::Denied(Denied::because(missing(artifact.digest(), place))),
+        None => Verdict::Denied(
+            Denied::from_reasons(reasons)
+                .unwrap_or_else(|| Denied::because(missing(artifact.digest(), place))),
+        ),
         Some(logged) if now >= logged.statement.value().predicate.expires => Verdict::Denied(
             Denied::because(expired(logged.statement.value().predicate.expires)),
         ),

@@ -80,9 +80,11 @@ fn plain(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars().take(120) {
         match character {
-            '"' | '<' | '>' | '#' | '&' | '`' | '\\' | ';' => {
+            // `%%{` begins a directive wherever it stands, also in quotes.
+            '"' | '<' | '>' | '#' | '&' | '`' | '\\' | ';' | '%' => {
                 let _ = write!(out, "#{};", u32::from(character));
             }
+            '\u{2028}' | '\u{2029}' => out.push(' '),
             _ if character.is_control() => out.push(' '),
             _ => out.push(character),
         }

@@ -1,0 +1,154 @@
+//! What was recalled, and what stays.
+
+use chain::train::WORKSTATION;
+use digest::Digest;
+use trust::predicate::RecallKind::{self, Builder, Dataset, Key, Model};
+use trust::predicate::{Deployment, PackageDescriptor, Publish, ScanVerdict};
+use trust::{Artifact, Statement, Time};
+
+use crate::kit::{
+    KEY, NOW, OTHER, OTHER_BUILDER, STRANGER, World, about, added, built, codes, data, file_digest,
+    key_id, model, recall, scanned, signed, whole,
+};
+
+/// Data to a model to another one; and apart from them, other data to another model that another builder made.
+fn world() -> World {
+    let mut world = World::new();
+    world.add("digits", &data("a"));
+    world.build(&model("base"), &whole(&data("a")));
+    world.build(&model("child"), &whole(&model("base")));
+    world.keep(&data("b"));
+    world.say_by(OTHER, &added("letters", &data("b")));
+    world.keep(&model("apart"));
+    let mut apart = built(&model("apart"), &whole(&data("b")));
+    apart.predicate.run_details.builder.id = OTHER_BUILDER.to_owned();
+    world.say_by(OTHER, &apart);
+    world
+}
+
+#[test]
+fn what_descends_is_recalled_and_the_rest_stays() {
+    let (a, base, child) = (data("a"), model("base"), model("child"));
+    let (b, apart) = (data("b"), model("apart"));
+    let all = [&a, &base, &child, &b, &apart];
+    let hex = |artifact: &Artifact| artifact.digest().to_string();
+    for (kind, target, want) in [
+        (Dataset, hex(&a), vec![&a, &base, &child]),
+        (Dataset, a.digest().hex(), vec![&a, &base, &child]),
+        (
+            Dataset,
+            file_digest("a").to_string(),
+            vec![&a, &base, &child],
+        ),
+        (Dataset, hex(&b), vec![&b, &apart]),
+        (Dataset, hex(&data("unheard of")), vec![]),
+        (Model, hex(&base), vec![&base, &child]),
+        (Model, hex(&child), vec![&child]),
+        (Model, file_digest("base").to_string(), vec![&base, &child]),
+        (Model, base.signing_root().to_string(), vec![&base, &child]),
+        (Model, hex(&model("unheard of")), vec![]),
+        // The one file that all models have.
+        (
+            Model,
+            file_digest("{}").to_string(),
+            vec![&base, &child, &apart],
+        ),
+        (Builder, WORKSTATION.to_owned(), vec![&base, &child]),
+        (Builder, OTHER_BUILDER.to_owned(), vec![&apart]),
+        (Builder, format!("{WORKSTATION}/"), vec![]),
+        (Key, key_id(KEY).to_string(), vec![&a, &base, &child]),
+        (Key, key_id(OTHER).to_string(), vec![&b, &apart]),
+        (Key, key_id(STRANGER).to_string(), vec![]),
+        // A name of one kind is not one of another.
+        (Key, hex(&a), vec![]),
+        (Dataset, key_id(KEY).to_string(), vec![]),
+        (Builder, hex(&a), vec![]),
+    ] {
+        let mut world = world();
+        world.recall(kind, &target);
+        for artifact in all {
+            let is_recalled = !world.recalled(artifact).is_empty();
+            assert_eq!(is_recalled, want.contains(&artifact), "{kind:?} {target}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_recalled_where_nothing_was() {
+    assert!(world().recalled(&model("child")).is_empty());
+}
+
+#[test]
+fn reasons_name_what_and_why_and_each_once() {
+    let mut world = world();
+    let say = |world: &mut World, kind: RecallKind, target: &str, reason: &str| {
+        let statement = chain::recall::statement(kind, target, reason, Time::from_unix(NOW));
+        world.say(&statement);
+    };
+    let target = data("a").digest().to_string();
+    say(&mut world, Dataset, &target, "labels were swapped");
+    say(&mut world, Dataset, &target, "labels were swapped");
+    say(&mut world, Builder, WORKSTATION, "it was stolen");
+    say(&mut world, Builder, OTHER_BUILDER, "it is old");
+    let reasons = world.recalled(&model("child"));
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    for (reason, parts) in reasons.iter().zip([
+        ["data set", target.as_str(), "labels were swapped"],
+        ["builder", WORKSTATION, "it was stolen"],
+    ]) {
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+    }
+}
+
+#[test]
+fn a_key_that_only_vouched_for_the_model_counts() {
+    let descriptor = PackageDescriptor {
+        name: "team/digits".to_owned(),
+        registry: "registry.example".to_owned(),
+        environment: None,
+    };
+    let publish = Publish::new(Time::from_unix(NOW), descriptor, 1);
+    let deployment = Deployment {
+        creation_time: Time::from_unix(NOW),
+        scopes: [("scope".to_owned(), "account".to_owned())].into(),
+    };
+    let child = model("child");
+    type Say = Box<dyn Fn(&mut World, &Artifact) -> Digest>;
+    let vouched: [Say; 4] = [
+        Box::new(move |world, model| world.say_by(OTHER, &about(model, publish.clone()))),
+        Box::new(move |world, model| world.say_by(OTHER, &about(model, deployment.clone()))),
+        Box::new(|world, model| world.say_by(OTHER, &signed(model))),
+        Box::new(|world, model| world.say_by(OTHER, &scanned(model, ScanVerdict::Clean))),
+    ];
+    for say in vouched {
+        let mut world = world();
+        world.recall(Key, &key_id(OTHER).to_string());
+        assert!(world.recalled(&child).is_empty());
+        say(&mut world, &model("another"));
+        assert!(world.recalled(&child).is_empty());
+        say(&mut world, &child);
+        assert_eq!(world.recalled(&child).len(), 1);
+    }
+}
+
+#[test]
+fn a_recall_of_a_name_is_about_the_digest_of_that_name() {
+    let subject = |statement: Statement<trust::predicate::Recall>| statement.subjects[0].digest;
+    let digest = data("a").digest();
+    assert_eq!(subject(recall(Dataset, &digest.to_string())), digest);
+    assert_eq!(
+        subject(recall(Builder, WORKSTATION)),
+        file_digest(WORKSTATION)
+    );
+}
+
+#[test]
+fn a_step_may_not_read_what_was_recalled() {
+    let inputs = [data("a"), data("b")];
+    let decide = |world: &World| codes(&chain::train::decide(&world.ledger(), &inputs).unwrap());
+    let mut world = world();
+    world.recall(Dataset, &data("c").digest().to_string());
+    assert_eq!(decide(&world), Vec::<&str>::new());
+    world.recall(Dataset, &data("b").digest().to_string());
+    assert_eq!(decide(&world), ["recalled"]);
+}
