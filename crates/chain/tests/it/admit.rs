@@ -124,7 +124,7 @@ fn each_fact_that_the_gate_asks_for_counts() {
     assert_eq!(other(|_| {}), Vec::<&str>::new());
     assert_eq!(
         other(|rules| rules.environment = "staging".to_owned()),
-        ["environment_mismatch"]
+        ["environment_mismatch", "environment_mismatch"]
     );
     assert_eq!(
         other(|rules| rules.service_account = "other@prod.example".to_owned()),
