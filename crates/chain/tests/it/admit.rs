@@ -7,13 +7,12 @@ use policy::slsa::PackageName;
 use trust::RootKey;
 use trust::predicate::{RecallKind, ScanVerdict};
 
-use crate::kit::{
-    NOW, OTHER, STRANGER, World, allowed, codes, data, now, root_key, scanned, signed,
-};
-
 use crate::gates::{
     DAY, PACKAGE, admitted, deployed, digits, provenance, published, ready, ready_by, rules,
     with_build,
+};
+use crate::kit::{
+    NOW, OTHER, STRANGER, World, allowed, codes, data, now, root_key, scanned, signed,
 };
 
 #[test]
