@@ -7,13 +7,12 @@ use policy::slsa::PackageName;
 use trust::RootKey;
 use trust::predicate::{RecallKind, ScanVerdict};
 
-use crate::kit::{
-    NOW, OTHER, STRANGER, World, allowed, codes, data, now, root_key, scanned, signed,
-};
-
 use crate::gates::{
     DAY, PACKAGE, admitted, deployed, digits, provenance, published, ready, ready_by, rules,
     with_build,
+};
+use crate::kit::{
+    NOW, OTHER, STRANGER, World, allowed, codes, data, now, root_key, scanned, signed,
 };
 
 #[test]
@@ -124,7 +123,7 @@ fn each_fact_that_the_gate_asks_for_counts() {
     assert_eq!(other(|_| {}), Vec::<&str>::new());
     assert_eq!(
         other(|rules| rules.environment = "staging".to_owned()),
-        ["environment_mismatch"]
+        ["environment_mismatch", "environment_mismatch"]
     );
     assert_eq!(
         other(|rules| rules.service_account = "other@prod.example".to_owned()),

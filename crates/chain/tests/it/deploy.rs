@@ -4,9 +4,8 @@ use chain::train::WORKSTATION;
 use trust::predicate::Publish;
 use trust::{RootKey, Statement};
 
-use crate::kit::{KEY, PUBLISHER, about, allowed, codes, model, root_key};
-
 use crate::gates::{ACCOUNT, PACKAGE, deployed, digits, provenance, published, with_build};
+use crate::kit::{KEY, PUBLISHER, about, allowed, codes, model, root_key};
 
 #[test]
 fn a_model_is_deployed_by_where_it_was_published() {

@@ -4,9 +4,8 @@ use serde_json::json;
 use trust::Statement;
 use trust::predicate::Provenance;
 
-use crate::kit::{KEY, OTHER, OTHER_BUILDER, STRANGER, World, allowed, codes, now};
-
 use crate::gates::{PACKAGE, digits, provenance, publish_policies, published, with_build};
+use crate::kit::{KEY, OTHER, OTHER_BUILDER, STRANGER, World, allowed, codes, now};
 
 #[test]
 fn a_model_is_published_by_how_it_was_built() {

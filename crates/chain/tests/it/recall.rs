@@ -110,6 +110,7 @@ fn a_key_that_only_vouched_for_the_model_counts() {
     let publish = Publish::new(Time::from_unix(NOW), descriptor, 1);
     let deployment = Deployment {
         creation_time: Time::from_unix(NOW),
+        environments: vec!["prod".to_owned()],
         scopes: [("scope".to_owned(), "account".to_owned())].into(),
     };
     let child = model("child");

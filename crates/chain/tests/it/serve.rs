@@ -5,9 +5,8 @@ use chain::train::WORKSTATION;
 use trust::predicate::{RecallKind, Serving};
 use trust::{Artifact, Statement, Time};
 
-use crate::kit::{KEY, NOW, OTHER, STRANGER, about, allowed, codes, data, key_id, model, now};
-
 use crate::gates::{ACCOUNT, DAY, admitted, digits, prod, ready, ready_to_serve, rules, served};
+use crate::kit::{KEY, NOW, OTHER, STRANGER, about, allowed, codes, data, key_id, model, now};
 
 #[test]
 fn a_server_starts_on_an_admission_for_its_place() {

@@ -2,7 +2,7 @@
 //!
 //! A list of what is refused, not of what is allowed: a step is any person's program. What is on it either reaches
 //! other processes, makes new namespaces (and with them much of the kernel), or talks to the network. A process that
-//! uses one dies with SIGSYS, so that the refusal can't be overlooked.
+//! uses one dies with SIGSYS: the step's own end shows it, and a child's end shows it to the step.
 
 use std::collections::BTreeMap;
 use std::io;
