@@ -62,3 +62,13 @@ pub(crate) fn pickle(folder: &Path) -> Result<PathBuf> {
     std::os::unix::fs::FileExt::write_all_at(&file, b".", data_start + GIB as u64)?;
     Ok(path)
 }
+
+/// A model of 10,000 small files, no two of them the same.
+pub(crate) fn shards(folder: &Path) -> Result<PathBuf> {
+    let path = folder.join("shards");
+    std::fs::create_dir(&path)?;
+    for at in 0..10_000 {
+        std::fs::write(path.join(format!("shard-{at:05}.json")), format!("[{at}]"))?;
+    }
+    Ok(path)
+}

@@ -1,4 +1,4 @@
-//! The most memory that a command holds at once, for models of 1 GiB.
+//! The most memory that a command holds at once, for models of 1 GiB, and for many files.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,7 +27,7 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
         };
         program(&command(&words, Path::new(name)))?;
     }
-    let pickle = files::pickle(folder)?;
+    let (pickle, shards) = (files::pickle(folder)?, files::shards(folder)?);
     for (what, words, model) in [
         ("memory: sign 1 GiB into a store", &["sign"][..], model),
         ("memory: verify 1 GiB", &["verify"], model),
@@ -35,6 +35,13 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             "memory: scan 1 GiB of safetensors into a store",
             &["scan"],
             model,
+        ),
+        ("memory: sign 10,000 files into a store", &["sign"], &shards),
+        ("memory: verify 10,000 files", &["verify"], &shards),
+        (
+            "memory: scan 10,000 files",
+            &["scan", "--no-record"],
+            &shards,
         ),
         (
             "memory: scan a 1 GiB pickle",

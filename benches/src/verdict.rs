@@ -28,7 +28,8 @@ pub(crate) fn measure(_: &Bench, table: &mut Table) -> Result<()> {
             &mut || {
                 cost(|| {
                     let verified = trust::verify::<ModelSignature>(&signature, &root, now())?;
-                    trust::verify_tree(&verified, &listing).map_err(|_| "the model differs".into())
+                    trust::verify_tree(&verified, &listing, Form::Folder)
+                        .map_err(|_| "the model differs".into())
                 })
             },
             &mut || {

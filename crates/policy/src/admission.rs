@@ -15,7 +15,9 @@ use digest::Digest;
 use trust::predicate::{
     Deployment, Form, GOOGLE_SERVICE_ACCOUNT, ModelSignature, Provenance, Publish, ScanReport,
 };
-use trust::{Artifact, Code, Denied, Difference, Reason, Statement, Time, Verdict, Verified};
+use trust::{
+    Artifact, Code, Denied, Difference, Reason, Statement, Time, TreePath, Verdict, Verified,
+};
 
 use crate::slsa::PackageName;
 use crate::verdict::{first_allowed, found_unless, is_future, settled};
@@ -287,11 +289,12 @@ fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
     let files = subject.files();
     // A signature over a single file names it `.`, whatever it is called here.
     let is_single = signed.form() == Form::SingleFile && files.len() == 1;
+    let by_name = signed.by_name();
     let mut differences = Vec::new();
     for (path, file) in files {
         let name = if is_single { "." } else { path.as_str() };
         let path = path.as_str().to_owned();
-        match signed.digest_of(name) {
+        match by_name.get(name).copied() {
             None => differences.push(Difference::Extra { path }),
             Some(want) if want != file.digest => differences.push(Difference::Changed {
                 path,
@@ -301,20 +304,25 @@ fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
             Some(_) => {}
         }
     }
-    let is_here = |name: &str| is_single || files.keys().any(|path| path.as_str() == name);
-    let missing = signed.resources().filter(|(name, _)| !is_here(name));
-    differences.extend(missing.map(|(name, _)| Difference::Missing {
-        path: name.to_owned(),
+    let here: BTreeSet<&str> = files.keys().map(TreePath::as_str).collect();
+    let missing = by_name
+        .keys()
+        .filter(|name| !is_single && !here.contains(*name));
+    differences.extend(missing.map(|name| Difference::Missing {
+        path: (*name).to_owned(),
     }));
     differences
 }
 
 /// Whether a signature is about this model in some earlier or altered state, rather than about another one.
 fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
-    signed.resources().any(|(name, digest)| {
-        let mut files = subject.files().iter();
-        files.any(|(path, file)| path.as_str() == name || file.digest == digest)
-    })
+    let (by_name, digests) = (
+        signed.by_name(),
+        signed.resources().map(|(_, digest)| digest),
+    );
+    let digests: BTreeSet<Digest> = digests.collect();
+    let mut files = subject.files().iter();
+    files.any(|(path, file)| by_name.contains_key(path.as_str()) || digests.contains(&file.digest))
 }
 
 /// Provenance of the model as a whole, or of every one of its files.

@@ -188,9 +188,10 @@ pub fn verify_tree(
         true => listing.values().next(),
         false => listing.get(path),
     };
-    let is_signed = |path: &str| is_single || signed.digest_of(path).is_some();
+    let by_name = signed.by_name();
+    let is_signed = |path: &str| is_single || by_name.contains_key(path);
     let mut differences = Vec::new();
-    for (path, want) in signed.resources() {
+    for (&path, &want) in &by_name {
         match at(path) {
             None => differences.push(Difference::Missing {
                 path: path.to_owned(),
