@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let builds = Builds::new(ledger);
+        let builds = Builds::new(ledger.all::<Provenance>().believed);
         let read =
             |build: &Logged<Provenance>| builds.read_by(&build.statement.value().predicate, ledger);
         Ok(Self {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
-use trust::predicate::Recall;
+use trust::predicate::{Provenance, Recall};
 use trust::{Artifact, Code, Error, Predicate, Statement, Time, TrustRoot, Verified};
 
 /// What was gathered for a decision. None of it is trusted.
@@ -119,19 +119,39 @@ impl<'a> Ledger<'a> {
         self.select(|_| true)
     }
 
-    /// All recalls. One that can't be believed is not passed over: it could be the one that matters.
+    /// All recalls, whether or not the time of their keys is over: what is bad does not become good with it. A recall by
+    /// a key that the root no longer knows for that is nobody's; one whose bundle is gone could be the one that matters.
     ///
     /// # Errors
-    /// A recall's bundle is gone, or its statement is not believed.
+    /// A recall's bundle is gone, or can't be read.
     pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
-        let mut recalls = self.all::<Recall>();
-        match recalls.refused.pop() {
-            None => Ok(recalls),
-            Some((bundle, cause)) => Err(Fault::Recall {
-                bundle,
-                cause: Box::new(cause),
+        let found = self.to_forbid::<Recall>();
+        let is_nobodys =
+            |cause: &Error| matches!(cause, Error::KeyUnknown { .. } | Error::KeyRole { .. });
+        match found.refused.iter().find(|(_, cause)| !is_nobodys(cause)) {
+            None => Ok(found),
+            Some((bundle, cause)) => Err(Fault::Unreadable {
+                bundle: *bundle,
+                cause: Box::new(cause.clone()),
             }),
         }
+    }
+
+    /// All builds, to find what something descends from: whether or not the time of their keys is over. Those that are
+    /// not believed are told apart: what they read can't be known.
+    #[must_use]
+    pub fn builds(&self) -> Statements<Provenance> {
+        self.to_forbid()
+    }
+
+    fn to_forbid<P: Predicate>(&self) -> Statements<P> {
+        self.select_by(|_| true, trust::verify_to_forbid::<P>)
+    }
+
+    /// The line that names this bundle.
+    #[must_use]
+    pub fn line_of(&self, bundle: Digest) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.bundle() == bundle)
     }
 
     /// The artifact with this digest, if it is known.
@@ -154,6 +174,14 @@ impl<'a> Ledger<'a> {
     }
 
     fn select<P: Predicate>(&self, wanted: impl Fn(&Entry) -> bool) -> Statements<P> {
+        self.select_by(wanted, trust::verify::<P>)
+    }
+
+    fn select_by<P: Predicate>(
+        &self,
+        wanted: impl Fn(&Entry) -> bool,
+        verify: Verify<P>,
+    ) -> Statements<P> {
         let mut found = Statements {
             believed: Vec::new(),
             refused: Vec::new(),
@@ -165,7 +193,7 @@ impl<'a> Ledger<'a> {
             .enumerate()
             .filter(|(_, entry)| typed(entry))
         {
-            match self.read::<P>(entry) {
+            match self.read(entry, verify) {
                 Ok(statement) => found.believed.push(Logged {
                     statement,
                     index: index as u64,
@@ -176,13 +204,17 @@ impl<'a> Ledger<'a> {
         found
     }
 
-    fn read<P: Predicate>(&self, entry: &Entry) -> Result<Verified<Statement<P>>, Error> {
+    fn read<P: Predicate>(
+        &self,
+        entry: &Entry,
+        verify: Verify<P>,
+    ) -> Result<Verified<Statement<P>>, Error> {
         let bytes = self.bundles.get(&entry.bundle());
         let bytes = bytes.filter(|bytes| Digest::of(bytes) == entry.bundle());
         let bytes = bytes.ok_or(Error::BundleShape(
             "the log names it, and it is not in the store",
         ))?;
-        let statement = trust::verify::<P>(bytes, self.root, self.now)?;
+        let statement = verify(bytes, self.root, self.now)?;
         // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
         let is_about = |subject: &Digest| statement.value().is_about(*subject);
         if entry.subjects().iter().all(is_about) {
@@ -194,6 +226,9 @@ impl<'a> Ledger<'a> {
         }
     }
 }
+
+/// One of the two ways in which `trust` believes a bundle.
+type Verify<P> = fn(&[u8], &TrustRoot, Time) -> Result<Verified<Statement<P>>, Error>;
 
 fn check_log(dossier: &Dossier, root: &TrustRoot) -> Result<(), Fault> {
     let Some(note) = &dossier.checkpoint else {
@@ -253,9 +288,9 @@ pub enum Fault {
         #[source]
         cause: trust::artifact::ArtifactError,
     },
-    /// A recall can't be believed.
-    #[error("the recall {bundle} can't be checked, and so nothing can be let through")]
-    Recall {
+    /// What a gate has to know before it lets anything through can't be read.
+    #[error("the statement {bundle} can't be checked, and so nothing can be let through")]
+    Unreadable {
         /// Its bundle.
         bundle: Digest,
         /// Why.
@@ -273,7 +308,7 @@ impl Fault {
             Self::LogUnknown => Code::LogKeyUnknown,
             Self::Inconsistent | Self::Entry { .. } => Code::LogInconsistent,
             Self::Artifact { .. } => Code::DataInvalid,
-            Self::Recall { cause, .. } => cause.code(),
+            Self::Unreadable { cause, .. } => cause.code(),
         }
     }
 
@@ -289,7 +324,7 @@ impl Fault {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }
             Self::Artifact { .. } => "an artifact has files with plain names, and at least one",
-            Self::Recall { cause, .. } => cause.way(),
+            Self::Unreadable { cause, .. } => cause.way(),
         }
     }
 }

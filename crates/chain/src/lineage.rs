@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
+use trust::log::Entry;
 use trust::predicate::Provenance;
 use trust::{Artifact, KeyId, Statement, Verified};
 
-use crate::ledger::{Ledger, Logged};
+use crate::ledger::{Fault, Ledger, Logged};
 
 /// Everything that went into an artifact, through all generations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,11 +22,16 @@ pub struct Lineage {
 
 impl Lineage {
     /// Walks from an artifact to all that it was made from.
-    #[must_use]
-    pub fn of(artifact: &Artifact, ledger: &Ledger<'_>) -> Self {
+    ///
+    /// # Errors
+    /// Something that it descends from was built by a build that is not believed: what went in can't be known.
+    pub fn of(artifact: &Artifact, ledger: &Ledger<'_>) -> Result<Self, Fault> {
+        let builds = ledger.builds();
+        let refused = builds.refused;
         let walk = Walk {
-            builds: Builds::new(ledger),
+            builds: Builds::new(builds.believed),
             ledger,
+            start: artifact,
         };
         let mut lineage = Self::default();
         let mut next = walk.of_artifact(artifact, &mut lineage);
@@ -41,7 +47,17 @@ impl Lineage {
                 None => walk.of_builds(walk.builds.of_file(digest), &mut lineage),
             });
         }
-        lineage
+        let made_some = |entry: &Entry| walked.iter().any(|digest| walk.made_by(entry, *digest));
+        let unknown = refused
+            .into_iter()
+            .find(|(bundle, _)| ledger.line_of(*bundle).is_some_and(made_some));
+        match unknown {
+            None => Ok(lineage),
+            Some((bundle, cause)) => Err(Fault::Unreadable {
+                bundle,
+                cause: Box::new(cause),
+            }),
+        }
     }
 }
 
@@ -49,9 +65,23 @@ impl Lineage {
 struct Walk<'a> {
     builds: Builds,
     ledger: &'a Ledger<'a>,
+    start: &'a Artifact,
 }
 
 impl Walk<'_> {
+    /// Whether a line about a build that can't be read says that it made this, or may say so.
+    fn made_by(&self, entry: &Entry, digest: Digest) -> bool {
+        let is_about = |digest: &Digest| entry.more() > 0 || entry.subjects().contains(digest);
+        let is_whole =
+            |artifact: &Artifact| artifact.files().values().all(|file| is_about(&file.digest));
+        is_about(&digest) || self.artifact(digest).is_some_and(is_whole)
+    }
+
+    fn artifact(&self, digest: Digest) -> Option<&Artifact> {
+        let start = Some(self.start).filter(|start| start.digest() == digest);
+        start.or_else(|| self.ledger.artifact(digest))
+    }
+
     fn of_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
         lineage.digests.extend(names(artifact));
         self.of_builds(self.builds.of(artifact), lineage)
@@ -91,8 +121,7 @@ pub(crate) struct Builds {
 }
 
 impl Builds {
-    pub(crate) fn new(ledger: &Ledger<'_>) -> Self {
-        let builds = ledger.all::<Provenance>().believed;
+    pub(crate) fn new(builds: Vec<Logged<Provenance>>) -> Self {
         let mut by_subject: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
         for (position, build) in builds.iter().enumerate() {
             for subject in &build.statement.value().subjects {

@@ -7,7 +7,7 @@ use policy::recall::Ancestry;
 use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
 };
-use trust::{Artifact, KeyId, Reason, Statement, Subject, Time};
+use trust::{Artifact, KeyId, Kind, Reason, Statement, Subject, Time};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::{Lineage, names};
@@ -42,7 +42,7 @@ pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>,
     }
     Ok(policy::recall::reasons(
         &recalls.verified(),
-        &ancestry(ledger, artifact),
+        &ancestry(ledger, artifact)?,
     ))
 }
 
@@ -60,12 +60,26 @@ pub fn recalled_key(ledger: &Ledger<'_>, key: KeyId) -> Result<Vec<Reason>, Faul
 }
 
 /// What a recall can name: the artifact's lineage, and the keys that vouch for it.
-fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Ancestry {
+fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Ancestry, Fault> {
     let Lineage {
-        digests,
+        mut digests,
         builders,
         mut keys,
-    } = Lineage::of(artifact, ledger);
+    } = Lineage::of(artifact, ledger)?;
+    // The same data under other file names is the same data.
+    for dataset in ledger
+        .artifacts()
+        .iter()
+        .filter(|a| a.kind() == Kind::DataSet)
+    {
+        if dataset
+            .files()
+            .values()
+            .all(|file| digests.contains(&file.digest))
+        {
+            digests.insert(dataset.digest());
+        }
+    }
     let about = names(artifact);
     keys.extend(
         ledger
@@ -102,9 +116,9 @@ fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Ancestry {
             .iter()
             .map(|l| l.statement.proof().key),
     );
-    Ancestry {
+    Ok(Ancestry {
         digests,
         builders,
         keys,
-    }
+    })
 }

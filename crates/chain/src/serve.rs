@@ -67,6 +67,32 @@ pub fn decide(
     })
 }
 
+/// Why a running server may no longer answer: something was recalled, or the admission that it started on is not believed
+/// any more. That an admission's time is over is no reason: it is for starting.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn withdrawn(
+    ledger: &Ledger<'_>,
+    artifact: &Artifact,
+    admission: Digest,
+) -> Result<Option<Reason>, Fault> {
+    if let Some(reason) = recalled(ledger, artifact)?.into_iter().next() {
+        return Ok(Some(reason));
+    }
+    let admissions = ledger.about::<Admission>(&BTreeSet::from([artifact.digest()]));
+    let ours = |logged: &&Logged<Admission>| logged.statement.proof().bundle == admission;
+    let Some(logged) = admissions.believed.iter().find(ours) else {
+        return Ok(Some(Reason::new(
+            Code::AdmissionMissing,
+            "the admission that this server started on is not believed any more",
+            "admit the model again with `modelward admit`, and start the server again",
+        )));
+    };
+    let reasons = recalled_key(ledger, logged.statement.proof().key)?;
+    Ok(reasons.into_iter().next())
+}
+
 /// The statement that a server has started.
 #[must_use]
 pub fn statement(

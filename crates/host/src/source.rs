@@ -21,10 +21,10 @@ impl Source {
     /// The source as something that the build read.
     #[must_use]
     pub fn dependency(&self) -> Option<ResourceDescriptor> {
-        let uri = if self.uri.starts_with("git+") {
-            self.uri.clone()
-        } else {
-            format!("git+{}", self.uri)
+        let uri = match self.uri.as_str() {
+            "" => String::new(),
+            uri if uri.starts_with("git+") => uri.to_owned(),
+            uri => format!("git+{uri}"),
         };
         let mut descriptor = ResourceDescriptor {
             name: "source".to_owned(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -23,7 +24,14 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
         path: path.to_owned(),
         cause,
     };
-    if fs::metadata(path).map_err(failed)?.len() > SIZE_BYTES_MAX {
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if metadata.mode() & 0o022 != 0 {
+        return Err(TrustRootError::Exposed {
+            path: path.to_owned(),
+            mode: metadata.mode() & 0o7777,
+        });
+    }
+    if metadata.len() > SIZE_BYTES_MAX {
         return Err(TrustRootError::Root {
             path: path.to_owned(),
             cause: RootError::TooLong,
@@ -99,6 +107,14 @@ pub enum TrustRootError {
         #[source]
         cause: std::io::Error,
     },
+    /// Others may write it.
+    #[error("`{}` may be changed by others than its owner (mode {mode:o})", path.display())]
+    Exposed {
+        /// Where.
+        path: PathBuf,
+        /// The permissions found.
+        mode: u32,
+    },
     /// Not a trust root.
     #[error("`{}` is no trust root", path.display())]
     Root {
@@ -128,7 +144,7 @@ impl TrustRootError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Io { .. } => Code::Io,
-            Self::Root { .. } => Code::RootInvalid,
+            Self::Root { .. } | Self::Exposed { .. } => Code::RootInvalid,
             Self::Seed { .. } | Self::Note(_) => Code::KeyInvalid,
             Self::Key(cause) => cause.code(),
         }

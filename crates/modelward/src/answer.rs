@@ -139,7 +139,11 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     match written {
         // Whoever reads us has enough: that is no failure of ours.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(status),
-        Err(_) => ExitCode::from(Kind::Error.exit_status()),
+        Err(e) => {
+            // Whoever has no standard error either is told by the exit status.
+            let _ = writeln!(io::stderr(), "error: [io] the answer can't be written: {e}");
+            ExitCode::from(Kind::Error.exit_status())
+        }
         Ok(()) => ExitCode::from(status),
     }
 }

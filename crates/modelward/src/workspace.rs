@@ -11,7 +11,8 @@ use host::keys::KeyFolder;
 use host::store::{Recorded, Source, Store};
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
-    Artifact, Bundle, Code, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time, TrustRoot,
+    Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
+    TrustRoot,
 };
 use zeroize::Zeroizing;
 
@@ -112,7 +113,18 @@ impl Workspace {
 
     /// The key that signs in a role: the one that was named, or the only one of the root that has it here.
     pub(crate) fn signer(&self, role: Role, named: Option<&str>) -> Result<PrivateKey, Failure> {
-        self.key(&self.signer_name(role, named)?)
+        let name = self.signer_name(role, named)?;
+        self.not_recalled(&name)?;
+        self.key(&name)
+    }
+
+    /// A key that was recalled says nothing more.
+    fn not_recalled(&self, name: &str) -> Result<(), Failure> {
+        let Some(key) = self.root.keys().find(|key| key.name == name) else {
+            return Ok(());
+        };
+        let reasons = chain::recall::recalled_key(&self.ledger()?, key.public_key.id())?;
+        Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))
     }
 
     /// A key of the store, decrypted if it is encrypted. A password that was to come from a file and can't is told.
@@ -252,6 +264,7 @@ impl Workspace {
 
     /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
     pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+        self.not_recalled(name)?;
         self.key(name)?
             .to_pem(None)
             .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))

@@ -74,7 +74,6 @@ codes! {
     PublishMissing "publish_missing" Denied 403 "The model was not published."
     DeploymentMissing "deployment_missing" Denied 403 "The model may not be deployed yet."
     AdmissionMissing "admission_missing" Denied 403 "The model was not admitted."
-    NotLogged "not_logged" Denied 403 "The statement stands in no log line."
     // What the policy says
     DataNotAllowed "data_not_allowed" Denied 403 "The dependency policy names no such data set or package."
     LicenceNotAllowed "licence_not_allowed" Denied 403 "The licence is not among the allowed ones."

@@ -36,4 +36,4 @@ pub use root::{Role, RootError, RootKey, TrustRoot};
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{Proof, Verified};
-pub use verify::{Difference, seal, verify, verify_sealed, verify_tree};
+pub use verify::{Difference, seal, verify, verify_sealed, verify_to_forbid, verify_tree};

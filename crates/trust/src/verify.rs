@@ -18,13 +18,46 @@ pub fn verify<P: Predicate>(
     root: &TrustRoot,
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
+    believe(bundle_bytes, root, now, KeyTime::Now)
+}
+
+/// Believes a bundle though its key's time may be over: only for what forbids. A recall does not end with the key that
+/// made it, nor what a model was made from with its builder's.
+///
+/// # Errors
+/// As [`verify`], but for the key's own time.
+pub fn verify_to_forbid<P: Predicate>(
+    bundle_bytes: &[u8],
+    root: &TrustRoot,
+    now: Time,
+) -> Result<Verified<Statement<P>>, Error> {
+    believe(bundle_bytes, root, now, KeyTime::Any)
+}
+
+/// Which time of a key counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeyTime {
+    /// It must hold now.
+    Now,
+    /// It may have held at any time.
+    Any,
+}
+
+fn believe<P: Predicate>(
+    bundle_bytes: &[u8],
+    root: &TrustRoot,
+    now: Time,
+    time: KeyTime,
+) -> Result<Verified<Statement<P>>, Error> {
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
     let bundle = Bundle::parse(bundle_bytes)?;
     // (2) A key of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
     let key = signing_key(&bundle, root)?;
     // (3) That key holds now. Stops: keys that were retired.
-    check_key_time(key, now)?;
+    if time == KeyTime::Now {
+        check_key_time(key, now)?;
+    }
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.
     if !key.roles.contains(&P::ROLE) {
         return Err(Error::KeyRole {

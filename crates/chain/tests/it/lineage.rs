@@ -13,6 +13,7 @@ use crate::kit::{
 
 fn descends(world: &World, artifact: &Artifact, from: Digest) -> bool {
     Lineage::of(artifact, &world.ledger())
+        .unwrap()
         .digests
         .contains(&from)
 }
@@ -23,7 +24,7 @@ fn a_model_descends_from_itself_and_what_its_build_read() {
     world.add("digits", &data("a"));
     world.add("letters", &data("b"));
     world.build(&model("w"), &[data("a").digest()]);
-    let lineage = Lineage::of(&model("w"), &world.ledger());
+    let lineage = Lineage::of(&model("w"), &world.ledger()).unwrap();
     let mut want: BTreeSet<Digest> = whole(&model("w")).into_iter().collect();
     want.insert(model("w").signing_root());
     want.extend(whole(&data("a")));
@@ -31,7 +32,7 @@ fn a_model_descends_from_itself_and_what_its_build_read() {
     assert_eq!(lineage.digests, want);
     assert_eq!(lineage.builders, [WORKSTATION.to_owned()].into());
     assert_eq!(lineage.keys, [key_id(KEY)].into());
-    let nobodys = Lineage::of(&model("nobody's"), &world.ledger());
+    let nobodys = Lineage::of(&model("nobody's"), &world.ledger()).unwrap();
     assert!(nobodys.builders.is_empty() && nobodys.keys.is_empty());
 }
 
@@ -115,11 +116,11 @@ fn builders_and_keys_of_all_generations_are_named() {
     world.say_by(OTHER, &elsewhere);
     world.build(&child, &[base.digest()]);
     let ledger = world.ledger();
-    let lineage = Lineage::of(&child, &ledger);
+    let lineage = Lineage::of(&child, &ledger).unwrap();
     let both = [WORKSTATION, OTHER_BUILDER].map(str::to_owned);
     assert_eq!(lineage.builders, both.into());
     assert_eq!(lineage.keys, [key_id(KEY), key_id(OTHER)].into());
-    let lineage = Lineage::of(&base, &ledger);
+    let lineage = Lineage::of(&base, &ledger).unwrap();
     assert_eq!(lineage.keys, [key_id(OTHER)].into());
 }
 

@@ -153,3 +153,63 @@ fn a_step_may_not_read_what_was_recalled() {
     world.recall(Dataset, &data("b").digest().to_string());
     assert_eq!(decide(&world), ["recalled"]);
 }
+
+/// Data, a base that OTHER built of it, and a child that KEY built on the base; the data is recalled.
+fn grandchild() -> (World, Digest) {
+    let mut world = World::new();
+    world.add("digits", &data("a"));
+    world.keep(&model("base"));
+    let base = world.say_by(OTHER, &built(&model("base"), &whole(&data("a"))));
+    world.build(&model("child"), &[model("base").digest()]);
+    world.recall(Dataset, &data("a").digest().to_string());
+    assert_eq!(world.recalled(&model("child")).len(), 1);
+    (world, base)
+}
+
+#[test]
+fn no_retired_builder_makes_its_grandchildren_good() {
+    let (mut world, _) = grandchild();
+    let retired = trust::RootKey {
+        valid_until: Time::from_unix(NOW - 1),
+        ..crate::kit::root_key(OTHER)
+    };
+    world.root = world.root.clone().with_key(retired);
+    assert_eq!(world.recalled(&model("child")).len(), 1);
+}
+
+#[test]
+fn what_an_ancestor_was_made_from_must_be_known() {
+    type Change = fn(&mut World, Digest);
+    let changes: [Change; 2] = [
+        |world, base| drop(world.gathered.bundles.remove(&base)),
+        |world, _| {
+            let name = crate::kit::root_key(OTHER).name;
+            world.root = world.root.clone().without_key(&name);
+        },
+    ];
+    for change in changes {
+        let (mut world, base) = grandchild();
+        change(&mut world, base);
+        let ledger = world.ledger();
+        assert!(chain::recall::recalled(&ledger, &model("child")).is_err());
+        // It says nothing of what does not descend from it.
+        assert!(
+            chain::recall::recalled(&ledger, &model("apart"))
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+#[test]
+fn the_same_data_under_other_names_is_the_same_data() {
+    let mut world = World::new();
+    let renamed = [("pictures", "a"), ("classes", "labels of a")];
+    let renamed = crate::kit::artifact(trust::Kind::DataSet, &renamed);
+    world.add("digits", &data("a"));
+    world.add("renamed", &renamed);
+    world.build(&model("w"), &whole(&renamed));
+    assert!(world.recalled(&model("w")).is_empty());
+    world.recall(Dataset, &data("a").digest().to_string());
+    assert_eq!(world.recalled(&model("w")).len(), 1);
+}

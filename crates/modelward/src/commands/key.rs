@@ -245,6 +245,26 @@ fn changed(args: &Set, name: &str, workspace: &Workspace) -> Result<RootKey, Fai
     key.valid_from = args.valid_from.unwrap_or(key.valid_from);
     key.valid_until = args.valid_until.unwrap_or(key.valid_until);
     in_order("the key", key.valid_from, key.valid_until)?;
+    let id = key.public_key.id();
+    if let Some(other) = workspace
+        .root
+        .key(id)
+        .filter(|other| other.name != key.name)
+    {
+        let message = format!("the trust root knows this key as `{}`", other.name);
+        return Err(Failure::error(
+            Code::KeyExists,
+            message,
+            "change that one, or remove it first: `modelward key set NAME --remove`",
+        ));
+    }
+    if key.roles.is_empty() {
+        return Err(Failure::error(
+            Code::Usage,
+            format!("the key `{name}` would have no role"),
+            "say what it may say: `--role ROLE`",
+        ));
+    }
     Ok(key)
 }
 

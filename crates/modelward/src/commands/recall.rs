@@ -1,7 +1,9 @@
 //! `modelward recall KIND TARGET --reason TEXT`
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use digest::Digest;
 use serde_json::json;
 use trust::predicate::{Dataset, RecallKind};
 use trust::{Code, Role};
@@ -46,15 +48,18 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         Kind::Key => RecallKind::Key,
         Kind::Model => RecallKind::Model,
     };
-    let target = resolve(kind, &args.target, &workspace, ui)?;
-    let statement = chain::recall::statement(kind, &target, &args.reason, workspace.now);
+    let targets = resolve(kind, &args.target, &workspace, ui)?;
     let key = workspace.signer(Role::Recall, args.key.as_deref())?;
-    let said = workspace.say(&statement, &key)?;
-    let text = format!("recalled the {} {target}: {said}", kind.as_str());
-    Ok(Answer::new(
-        text,
-        json!({"kind": kind.as_str(), "target": target, "statement": said.data()}),
-    ))
+    let mut lines = Vec::new();
+    let mut recalled = Vec::new();
+    for target in &targets {
+        let statement = chain::recall::statement(kind, target, &args.reason, workspace.now);
+        let said = workspace.say(&statement, &key)?;
+        lines.push(format!("recalled the {} {target}: {said}", kind.as_str()));
+        recalled.push(json!({"target": target, "statement": said.data()}));
+    }
+    let data = json!({"kind": kind.as_str(), "recalled": recalled});
+    Ok(Answer::new(lines.join("\n"), data))
 }
 
 /// The name that the recall is written with: a digest where there is one, since a name can be given twice.
@@ -63,40 +68,43 @@ fn resolve(
     target: &str,
     workspace: &Workspace,
     ui: &Ui,
-) -> Result<String, Failure> {
+) -> Result<Vec<String>, Failure> {
     if kind == RecallKind::Builder {
-        return Ok(target.to_owned());
+        return Ok(vec![target.to_owned()]);
     }
-    if let Ok(digest) = target.parse::<digest::Digest>() {
-        return Ok(digest.to_string());
+    if let Ok(digest) = target.parse::<Digest>() {
+        return Ok(vec![digest.to_string()]);
     }
-    let found = match kind {
+    let found: Vec<Digest> = match kind {
         RecallKind::Key => workspace
             .root
             .keys()
-            .find(|key| key.name == target)
-            .map(|key| key.public_key.id()),
+            .filter(|key| key.name == target)
+            .map(|key| key.public_key.id())
+            .collect(),
         RecallKind::Dataset => {
             let datasets = workspace.ledger()?.all::<Dataset>().believed;
             let named = datasets
-                .into_iter()
-                .rfind(|logged| logged.statement.value().predicate.name == target);
-            named.and_then(|logged| {
-                logged
-                    .statement
-                    .value()
-                    .subjects
-                    .first()
-                    .map(|subject| subject.digest)
-            })
+                .iter()
+                .map(|logged| logged.statement.value())
+                .filter(|statement| statement.predicate.name == target);
+            let digests: BTreeSet<Digest> = named
+                .filter_map(|statement| Some(statement.subjects.first()?.digest))
+                .collect();
+            digests.into_iter().collect()
         }
         RecallKind::Model if Path::new(target).exists() => {
-            Some(model::artifact(target, workspace, ui)?.1.digest())
+            vec![model::artifact(target, workspace, ui)?.1.digest()]
         }
-        RecallKind::Model | RecallKind::Builder => None,
+        RecallKind::Model | RecallKind::Builder => Vec::new(),
     };
-    found.map(|digest| digest.to_string()).ok_or_else(|| {
+    if found.is_empty() {
         let message = format!("there is no {} `{target}` here", kind.as_str());
-        Failure::error(Code::NotFound, message, "give its digest, `sha256:…`")
-    })
+        return Err(Failure::error(
+            Code::NotFound,
+            message,
+            "give its digest, `sha256:…`",
+        ));
+    }
+    Ok(found.iter().map(ToString::to_string).collect())
 }

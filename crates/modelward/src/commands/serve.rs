@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     };
     let hooks = Hooks {
         record: Box::new(move |prediction| record.add(&line(prediction))),
-        recalled: recalled(common.clone(), loaded.artifact),
+        recalled: recalled(common.clone(), loaded.artifact, bundle),
     };
     server::inference::serve(
         listener,
@@ -189,7 +189,11 @@ struct Asked {
 }
 
 /// Asks the log whether the model was recalled: whenever the log has grown, and now and then besides.
-fn recalled(common: Common, artifact: Artifact) -> Box<server::inference::RecalledHook> {
+fn recalled(
+    common: Common,
+    artifact: Artifact,
+    admission: Digest,
+) -> Box<server::inference::RecalledHook> {
     let last: Mutex<Option<Asked>> = Mutex::new(None);
     Box::new(move || {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -202,10 +206,8 @@ fn recalled(common: Common, artifact: Artifact) -> Box<server::inference::Recall
             return Ok(asked.reason.clone());
         }
         let ledger = workspace.ledger().map_err(|e| told(&e))?;
-        let reason = chain::recall::recalled(&ledger, &artifact)
-            .map_err(|e| e.to_string())?
-            .into_iter()
-            .next();
+        let reason =
+            chain::serve::withdrawn(&ledger, &artifact, admission).map_err(|e| e.to_string())?;
         *last = Some(Asked {
             checkpoint,
             at: Instant::now(),

@@ -18,7 +18,7 @@ use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::commands::dataset;
 use crate::staging::Staging;
-use crate::step_lines::Lines;
+use crate::step_lines::{Lines, harmless};
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
 
@@ -187,7 +187,7 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
     let claims: Vec<String> = build
         .claims
         .iter()
-        .map(|(name, value)| format!("{name} {}", value.trim()))
+        .map(|(name, value)| format!("{name} {}", harmless(value.trim())))
         .collect();
     let text = format!(
         "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
@@ -233,6 +233,15 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Art
             inside.unwrap_or_else(|| "base".to_owned()),
             digest.short(),
             artifact,
+        ));
+    }
+    let is_plain = |name: &&String| trust::TreePath::new(name).is_ok() && !name.contains('/');
+    if let Some((odd, ..)) = inputs.iter().find(|(inside, ..)| !is_plain(&inside)) {
+        let message = format!("`{}` is no name for an input", harmless(odd));
+        return Err(Failure::error(
+            Code::Usage,
+            message,
+            "give it a plain one: `--input NAME=DATASET`",
         ));
     }
     let names: BTreeSet<&String> = inputs.iter().map(|(inside, ..)| inside).collect();
@@ -310,7 +319,8 @@ fn plan(
     let source = args
         .source
         .clone()
-        .or_else(|| source.map(|source| source.uri));
+        .or_else(|| source.map(|source| source.uri))
+        .filter(|uri| !uri.is_empty());
     let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
     Ok(Plan {
         name: args.name.clone(),
@@ -328,11 +338,8 @@ fn source(args: &Args) -> Option<Source> {
         .source_folder
         .clone()
         .unwrap_or_else(|| PathBuf::from("."));
-    let mut found = host::source::git(&folder)?;
-    if let Some(uri) = &args.source {
-        found.uri.clone_from(uri);
-    }
-    Some(found)
+    // Its URI is what the repository says; `--source` is what the person says, and stands apart.
+    host::source::git(&folder)
 }
 
 /// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and
@@ -358,6 +365,9 @@ fn root(
         .into_iter()
         .map(|(from, _)| std::path::absolute(from))
         .collect::<Result<_, _>>()?;
+    for from in same.iter().chain(moved.iter().map(|(from, _)| from)) {
+        no_store(from, workspace)?;
+    }
     let closure = host::root::closure(std::slice::from_ref(&program), &same, &folder)?;
     if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
         *first = inside.display().to_string();
@@ -379,6 +389,24 @@ fn root(
     Ok((kept, command))
 }
 
+/// A step must not see the store: its keys are there.
+fn no_store(included: &Path, workspace: &Workspace) -> Result<(), Failure> {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (included, store) = (real(included), real(workspace.store.path()));
+    if included.starts_with(&store) || store.starts_with(&included) {
+        let message = format!(
+            "`{}` holds the store, and with it the keys",
+            included.display()
+        );
+        return Err(Failure::error(
+            Code::Usage,
+            message,
+            "include the files that the step needs, and no folder above the store",
+        ));
+    }
+    Ok(())
+}
+
 /// Where something is on this host, and where the step sees it.
 fn placement(word: &str) -> (PathBuf, PathBuf) {
     match word.split_once('=') {
@@ -397,7 +425,8 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&folders)
         .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
+        .find(|path| path.is_file())
+        .and_then(|path| std::fs::canonicalize(path).ok());
     found.ok_or_else(|| {
         Failure::error(
             Code::NotFound,
