@@ -119,20 +119,18 @@ impl<'a> Ledger<'a> {
         self.select(|_| true)
     }
 
-    /// All recalls, whether or not the time of their keys is over: what is bad does not become good with it. A recall by
-    /// a key that the root no longer knows for that is nobody's; one whose bundle is gone could be the one that matters.
+    /// All recalls, whether or not their keys still hold: what is bad does not become good with a key. One that can't be
+    /// read, or whose key the root has forgotten, is not passed over: it could be the one that matters.
     ///
     /// # Errors
-    /// A recall's bundle is gone, or can't be read.
+    /// A recall's bundle is gone, or the root has not its key.
     pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
-        let found = self.to_forbid::<Recall>();
-        let is_nobodys =
-            |cause: &Error| matches!(cause, Error::KeyUnknown { .. } | Error::KeyRole { .. });
-        match found.refused.iter().find(|(_, cause)| !is_nobodys(cause)) {
+        let mut found = self.to_forbid::<Recall>();
+        match found.refused.pop() {
             None => Ok(found),
             Some((bundle, cause)) => Err(Fault::Unreadable {
-                bundle: *bundle,
-                cause: Box::new(cause.clone()),
+                bundle,
+                cause: Box::new(cause),
             }),
         }
     }

@@ -1,7 +1,7 @@
 //! The stage `scan`: what a reader of hostile files found in a model.
 //!
 //! In: the model's files and each file's findings. Must hold: every file was scanned. Out: a scan report.
-//! Denies: nothing; the verdict does, at `publish` and `admit`. Logs: the report, whatever its verdict.
+//! Denies: nothing; the verdict does, at `admit`. Logs: the report, whatever its verdict.
 
 use digest::Digest;
 use trust::predicate::{ScanReport, ScannedFile};

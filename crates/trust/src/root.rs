@@ -129,7 +129,7 @@ impl TrustRoot {
         empty.redigested()
     }
 
-    /// A root that believes one key in one role at any time: what `--key FILE` means.
+    /// A root that believes one key in one role at any time: what `--public-key FILE` means.
     #[must_use]
     pub fn of_key(public_key: PublicKey, role: Role) -> Self {
         let (always, never) = (Time::from_unix(i64::MIN), Time::from_unix(i64::MAX));

@@ -18,36 +18,36 @@ pub fn verify<P: Predicate>(
     root: &TrustRoot,
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
-    believe(bundle_bytes, root, now, KeyTime::Now)
+    believe(bundle_bytes, root, now, Purpose::Allow)
 }
 
-/// Believes a bundle though its key's time may be over: only for what forbids. A recall does not end with the key that
-/// made it, nor what a model was made from with its builder's.
+/// Believes a bundle though its key's time may be over, or its role taken away: only for what forbids. A recall does not
+/// end with the key that made it, nor what a model was made from with its builder's.
 ///
 /// # Errors
-/// As [`verify`], but for the key's own time.
+/// As [`verify`], but for the key's own time and role.
 pub fn verify_to_forbid<P: Predicate>(
     bundle_bytes: &[u8],
     root: &TrustRoot,
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
-    believe(bundle_bytes, root, now, KeyTime::Any)
+    believe(bundle_bytes, root, now, Purpose::Forbid)
 }
 
-/// Which time of a key counts.
+/// What a statement is believed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum KeyTime {
-    /// It must hold now.
-    Now,
-    /// It may have held at any time.
-    Any,
+enum Purpose {
+    /// To let something through: its key must hold, and have the role, now.
+    Allow,
+    /// To keep something out: that its key did so at some time is enough.
+    Forbid,
 }
 
 fn believe<P: Predicate>(
     bundle_bytes: &[u8],
     root: &TrustRoot,
     now: Time,
-    time: KeyTime,
+    purpose: Purpose,
 ) -> Result<Verified<Statement<P>>, Error> {
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
@@ -55,11 +55,11 @@ fn believe<P: Predicate>(
     // (2) A key of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
     let key = signing_key(&bundle, root)?;
     // (3) That key holds now. Stops: keys that were retired.
-    if time == KeyTime::Now {
+    if purpose == Purpose::Allow {
         check_key_time(key, now)?;
     }
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if !key.roles.contains(&P::ROLE) {
+    if purpose == Purpose::Allow && !key.roles.contains(&P::ROLE) {
         return Err(Error::KeyRole {
             key_name: key.name.clone(),
             role: P::ROLE,

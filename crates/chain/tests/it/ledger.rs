@@ -232,8 +232,7 @@ fn a_recall_that_cannot_be_read_stops_everything() {
     };
     let changes: [(u8, Change, Option<&str>); 5] = [
         (OTHER, |_, _| {}, None),
-        // A stranger's is nobody's, and one that was believed stays when its key retires.
-        (STRANGER, |_, _| {}, None),
+        (STRANGER, |_, _| {}, Some("key_unknown")),
         (
             OTHER,
             |world, bundle| drop(world.gathered.bundles.remove(&bundle)),
@@ -244,6 +243,7 @@ fn a_recall_that_cannot_be_read_stops_everything() {
             |world, bundle| world.gathered.bundles.get_mut(&bundle).unwrap()[99] ^= 1,
             Some("bundle_invalid"),
         ),
+        // One that was believed stays when its key retires.
         (OTHER, retired, None),
     ];
     for (seed, change, want) in changes {

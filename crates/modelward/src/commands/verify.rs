@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Denied, Kind, Role, Statement, TrustRoot, Verified};
+use trust::{Artifact, Denied, KeyId, Kind, Role, Statement, TrustRoot, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -31,15 +31,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let (model, signature) = paths(args)?;
-    let (root, now) = match &args.public_key {
-        Some(path) => (
-            TrustRoot::of_key(read_public(path)?, Role::Sign),
-            host::clock::now()?,
-        ),
-        None => {
-            let workspace = Workspace::open(common)?;
-            (workspace.root, workspace.now)
-        }
+    let workspace = match &args.public_key {
+        Some(_) => None,
+        None => Some(Workspace::open(common)?),
+    };
+    let (root, now) = match (&args.public_key, &workspace) {
+        (None, Some(workspace)) => (workspace.root.clone(), workspace.now),
+        (key, _) => (only(key.as_deref())?, host::clock::now()?),
     };
     let bundle = host::whole_file::read(&signature, SIGNATURE_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(&signature, &e))?;
@@ -61,6 +59,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
             )
         })?;
     let proof = artifact.proof();
+    if let Some(workspace) = &workspace {
+        not_recalled(artifact.value(), proof.key, workspace)?;
+    }
     let text = format!(
         "verified: {} files of `{}` are as `{}` ({}) signed them",
         measured.listing.len(),
@@ -71,6 +72,30 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let data = json!({"model": artifact.value().digest().to_string(), "files": measured.listing.len(),
                       "key": proof.key.to_string(), "keyName": proof.key_name, "root": proof.root.to_string()});
     Ok(Answer::new(text, data))
+}
+
+/// A root that believes the key of this file and no other.
+fn only(public_key: Option<&Path>) -> Result<TrustRoot, Failure> {
+    match public_key {
+        Some(path) => Ok(TrustRoot::of_key(read_public(path)?, Role::Sign)),
+        None => Err(Failure::error(
+            trust::Code::Internal,
+            "no key and no store",
+            "",
+        )),
+    }
+}
+
+/// Where there is a store, its log may know more than the signature says.
+fn not_recalled(model: &Artifact, key: KeyId, workspace: &Workspace) -> Result<(), Failure> {
+    let ledger = workspace.ledger()?;
+    let mut reasons = chain::recall::recalled(&ledger, model)?;
+    for reason in chain::recall::recalled_key(&ledger, key)? {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))
 }
 
 /// The model and its signature, whichever of the two was named.

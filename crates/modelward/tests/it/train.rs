@@ -279,3 +279,24 @@ fn what_was_named_wrongly_is_said() {
     }
     workshop.is_sound();
 }
+
+/// Where an input stands is a name inside the step and nowhere else; and no step sees the store, whose keys are there.
+#[test]
+fn nothing_leads_out_of_the_step_or_into_the_store() {
+    let workshop = Workshop::with_data();
+    let outside = workshop.file("outside").display().to_string();
+    for name in [outside.as_str(), "../x", "a/b", "..", "."] {
+        let line = TRAIN.replacen("--input bands", &format!("--input {name}=bands"), 1);
+        assert_ne!(line, TRAIN);
+        assert_eq!(workshop.error(&line), "usage", "{line}");
+    }
+    assert!(!workshop.file("outside").exists());
+    for included in [".modelward/keys=/k", ".modelward=/k", ".=/app"] {
+        let line = TRAIN.replacen(
+            "--input bands",
+            &format!("--include {included} --input bands"),
+            1,
+        );
+        assert_eq!(workshop.error(&line), "usage", "{line}");
+    }
+}

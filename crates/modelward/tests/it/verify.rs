@@ -59,3 +59,12 @@ fn arguments_that_are_no_text_are_refused_in_words() {
         );
     }
 }
+
+#[test]
+fn what_was_recalled_is_not_verified() {
+    let workshop = Workshop::with_model();
+    workshop.yes("sign out/digits");
+    workshop.yes("verify out/digits");
+    workshop.yes("recall dataset bands --reason x");
+    assert_eq!(workshop.denied("verify out/digits"), ["recalled"]);
+}
