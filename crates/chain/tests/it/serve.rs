@@ -130,3 +130,30 @@ fn each_start_of_a_server_is_a_session_of_its_own() {
         start(&model("b"), NOW).predicate.session
     );
 }
+
+/// A running server asks again: it goes on after its admission's time, and not when the admission is not believed any more.
+#[test]
+fn a_running_server_ends_with_what_it_started_on() {
+    let ready = || {
+        let mut world = ready();
+        let admission = allowed(admitted(&world, &rules(), NOW));
+        let bundle = world.say_by(OTHER, &admission);
+        (world, bundle)
+    };
+    let code = |world: &crate::kit::World, bundle| {
+        let reason = chain::serve::withdrawn(&world.ledger(), &digits(), bundle).unwrap();
+        reason.map(|reason| reason.code.as_str())
+    };
+    let (world, bundle) = ready();
+    assert_eq!(code(&world, bundle), None);
+    let (mut world, bundle) = ready();
+    let name = crate::kit::root_key(OTHER).name;
+    world.root = world.root.clone().without_key(&name);
+    assert_eq!(code(&world, bundle), Some("admission_missing"));
+    let (mut world, bundle) = ready();
+    world.recall(RecallKind::Key, &key_id(OTHER).to_string());
+    assert_eq!(code(&world, bundle), Some("recalled"));
+    let (mut world, bundle) = ready();
+    world.recall(RecallKind::Model, &digits().digest().to_string());
+    assert_eq!(code(&world, bundle), Some("recalled"));
+}

@@ -76,3 +76,28 @@ fn each_change_is_a_new_number_of_the_root() {
     assert_eq!(workshop.error("key set laptop --role sign"), "usage");
     assert_eq!(serial(&workshop), first + 2);
 }
+
+/// The trust root decides who is believed: one key has one name and some role, and only its owner writes the file.
+#[test]
+fn a_root_names_a_key_once_and_is_its_owners() {
+    use std::os::unix::fs::PermissionsExt;
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.yes("key new laptop");
+    let keys = workshop.json("key list")["keys"].clone();
+    workshop.write("k.pub", keys[0]["publicKey"].as_str().unwrap());
+    let again = "key set other --public-key k.pub --role sign";
+    assert_eq!(workshop.error(again), "key_exists");
+    workshop.yes("key set laptop --remove");
+    assert_eq!(workshop.error("key set other --public-key k.pub"), "usage");
+    workshop.yes(again);
+    let root = workshop.file(".modelward/trust.toml");
+    for (mode, is_refused) in [(0o666, true), (0o620, true), (0o644, false)] {
+        std::fs::set_permissions(&root, std::fs::Permissions::from_mode(mode)).unwrap();
+        if is_refused {
+            assert_eq!(workshop.error("key list"), "root_invalid", "{mode:o}");
+        } else {
+            workshop.yes("key list");
+        }
+    }
+}
