@@ -65,6 +65,16 @@ impl Method {
     };
 }
 
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let algorithm = self.algorithm.as_str();
+        match self.shard_size {
+            None => write!(f, "whole and by {algorithm}"),
+            Some(size) => write!(f, "in pieces of {size} bytes and by {algorithm}"),
+        }
+    }
+}
+
 /// The digest of a file or a piece of one, as somebody states it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceDigest {

@@ -101,7 +101,8 @@ impl Bundle {
             Material::Key { hint } => {
                 written.public_key = Some(wire::PublicKey {
                     hint: hint.map(|id| id.hex()).unwrap_or_default(),
-                    ..wire::PublicKey::default()
+                    raw_bytes: None,
+                    key_details: None,
                 });
             }
             Material::Certificate {
@@ -187,6 +188,7 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
             };
             Ok((material, false))
         }
+        (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
         (None, None, Some(certificate)) => {
             let (leaf, received) = (raw(&certificate)?, received.to_vec());
             Ok((Material::Keyless { leaf, received }, false))
@@ -296,20 +298,17 @@ mod wire {
     pub(super) struct PublicKey {
         #[serde(default)]
         pub(super) hint: String,
-        #[serde(
-            default,
-            rename = "rawBytes",
-            alias = "raw_bytes",
-            skip_serializing
-        )]
+        #[serde(default, rename = "rawBytes", alias = "raw_bytes", skip_serializing)]
         pub(super) raw_bytes: Option<String>,
+        /// What the key is, which the key itself says better.
+        #[expect(dead_code, reason = "named so that it is a known member")]
         #[serde(
             default,
             rename = "keyDetails",
             alias = "key_details",
             skip_serializing
         )]
-        _key_details: Option<String>,
+        pub(super) key_details: Option<String>,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -328,11 +327,7 @@ mod wire {
     #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Timestamps {
-        #[serde(
-            default,
-            rename = "rfc3161Timestamps",
-            alias = "rfc3161_timestamps"
-        )]
+        #[serde(default, rename = "rfc3161Timestamps", alias = "rfc3161_timestamps")]
         pub(super) rfc3161_timestamps: Vec<Timestamp>,
     }
 

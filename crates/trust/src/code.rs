@@ -67,6 +67,7 @@ codes! {
     FileExtra "file_extra" Denied 422 "There is a file that was not stated."
     FileMissing "file_missing" Denied 422 "A stated file is not there."
     SubjectMismatch "subject_mismatch" Denied 422 "The statement is about something else."
+    SignatureMethod "signature_method" Denied 422 "The model was signed in another way than is asked for here."
     // What must have been said
     SignatureMissing "signature_missing" Denied 403 "Nobody signed the model."
     ProvenanceMissing "provenance_missing" Denied 403 "Nobody says how the model was made."

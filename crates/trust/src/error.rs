@@ -39,6 +39,12 @@ pub enum Error {
         /// What it is.
         got: String,
     },
+    /// It was signed in a way that the root knows nobody by.
+    #[error("it is signed {got}, and the trust root knows nobody who signs so")]
+    Method {
+        /// How it was signed.
+        got: &'static str,
+    },
     /// The root's time has not come.
     #[error("the trust root is valid from {valid_from}, and now it is {now}")]
     RootNotYetValid {
@@ -119,6 +125,7 @@ impl Error {
                 Code::StatementInvalid
             }
             Self::PredicateType { .. } => Code::SubjectMismatch,
+            Self::Method { .. } => Code::KeyUnknown,
             Self::RootNotYetValid { .. } => Code::RootNotYetValid,
             Self::RootExpired { .. } => Code::RootExpired,
             Self::KeyUnknown { .. } => Code::KeyUnknown,
@@ -141,6 +148,9 @@ impl Error {
                 "have the statement made again"
             }
             Self::PredicateType { .. } => "give the statement of the other type",
+            Self::Method { .. } => {
+                "name the signer as what it is: a key, a certificate or an identity"
+            }
             Self::RootNotYetValid { .. } => {
                 "check this machine's clock, or ask for the root that holds now"
             }

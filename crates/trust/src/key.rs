@@ -14,7 +14,7 @@ use pkcs8::pkcs5::{pbes2, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Material};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
 
 /// A PEM file of one key is some hundreds of bytes.
@@ -58,7 +58,8 @@ pub trait Signer {
         envelope
             .signatures
             .push(self.sign(&envelope.signed_bytes())?);
-        Ok(Bundle::new(envelope, self.public_key().id()))
+        let hint = Some(self.public_key().id());
+        Ok(Bundle::new(envelope, Material::Key { hint }))
     }
 }
 

@@ -25,7 +25,7 @@ mod verified;
 mod verify;
 
 pub use artifact::{Artifact, Kind, TreePath};
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Material};
 pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
@@ -36,4 +36,6 @@ pub use root::{Role, RootError, RootKey, TrustRoot};
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{Proof, Verified};
-pub use verify::{Difference, seal, verify, verify_sealed, verify_to_forbid, verify_tree};
+pub use verify::{
+    Difference, differences, seal, verify, verify_sealed, verify_to_forbid, verify_tree,
+};

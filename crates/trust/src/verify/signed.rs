@@ -1,0 +1,212 @@
+//! What was signed, held against what is there.
+
+use std::collections::BTreeMap;
+
+use digest::{Digest, Listing, Method, ResourceDigest, Sealed};
+
+use crate::artifact::{ArtifactError, FileEntry};
+use crate::predicate::{Admission, Form, ModelSignature};
+use crate::{Artifact, Code, Kind, Reason, Statement, TreePath, Verified};
+
+/// How a folder differs from what was signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// Signed, and not there.
+    Missing {
+        /// Which file.
+        path: String,
+    },
+    /// There, and not signed.
+    Extra {
+        /// Which file.
+        path: String,
+    },
+    /// There, with other bytes.
+    Changed {
+        /// Which file.
+        path: String,
+        /// What was signed.
+        want: ResourceDigest,
+        /// What is there.
+        got: ResourceDigest,
+    },
+    /// All were signed in another way than they were measured.
+    Method {
+        /// How it was signed.
+        want: Method,
+        /// How it was measured.
+        got: Method,
+    },
+}
+
+impl Difference {
+    /// Which file or piece of one; empty where it is all of them.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Missing { path } | Self::Extra { path } | Self::Changed { path, .. } => path,
+            Self::Method { .. } => "",
+        }
+    }
+
+    /// The difference as a reason for a no.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Missing { path } => Reason::new(
+                Code::FileMissing,
+                format!("`{path}` was signed and is not there"),
+                "get the file again from where it was signed",
+            ),
+            Self::Extra { path } => Reason::new(
+                Code::FileExtra,
+                format!("`{path}` is there and was not signed"),
+                extra_way(path),
+            ),
+            Self::Changed { path, want, got } => Reason::new(
+                Code::DigestMismatch,
+                format!("`{path}` is not the file that was signed: expected {want}, got {got}"),
+                "get the file again from where it was signed; if the change is yours, sign again",
+            ),
+            Self::Method { want, got } => Reason::new(
+                Code::SignatureMethod,
+                format!("the model was signed {want}, and is asked for {got}"),
+                "sign it again without `--hash` and `--shard-size`",
+            ),
+        }
+    }
+}
+
+/// The files that systems leave behind have their own advice.
+fn extra_way(path: &str) -> &'static str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    if name == ".DS_Store" || name.starts_with("._") || name == "Thumbs.db" {
+        "the operating system left it there: delete it"
+    } else {
+        "delete it, or sign again if it belongs to the model"
+    }
+}
+
+/// Joins a model's signature with files that were measured, of a folder or of one file: they are the signed ones, all
+/// of them and no others.
+///
+/// # Errors
+/// All differences, in the order of their paths.
+pub fn verify_tree(
+    signature: &Verified<Statement<ModelSignature>>,
+    listing: &Listing,
+    form: Form,
+) -> Result<Verified<Artifact>, Vec<Difference>> {
+    let files = listing.iter();
+    let files = files.map(|(path, measured)| (path.as_str(), measured.digest().into()));
+    let differences = differences(
+        &signature.value().predicate,
+        Method::WHOLE_SHA256,
+        &files.collect(),
+        form,
+    );
+    if !differences.is_empty() {
+        return Err(differences);
+    }
+    match Artifact::from_listing(Kind::Model, listing) {
+        Ok(artifact) => Ok(Verified::new(artifact, signature.proof().clone())),
+        // Signed names are fit; the own name of a single file, which is not signed, may be not.
+        Err(_) => Err(listing
+            .keys()
+            .map(|path| Difference::Extra { path: path.clone() })
+            .collect()),
+    }
+}
+
+/// How what is there differs from what was signed, in the order of the names: none if these are the signed resources,
+/// all of them and no others. A model that was signed as one file, and is one file, may have another name.
+#[must_use]
+pub fn differences(
+    signed: &ModelSignature,
+    method: Method,
+    there: &BTreeMap<&str, ResourceDigest>,
+    form: Form,
+) -> Vec<Difference> {
+    if signed.method() != method {
+        return vec![Difference::Method {
+            want: signed.method(),
+            got: method,
+        }];
+    }
+    let is_single = signed.form() == Form::SingleFile && form == Form::SingleFile;
+    let renamed: BTreeMap<String, ResourceDigest>;
+    let there: BTreeMap<&str, ResourceDigest> = if is_single {
+        let dotted = |(name, digest): (&&str, &ResourceDigest)| (signed.as_single(name), *digest);
+        renamed = there.iter().map(dotted).collect();
+        renamed
+            .iter()
+            .map(|(name, digest)| (name.as_str(), *digest))
+            .collect()
+    } else {
+        there.clone()
+    };
+    let by_name = signed.by_name();
+    let mut differences = Vec::new();
+    for (&name, &want) in &by_name {
+        let path = name.to_owned();
+        match there.get(name) {
+            None => differences.push(Difference::Missing { path }),
+            Some(&got) if got != want => differences.push(Difference::Changed { path, want, got }),
+            Some(_) => {}
+        }
+    }
+    let extra = there.keys().filter(|name| !by_name.contains_key(*name));
+    differences.extend(extra.map(|name| Difference::Extra {
+        path: (*name).to_owned(),
+    }));
+    differences.sort_by(|a, b| a.path().cmp(b.path()));
+    differences
+}
+
+/// Joins an admission with sealed bytes: these bytes are the admitted model's file of this name.
+///
+/// # Errors
+/// The admission is of another model, or the bytes are others than it names.
+pub fn verify_sealed(
+    admission: &Verified<Statement<Admission>>,
+    manifest: &[u8],
+    name: &str,
+    sealed: Sealed,
+) -> Result<Verified<Sealed>, Reason> {
+    let admitted = |digest| admission.value().is_about(digest);
+    let unknown = |cause: ArtifactError| {
+        Reason::new(
+            Code::SubjectMismatch,
+            format!("the model's manifest can't be used: {cause}"),
+            "",
+        )
+    };
+    if !admitted(Digest::of(manifest)) {
+        return Err(not_admitted(Digest::of(manifest)));
+    }
+    let artifact = Artifact::from_manifest(manifest).map_err(unknown)?;
+    let path = TreePath::new(name).map_err(unknown)?;
+    match artifact.files().get(&path) {
+        Some(FileEntry { digest, .. }) if *digest == sealed.digest() => {
+            Ok(Verified::new(sealed, admission.proof().clone()))
+        }
+        Some(FileEntry { digest, .. }) => Err(Difference::Changed {
+            path: name.to_owned(),
+            want: (*digest).into(),
+            got: sealed.digest().into(),
+        }
+        .reason()),
+        None => Err(Difference::Extra {
+            path: name.to_owned(),
+        }
+        .reason()),
+    }
+}
+
+fn not_admitted(model: Digest) -> Reason {
+    Reason::new(
+        Code::SubjectMismatch,
+        format!("the admission is not about the model {model}"),
+        "admit this model with `modelward admit`",
+    )
+}
