@@ -23,6 +23,7 @@ mod statement;
 mod time;
 mod verified;
 mod verify;
+pub mod x509;
 
 pub use artifact::{Artifact, Kind, TreePath};
 pub use bundle::Bundle;
