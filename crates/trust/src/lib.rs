@@ -31,7 +31,9 @@ pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
 pub use error::Error;
-pub use key::{EncryptionSeed, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted};
+pub use key::{
+    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted,
+};
 pub use predicate::Predicate;
 pub use root::{Role, RootError, RootKey, TrustRoot};
 pub use statement::{Opaque, Statement, Subject};
