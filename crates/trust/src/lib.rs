@@ -21,6 +21,7 @@ pub mod predicate;
 mod root;
 mod statement;
 mod time;
+pub mod timestamp;
 mod verified;
 mod verify;
 pub mod x509;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use der::Tag;
 use digest::Digest;
+use pkcs8::der::Tag;
 
 use super::der::{Element, Elements, around};
 use super::extensions::{Extensions, Refused};
 use super::name::Name;
-use super::signature::{Algorithm, KeyInfo};
-use crate::Time;
+use super::signature::{Algorithm, verifies};
+use crate::{KeyError, PublicKey, Time};
 
 /// Certificates are one or two kilobytes.
 const SIZE_BYTES_MAX: usize = 64 * 1024;
@@ -24,7 +24,7 @@ pub struct Certificate {
     subject: Name,
     not_before: Time,
     not_after: Time,
-    key: KeyInfo,
+    key: Result<PublicKey, KeyError>,
     extensions: Extensions,
     signature: Signature,
 }
@@ -65,8 +65,8 @@ impl Certificate {
         let (not_before, not_after) = validity(&mut inside).ok_or(malformed("validity"))?;
         let mut name = || inside.take(Tag::Sequence).and_then(|e| Name::read(&e));
         let subject = name().ok_or(malformed("subject"))?;
-        let key = inside.take(Tag::Sequence).and_then(|e| KeyInfo::read(&e));
-        let key = key.ok_or(malformed("public key"))?;
+        let key = inside.take(Tag::Sequence).ok_or(malformed("public key"))?;
+        let key = PublicKey::from_spki_der(key.whole);
         let extensions = extensions(&mut inside, version)?;
         inside.end().ok_or(malformed("certificate"))?;
         Ok(Self {
@@ -135,14 +135,12 @@ impl Certificate {
         &self.extensions
     }
 
-    /// Its key's `SubjectPublicKeyInfo`, in DER.
-    #[must_use]
-    pub fn public_key_der(&self) -> &[u8] {
-        &self.key.der
-    }
-
-    pub(crate) const fn key(&self) -> &KeyInfo {
-        &self.key
+    /// Its key.
+    ///
+    /// # Errors
+    /// It is of a kind that is not used here.
+    pub fn public_key(&self) -> Result<&PublicKey, KeyError> {
+        self.key.as_ref().map_err(Clone::clone)
     }
 
     /// The name of the algorithm that signed it, if signatures by it are not believed.
@@ -151,13 +149,13 @@ impl Certificate {
     }
 
     /// Whether its signature is by this key.
-    pub(crate) fn is_signed_by(&self, key: &KeyInfo) -> bool {
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
         let Signature {
             signed_bytes,
             algorithm,
             bytes,
         } = &self.signature;
-        key.verifies(algorithm, signed_bytes, bytes)
+        verifies(key, algorithm, signed_bytes, bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use digest::Digest;
 
 use super::{Certificate, ExtendedKeyUsage};
-use crate::Time;
+use crate::{KeyError, PublicKey, Time};
 
 /// As many certificates as may come with a leaf, and as may stand in a path.
 const CERTIFICATES_MAX: usize = 16;
@@ -137,6 +137,11 @@ impl<'a> Search<'a> {
         false
     }
 
+    fn is_signed(&mut self, issued: &Certificate, key: &PublicKey) -> bool {
+        self.signatures_left -= 1;
+        issued.is_signed_by(key)
+    }
+
     fn note(&mut self, depth: usize, error: ChainError) {
         if self
             .furthest
@@ -161,9 +166,11 @@ impl<'a> Search<'a> {
                 algorithm,
             });
         }
-        let signed = || issued.is_signed_by(issuer.key());
-        self.signatures_left = self.signatures_left.saturating_sub(1);
-        if self.signatures_left == 0 || !signed() {
+        let key = issuer.public_key().map_err(|source| ChainError::Key {
+            certificate: Named::of(issuer),
+            source,
+        })?;
+        if self.signatures_left == 0 || !self.is_signed(issued, key) {
             return Err(ChainError::Signature {
                 certificate: Named::of(issued),
             });
@@ -394,6 +401,14 @@ pub enum ChainError {
         certificate: Named,
         /// How it was signed.
         algorithm: String,
+    },
+    /// A certificate has a key that is not used here.
+    #[error("the key of the certificate {certificate} is not used here")]
+    Key {
+        /// Which.
+        certificate: Named,
+        /// What is wrong with the key.
+        source: KeyError,
     },
     /// A certificate of the issuer's name is there, and its key did not sign.
     #[error("the certificate {certificate} was not signed by the key of the issuer that it names")]

@@ -2,8 +2,8 @@
 //!
 //! `None` means "these bytes are no such thing"; who asked knows what it was to be, and says so.
 
-use der::asn1::{BitStringRef, ObjectIdentifier};
-use der::{DateTime, Decode as _, Header, Reader as _, SliceReader, Tag, TagNumber};
+use pkcs8::der::asn1::{BitStringRef, ObjectIdentifier};
+use pkcs8::der::{DateTime, Decode as _, Header, Reader as _, SliceReader, Tag, TagNumber};
 
 use crate::Time;
 

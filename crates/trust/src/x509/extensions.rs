@@ -1,6 +1,6 @@
 //! The extensions of a certificate: those that are understood, and whether there are critical ones that are not.
 
-use der::Tag;
+use pkcs8::der::Tag;
 
 use super::der::{Element, around, in_place};
 

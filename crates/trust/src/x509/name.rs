@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fmt::Write as _;
 
-use der::Tag;
+use pkcs8::der::Tag;
 
 use super::der::Element;
 

@@ -1,9 +1,11 @@
 //! The signatures that certificates and timestamps bear: ECDSA, RSA and Ed25519, with SHA-2 alone.
 
 use aws_lc_rs::signature::{self as lc, UnparsedPublicKey, VerificationAlgorithm};
-use der::Tag;
+use pkcs8::der::Tag;
 
 use super::der::{Element, around};
+use crate::KeyAlgorithm;
+use crate::PublicKey;
 
 /// A hash function that may still be signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,91 +149,39 @@ fn refused_name(oid: &str) -> &str {
     }
 }
 
-/// A `SubjectPublicKeyInfo`.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct KeyInfo {
-    pub(crate) der: Vec<u8>,
-    kind: Option<Kind>,
-    bits: Vec<u8>,
+/// Whether this key made this signature over these bytes, in this way.
+pub(crate) fn verifies(
+    key: &PublicKey,
+    by: &Algorithm,
+    signed_bytes: &[u8],
+    signature: &[u8],
+) -> bool {
+    let Some(algorithm) = verification(key.algorithm(), by) else {
+        return false;
+    };
+    let key = UnparsedPublicKey::new(algorithm, key.key_bytes());
+    key.verify(signed_bytes, signature).is_ok()
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    P256,
-    P384,
-    P521,
-    Rsa,
-    Ed25519,
-}
-
-impl Kind {
-    /// Whether these are the bytes of such a key, in the one form that is read: AWS-LC would read others, too.
-    fn is_form_of(self, bits: &[u8]) -> bool {
-        match self {
-            Self::P256 => bits.len() == 65 && bits[0] == 4,
-            Self::P384 => bits.len() == 97 && bits[0] == 4,
-            Self::P521 => bits.len() == 133 && bits[0] == 4,
-            Self::Rsa => Element::only(bits, Tag::Sequence)
-                .and_then(|key| key.all(Tag::Integer, 2))
-                .is_some_and(|numbers| numbers.len() == 2),
-            Self::Ed25519 => bits.len() == 32,
-        }
-    }
-}
-
-impl KeyInfo {
-    /// Reads a key of any kind; one that is not known verifies nothing.
-    pub(crate) fn read(element: &Element<'_>) -> Option<Self> {
-        let mut inside = element.inside()?;
-        let (oid, parameters) = oid_and_parameters(&inside.take(Tag::Sequence)?)?;
-        let bits = inside.take(Tag::BitString)?.bits()?.as_bytes()?.to_vec();
-        inside.end()?;
-        let curve = || parameters?.oid().map(|oid| oid.to_string());
-        let kind = match oid.as_str() {
-            "1.2.840.10045.2.1" => match curve()?.as_str() {
-                "1.2.840.10045.3.1.7" => Some(Kind::P256),
-                "1.3.132.0.34" => Some(Kind::P384),
-                "1.3.132.0.35" => Some(Kind::P521),
-                _ => None,
-            },
-            "1.2.840.113549.1.1.1" => is_absent_or_null(parameters).then_some(Kind::Rsa),
-            "1.3.101.112" => parameters.is_none().then_some(Kind::Ed25519),
-            _ => None,
-        };
-        let kind = kind.filter(|kind| kind.is_form_of(&bits));
-        let der = element.whole.to_vec();
-        Some(Self { der, kind, bits })
-    }
-
-    /// Whether this key made this signature over these bytes. RSA from 2048 to 8192 bits.
-    pub(crate) fn verifies(&self, by: &Algorithm, signed_bytes: &[u8], signature: &[u8]) -> bool {
-        let Some(algorithm) = self.kind.and_then(|kind| verification(kind, by)) else {
-            return false;
-        };
-        let key = UnparsedPublicKey::new(algorithm, &self.bits);
-        key.verify(signed_bytes, signature).is_ok()
-    }
-}
-
-fn verification(kind: Kind, by: &Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
+fn verification(kind: KeyAlgorithm, by: &Algorithm) -> Option<&'static dyn VerificationAlgorithm> {
     use Hash::{Sha256, Sha384, Sha512};
     Some(match (kind, by) {
-        (Kind::P256, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P256_SHA256_ASN1,
-        (Kind::P256, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P256_SHA384_ASN1,
-        (Kind::P256, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P256_SHA512_ASN1,
-        (Kind::P384, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P384_SHA256_ASN1,
-        (Kind::P384, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P384_SHA384_ASN1,
-        (Kind::P384, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P384_SHA512_ASN1,
-        (Kind::P521, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P521_SHA256_ASN1,
-        (Kind::P521, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P521_SHA384_ASN1,
-        (Kind::P521, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P521_SHA512_ASN1,
-        (Kind::Rsa, Algorithm::RsaPkcs1(Sha256)) => &lc::RSA_PKCS1_2048_8192_SHA256,
-        (Kind::Rsa, Algorithm::RsaPkcs1(Sha384)) => &lc::RSA_PKCS1_2048_8192_SHA384,
-        (Kind::Rsa, Algorithm::RsaPkcs1(Sha512)) => &lc::RSA_PKCS1_2048_8192_SHA512,
-        (Kind::Rsa, Algorithm::RsaPss(Sha256)) => &lc::RSA_PSS_2048_8192_SHA256,
-        (Kind::Rsa, Algorithm::RsaPss(Sha384)) => &lc::RSA_PSS_2048_8192_SHA384,
-        (Kind::Rsa, Algorithm::RsaPss(Sha512)) => &lc::RSA_PSS_2048_8192_SHA512,
-        (Kind::Ed25519, Algorithm::Ed25519) => &lc::ED25519,
+        (KeyAlgorithm::P256, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P256_SHA256_ASN1,
+        (KeyAlgorithm::P256, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P256_SHA384_ASN1,
+        (KeyAlgorithm::P256, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P256_SHA512_ASN1,
+        (KeyAlgorithm::P384, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P384_SHA256_ASN1,
+        (KeyAlgorithm::P384, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P384_SHA384_ASN1,
+        (KeyAlgorithm::P384, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P384_SHA512_ASN1,
+        (KeyAlgorithm::P521, Algorithm::Ecdsa(Sha256)) => &lc::ECDSA_P521_SHA256_ASN1,
+        (KeyAlgorithm::P521, Algorithm::Ecdsa(Sha384)) => &lc::ECDSA_P521_SHA384_ASN1,
+        (KeyAlgorithm::P521, Algorithm::Ecdsa(Sha512)) => &lc::ECDSA_P521_SHA512_ASN1,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPkcs1(Sha256)) => &lc::RSA_PKCS1_2048_8192_SHA256,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPkcs1(Sha384)) => &lc::RSA_PKCS1_2048_8192_SHA384,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPkcs1(Sha512)) => &lc::RSA_PKCS1_2048_8192_SHA512,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPss(Sha256)) => &lc::RSA_PSS_2048_8192_SHA256,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPss(Sha384)) => &lc::RSA_PSS_2048_8192_SHA384,
+        (KeyAlgorithm::Rsa, Algorithm::RsaPss(Sha512)) => &lc::RSA_PSS_2048_8192_SHA512,
+        (KeyAlgorithm::Ed25519, Algorithm::Ed25519) => &lc::ED25519,
         _ => return None,
     })
 }
