@@ -2,20 +2,22 @@
 
 use std::fmt;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use digest::Digest;
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
-use p256::elliptic_curve::sec1::ToSec1Point;
-use p256::pkcs8::{
-    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding,
-};
+use p256::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use pkcs8::pkcs5::{pbes2, scrypt};
 use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, Material};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
+
+mod algorithm;
+mod public;
+
+pub use algorithm::KeyAlgorithm;
+pub use public::PublicKey;
 
 /// A PEM file of one key is some hundreds of bytes.
 const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
@@ -60,62 +62,6 @@ pub trait Signer {
             .push(self.sign(&envelope.signed_bytes())?);
         let hint = Some(self.public_key().id());
         Ok(Bundle::new(envelope, Material::Key { hint }))
-    }
-}
-
-/// A P-256 public key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    pem: String,
-    point: Vec<u8>,
-    id: KeyId,
-}
-
-impl PublicKey {
-    /// Reads a PEM `SubjectPublicKeyInfo`.
-    ///
-    /// # Errors
-    /// It is anything else, or a key of another curve.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.len() > PEM_SIZE_BYTES_MAX {
-            return Err(KeyError::NotAPublicKey);
-        }
-        let key = p256::PublicKey::from_public_key_pem(pem).map_err(|_| KeyError::NotAPublicKey)?;
-        Self::from_key(&key)
-    }
-
-    fn from_key(key: &p256::PublicKey) -> Result<Self, KeyError> {
-        let pem = key
-            .to_public_key_pem(LineEnding::LF)
-            .map_err(|_| KeyError::NotAPublicKey)?;
-        let point = key.to_sec1_point(false).as_bytes().to_vec();
-        let id = Digest::of(pem.as_bytes());
-        Ok(Self { pem, point, id })
-    }
-
-    /// The key as PEM, as `openssl ec -pubout` writes it.
-    #[must_use]
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// The key's name.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// Whether this key made this signature (DER) over these bytes.
-    #[must_use]
-    pub fn verifies(&self, signed_bytes: &[u8], signature: &[u8]) -> bool {
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point);
-        key.verify(signed_bytes, signature).is_ok()
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey(p256:{})", self.id.short())
     }
 }
 
@@ -177,7 +123,10 @@ impl PrivateKey {
     }
 
     fn from_secret(secret: &p256::SecretKey) -> Result<Self, KeyError> {
-        let public = PublicKey::from_key(&secret.public_key())?;
+        let public = {
+            let der = secret.public_key().to_public_key_der();
+            PublicKey::from_spki_der(der.map_err(|_| KeyError::NotAPrivateKey)?.as_bytes())?
+        };
         Ok(Self {
             key: SigningKey::from(secret),
             public,
@@ -228,7 +177,7 @@ impl Signer for PrivateKey {
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey(p256:{})", self.public.id.short())
+        write!(f, "PrivateKey(p256:{})", self.public.id().short())
     }
 }
 
@@ -267,12 +216,42 @@ pub fn looks_encrypted(pem: &str) -> bool {
 /// Why a key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The text is no P-256 public key.
-    #[error("this is not a P-256 public key in PEM")]
+    /// The text is no public key.
+    #[error("this is not a public key in PEM (`BEGIN PUBLIC KEY`) or DER")]
     NotAPublicKey,
-    /// The text is no P-256 private key.
-    #[error("this is not a P-256 private key in PEM (PKCS#8)")]
+    /// The text is no private key.
+    #[error("this is not a P-256, P-384 or P-521 private key in PEM")]
     NotAPrivateKey,
+    /// A kind of key that is not used here.
+    #[error(
+        "this is a key of the kind {kind}, where ECDSA, Ed25519 and RSA (PKCS#1) keys are known"
+    )]
+    UnknownKind {
+        /// Its object identifier.
+        kind: String,
+    },
+    /// A curve that is not used here.
+    #[error("this key is on the curve `{curve}`, where P-256, P-384 and P-521 are known")]
+    UnknownCurve {
+        /// Its name, or object identifier.
+        curve: String,
+    },
+    /// A curve that is spelt out: it can be any, and look like a known one.
+    #[error(
+        "this key does not name its curve; write it anew with `openssl ec -param_enc named_curve`"
+    )]
+    ExplicitCurve,
+    /// A point in another encoding, not on its curve, or of small order.
+    #[error(
+        "this key's point is not on its curve, weak, or not written whole; if it is compressed, write it anew with `openssl ec -conv_form uncompressed`"
+    )]
+    OddPoint,
+    /// An RSA key that is too small or too large.
+    #[error("this RSA key has {bits} bits, where 2048 to 8192 are allowed")]
+    RsaSize {
+        /// Its size.
+        bits: usize,
+    },
     /// The key is encrypted.
     #[error("the key is encrypted and no password was given")]
     PasswordMissing,

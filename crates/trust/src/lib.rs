@@ -21,8 +21,10 @@ pub mod predicate;
 mod root;
 mod statement;
 mod time;
+pub mod timestamp;
 mod verified;
 mod verify;
+pub mod x509;
 
 pub use artifact::{Artifact, Kind, TreePath};
 pub use bundle::{Bundle, Material};
@@ -30,7 +32,9 @@ pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
 pub use error::Error;
-pub use key::{EncryptionSeed, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted};
+pub use key::{
+    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted,
+};
 pub use predicate::Predicate;
 pub use root::{Role, RootError, RootKey, TrustRoot};
 pub use statement::{Opaque, Statement, Subject};

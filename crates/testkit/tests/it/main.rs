@@ -1,6 +1,7 @@
 //! What ARCHITECTURE.md says of the house, and what every parser promises.
 
 mod bad_input;
+mod certificates;
 mod mutate;
 mod oms;
 mod replay;
