@@ -36,10 +36,10 @@ pub use key::{
     EncryptionSeed, KeyAlgorithm, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted,
 };
 pub use predicate::Predicate;
-pub use root::{Role, RootError, RootKey, TrustRoot};
+pub use root::{Role, RootCertificate, RootError, RootKey, TrustRoot};
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
-pub use verified::{Proof, Verified};
+pub use verified::{How, Proof, Verified};
 pub use verify::{
     Difference, differences, seal, verify, verify_sealed, verify_to_forbid, verify_tree,
 };

@@ -4,15 +4,14 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, RootKey, Statement, Time, TrustRoot,
-    Verified,
+    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Statement, Time, TrustRoot, Verified,
 };
 
 mod signed;
 mod signer;
 
 pub use signed::{Difference, differences, verify_sealed, verify_tree};
-use signer::{Encoding, signer};
+use signer::{Encoding, Signer, When, signer};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
 ///
@@ -57,16 +56,20 @@ fn believe<P: Predicate>(
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
     let bundle = Bundle::parse(bundle_bytes)?;
-    // (2) A key of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
-    let (key, encoding) = signer(&bundle, root)?;
-    // (3) That key holds now. Stops: keys that were retired.
+    // (2) Somebody of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
+    let when = match purpose {
+        Purpose::Allow => When::At(now),
+        Purpose::Forbid => When::AtItsBeginning,
+    };
+    let signer = signer(&bundle, root, when)?;
+    // (3) The root believes them now. Stops: keys that were retired.
     if purpose == Purpose::Allow {
-        check_key_time(key, now)?;
+        check_time(&signer, now)?;
     }
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if purpose == Purpose::Allow && !key.roles.contains(&P::ROLE) {
+    if purpose == Purpose::Allow && !signer.roles.contains(&P::ROLE) {
         return Err(Error::KeyRole {
-            key_name: key.name.clone(),
+            key_name: signer.name.to_owned(),
             role: P::ROLE,
         });
     }
@@ -79,51 +82,47 @@ fn believe<P: Predicate>(
     }
     let statement = Statement::<Opaque>::parse(&envelope.payload)?;
     let said = &statement.predicate.predicate_type;
-    if encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
+    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
         return Err(Error::Signature {
-            key_name: key.name.clone(),
+            key_name: signer.name.to_owned(),
         });
     }
     let statement = P::of_statement(statement)?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
     if let Some(claimed) = statement.predicate.speaker()
-        && !key.speaks_for.iter().any(|name| name == claimed)
+        && !signer.speaks_for.iter().any(|name| name == claimed)
     {
         return Err(Error::Speaker {
-            key_name: key.name.clone(),
+            key_name: signer.name.to_owned(),
             claimed: claimed.to_owned(),
         });
     }
-    Ok(Verified::new(
-        statement,
-        proof(key, root, Digest::of(bundle_bytes), now),
-    ))
-}
-
-fn proof(key: &RootKey, root: &TrustRoot, bundle: Digest, now: Time) -> Proof {
-    Proof {
-        key: key.public_key.id(),
-        key_name: key.name.clone(),
-        speaks_for: key.speaks_for.clone(),
+    let proof = Proof {
+        key: signer.key,
+        key_name: signer.name.to_owned(),
+        speaks_for: signer.speaks_for.to_vec(),
         root: root.digest(),
-        bundle,
+        bundle: Digest::of(bundle_bytes),
         at: now,
-    }
+        how: signer.how,
+    };
+    Ok(Verified::new(statement, proof))
 }
 
-fn check_key_time(key: &RootKey, now: Time) -> Result<(), Error> {
-    let key_name = key.name.clone();
-    if now < key.valid_from {
+fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
+    let key_name = signer.name.to_owned();
+    let (valid_from, valid_until) = (signer.valid_from, signer.valid_until);
+    if now < valid_from {
         return Err(Error::KeyNotYetValid {
             key_name,
-            valid_from: key.valid_from,
+            valid_from,
             now,
         });
     }
-    if now >= key.valid_until {
+    if now >= valid_until {
         return Err(Error::KeyExpired {
             key_name,
-            valid_until: key.valid_until,
+            valid_until,
             now,
         });
     }
@@ -151,7 +150,7 @@ mod tests {
     use crate::predicate::{
         BuildDefinition, BuilderRef, Form, ModelSignature, Provenance, RunDetails, RunMetadata,
     };
-    use crate::{Artifact, Kind, PrivateKey, Role, Signer, Subject};
+    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject};
 
     const NOW: i64 = 500;
 

@@ -10,6 +10,19 @@ const FILE_SIZE_BYTES_MAX: usize = 4 << 20;
 const CERTIFICATES_MAX: usize = 1024;
 
 impl Certificate {
+    /// The certificate as PEM, in lines of 64 as OpenSSL writes it.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let text = BASE64.encode(self.as_der());
+        let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
+        for line in text.as_bytes().chunks(64) {
+            pem.extend(line.iter().map(|byte| char::from(*byte)));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+        pem
+    }
+
     /// Reads all the certificates of a PEM file, in its order. Text between them is passed over; any other PEM block is
     /// refused, for it was not meant to be there.
     ///
