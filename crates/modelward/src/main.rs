@@ -10,6 +10,7 @@ mod interruption;
 mod model;
 mod pages;
 mod policies;
+mod release;
 mod settings;
 mod staging;
 mod step_lines;

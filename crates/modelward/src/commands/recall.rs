@@ -11,6 +11,7 @@ use trust::{Code, Role};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::model;
+use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -27,9 +28,8 @@ pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         Kind::Model => RecallKind::Model,
     };
     let targets = resolve(kind, &args.target, &workspace, ui)?;
-    let key = workspace.signer(Role::Recall, args.key.as_deref())?;
+    let key = workspace.signer(Role::Recall, args.key.name())?;
     let mut lines = Vec::new();
     let mut recalled = Vec::new();
     for target in &targets {

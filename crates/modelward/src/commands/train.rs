@@ -12,11 +12,12 @@ use host::root::RootTree;
 use host::source::Source;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
-use trust::{Artifact, Code, Kind, Role, Statement, Verdict};
+use trust::{Artifact, Code, Kind, Role, Statement};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::release::SigningKey;
 use crate::staging::Staging;
 use crate::step_lines::{Lines, harmless};
 use crate::ui::Ui;
@@ -74,9 +75,8 @@ pub(crate) struct Args {
     /// Take the model of an earlier run with the same name, command, inputs, program and limits, if there is one
     #[arg(long)]
     reuse: bool,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
     /// The program, and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -124,9 +124,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .iter()
         .map(|(_, _, artifact)| artifact.clone())
         .collect();
-    if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
-        return Err(denied.into());
-    }
+    allowed(chain::train::decide(&workspace.ledger()?, &artifacts)?)?;
     let plan = plan(args, &inputs, &workspace)?;
     if args.reuse
         && let Some((artifact, build)) = reusable(&plan, &workspace)?
@@ -134,7 +132,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         write_to(args, &artifact, &workspace)?;
         return Ok(answer(&args.name, &artifact, &build, true));
     }
-    let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
+    let key_name = workspace.signer_name(Role::Build, args.key.name())?;
     let key = workspace.private_pem(&key_name)?;
     let users = Users::detect(
         workspace
