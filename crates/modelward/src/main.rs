@@ -11,6 +11,7 @@ mod model;
 mod pages;
 mod policies;
 mod release;
+mod root_change;
 mod settings;
 mod staging;
 mod step_lines;

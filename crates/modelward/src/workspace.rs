@@ -428,6 +428,13 @@ pub(crate) fn here() -> Result<PathBuf, Failure> {
         .map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
 }
 
+/// The variable that gives a password, if one does.
+pub(crate) fn password_variable() -> Option<&'static str> {
+    let variables = ["MODELWARD_PASSWORD", "MODELWARD_PASSWORD_FILE"];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    variables.into_iter().find(is_set)
+}
+
 /// The password of an encrypted key: from the environment, a file, or whoever sits there. An empty one is none.
 pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
