@@ -16,6 +16,7 @@ mod settings;
 mod staging;
 mod step_lines;
 mod ui;
+mod whole_number;
 mod workspace;
 
 fn main() -> ExitCode {

@@ -18,6 +18,7 @@ use crate::cli::Common;
 use crate::model::{default_ignored, name_of, unreadable};
 use crate::release::{Destination, SigningKey};
 use crate::ui::Ui;
+use crate::whole_number::{MEMORY_MIB_MAX, within};
 use crate::workspace::Workspace;
 
 const ARCHITECTURE: &str = "architecture.json";
@@ -42,8 +43,8 @@ pub(crate) struct Args {
     /// What the model is called in URLs; its architecture's name by default
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The most memory that the model may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    /// The most memory that the model may take, in MiB; at most 16777216
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = within(0..=MEMORY_MIB_MAX))]
     memory: u64,
     #[command(flatten)]
     key: SigningKey,
@@ -59,7 +60,7 @@ struct Loaded {
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let place = args.destination.place(&workspace)?;
-    let size_bytes_max = args.memory.saturating_mul(MIB);
+    let size_bytes_max = args.memory * MIB;
     // (1) Read once, into memory that nobody can change; from here on no path is looked at.
     let loaded = load(&args.model, &workspace, size_bytes_max)?;
     // (2) What was sealed is what was admitted, for this place, and nothing of it recalled.

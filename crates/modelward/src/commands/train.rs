@@ -1,18 +1,21 @@
 //! `modelward train --input DATASET --name MODEL --to DIR -- COMMAND…`
 
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chain::train::Build;
 use digest::Digest;
-use host::builder::{self, Expected, Input, Limits, Ran, Step, Users};
+use host::builder::{self, Expected, Input, Ran, Step, Users};
 use host::root::RootTree;
 use host::source::Source;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, Role, Statement};
+
+use limits::Limits as StepLimits;
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
@@ -60,18 +63,8 @@ pub(crate) struct Args {
     /// The git repository that the program was built from
     #[arg(long, value_name = "DIR")]
     source_folder: Option<PathBuf>,
-    /// How much memory it may use, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 8192)]
-    memory: u64,
-    /// How much processor time each of its processes may use, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
-    cpu: u64,
-    /// How long it may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-    wall: u64,
-    /// How many processes and threads it may have
-    #[arg(long, value_name = "COUNT", default_value_t = 512)]
-    processes: u64,
+    #[command(flatten)]
+    limits: StepLimits,
     /// Take the model of an earlier run with the same name, command, inputs, program and limits, if there is one
     #[arg(long)]
     reuse: bool,
@@ -262,13 +255,6 @@ fn plan(
     let staging = workspace.staging()?;
     let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
-    let limits = Limits {
-        wall: Duration::from_secs(args.wall),
-        cpu_seconds: args.cpu,
-        memory_bytes: args.memory.saturating_mul(1 << 20),
-        processes: args.processes,
-        ..Limits::default()
-    };
     let mut step_inputs = Vec::new();
     let mut dependencies = Vec::new();
     for (inside, name, artifact) in inputs {
@@ -311,7 +297,7 @@ fn plan(
         inputs: step_inputs,
         command,
         env: environment.clone(),
-        limits,
+        limits: args.limits.of_step(),
         runs,
     };
     let source = args
@@ -319,14 +305,13 @@ fn plan(
         .clone()
         .or_else(|| source.map(|source| source.uri))
         .filter(|uri| !uri.is_empty());
-    let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
     Ok(Plan {
         name: args.name.clone(),
         step,
         environment,
         source,
         dependencies,
-        limits,
+        limits: args.limits.stated(),
         _staging: staging,
     })
 }

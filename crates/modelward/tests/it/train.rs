@@ -280,6 +280,38 @@ fn what_was_named_wrongly_is_said() {
     workshop.is_sound();
 }
 
+/// A limit that nobody can mean is refused when it is typed, and told what was expected.
+#[test]
+fn limits_have_a_least_and_a_most() {
+    let workshop = Workshop::with_data();
+    let max = u64::MAX.to_string();
+    let table = [
+        ("--processes", "0", "from 1 to 32768"),
+        ("--processes", "32769", "from 1 to 32768"),
+        ("--wall", "0", "from 1 to 31536000"),
+        ("--wall", &max, "from 1 to 31536000"),
+        ("--memory", "0", "from 1 to 16777216"),
+        ("--memory", &max, "from 1 to 16777216"),
+        ("--cpu", "0", "from 1 to 1000000000"),
+        ("--cpu", &max, "from 1 to 1000000000"),
+        ("--cpu", "-1", "from 1 to 1000000000"),
+        ("--wall", "soon", "from 1 to 31536000"),
+    ];
+    for (flag, value, expected) in table {
+        let line = TRAIN.replacen("train ", &format!("train {flag}={value} "), 1);
+        let answer = workshop.json(&line);
+        assert_eq!(answer["code"], "usage", "{line}: {answer:#}");
+        let message = answer["message"].as_str().unwrap();
+        for part in [flag, value, expected] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    let most = "--processes 32768 --wall 31536000 --memory 16777216 --cpu 1000000000";
+    workshop.yes(&TRAIN.replacen("train ", &format!("train {most} "), 1));
+    let serving = format!("serve out/digits --memory {max}");
+    assert_eq!(workshop.error(&serving), "usage");
+}
+
 /// Where an input stands is a name inside the step and nowhere else; and no step sees the store, whose keys are there.
 #[test]
 fn nothing_leads_out_of_the_step_or_into_the_store() {
