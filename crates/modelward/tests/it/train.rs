@@ -185,6 +185,11 @@ fn the_commit_is_a_dependency_when_there_is_one() {
     let dependencies =
         statement["predicate"]["buildDefinition"]["resolvedDependencies"].to_string();
     assert!(dependencies.contains(&commit), "{dependencies}");
+    let audit = workshop.yes("audit out/digits").stdout;
+    assert!(
+        audit.contains("no file had been changed since the commit"),
+        "{audit}"
+    );
     // Without a repository nobody invents one.
     let trained = workshop.allowed(TRAIN);
     let statement = workshop.statement(&trained["statement"]["bundle"]);
@@ -192,6 +197,60 @@ fn the_commit_is_a_dependency_when_there_is_one() {
         !statement.to_string().contains("gitCommit"),
         "{statement:#}"
     );
+}
+
+/// `sh script` names the script: by its digest, wherever the step found it, and by no name that only looks like it.
+#[test]
+fn the_script_that_a_shell_runs_is_named() {
+    let workshop = Workshop::with_data();
+    let script = digest::Digest::of(&workshop.read("data/train.sh"));
+    let inside = TRAIN.replace("/bin/sh /in/bands/", "/bin/sh /app/");
+    let inside = inside.replacen(
+        "--input",
+        "--include data/train.sh=/app/train.sh --input",
+        1,
+    );
+    let table = [
+        (TRAIN.to_owned(), Some("/in/bands/train.sh")),
+        (inside, Some("/app/train.sh")),
+        // It has another name in the step: what the argument names is what is there.
+        (
+            TRAIN
+                .replacen("--input", "--input other=bands --input", 1)
+                .replace("sh /in/bands/", "sh /in/other/"),
+            Some("/in/other/train.sh"),
+        ),
+        (
+            TRAIN.replace("/in/bands/train.sh", "-c '. /in/bands/train.sh'"),
+            None,
+        ),
+    ];
+    for (line, wanted) in table {
+        let trained = workshop.allowed(&line);
+        let statement = workshop.statement(&trained["statement"]["bundle"]);
+        let definition = &statement["predicate"]["buildDefinition"];
+        let dependencies = definition["resolvedDependencies"]
+            .as_array()
+            .unwrap()
+            .iter();
+        let uri = |dependency: &&Value| dependency["uri"].as_str().unwrap().to_owned();
+        let arguments: Vec<&Value> = dependencies
+            .filter(|dependency| uri(dependency).starts_with("modelward:argument"))
+            .collect();
+        assert_eq!(arguments.len(), usize::from(wanted.is_some()), "{line}");
+        for (argument, wanted) in arguments.iter().zip(wanted) {
+            assert_eq!(argument["name"], wanted);
+            assert_eq!(argument["digest"]["sha256"], script.hex());
+            let audit = workshop.yes("audit out/digits").stdout;
+            assert!(
+                audit.contains(&format!(
+                    "argument `{wanted}`  {}",
+                    &script.to_string()[..19]
+                )),
+                "{audit}"
+            );
+        }
+    }
 }
 
 #[test]
