@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 
 const DAY_SECONDS: i64 = 24 * 3600;
 /// A scan, publication or deployment older than this counts no more.
-const EVIDENCE_AGE_SECONDS_MAX: i64 = 90 * DAY_SECONDS;
+pub(crate) const EVIDENCE_AGE_SECONDS_MAX: i64 = 90 * DAY_SECONDS;
 
 /// Let a model in, for a service account in an environment, if everything that must be known of it is known
 #[derive(Debug, clap::Args)]
