@@ -85,12 +85,13 @@ fn what_a_build_read_and_nobody_keeps_is_traced_too() {
 #[test]
 fn a_source_is_a_claim_and_says_whether_it_was_changed() {
     let source = |uri: &str, changed: Option<bool>| {
-        let mut material = ResourceDescriptor::default();
-        material.name = "source".to_owned();
-        material.uri = uri.to_owned();
-        material.digest = [("gitCommit".to_owned(), "c".repeat(40))].into();
         let annotation = |changed: bool| ("changedSince".to_owned(), changed.into());
-        material.annotations = changed.map(annotation).into_iter().collect();
+        let material = ResourceDescriptor {
+            name: "source".to_owned(),
+            uri: uri.to_owned(),
+            digest: [("gitCommit".to_owned(), "c".repeat(40))].into(),
+            annotations: changed.map(annotation).into_iter().collect(),
+        };
         let mut world = World::new();
         world.keep(&model("w"));
         world.say(&chain::train::statement(build(&model("w"), vec![material])).unwrap());
