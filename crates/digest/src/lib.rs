@@ -4,11 +4,15 @@
 //! longer change, with its digest). It reads files, and says so; it is one of the two rooms that may hold `unsafe`.
 
 mod file;
+mod lanes;
+mod method;
 mod sealed;
 mod sha256;
 mod walk;
 
 pub use file::{ReadError, measure_bytes, measure_copy, measure_file, measure_reader, open_file};
+pub use lanes::Kernel;
+pub use method::{Algorithm, Method, ResourceDigest};
 pub use sealed::{SealError, Sealed};
 pub use sha256::{Digest, Hasher, Measured, ParseDigestError};
 pub use walk::{Listing, WalkError, list, names};
