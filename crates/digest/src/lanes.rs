@@ -15,6 +15,7 @@ mod avx2;
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512vl;
+mod choice;
 mod constants;
 #[cfg(target_arch = "x86_64")]
 mod rounds;
@@ -23,6 +24,7 @@ mod shani;
 
 use std::fmt;
 
+pub use choice::Kernels;
 pub(crate) use constants::{INITIAL, State};
 
 /// The most streams that one call takes.

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use blake2::{Blake2b512, Digest as _};
 use data_encoding::HEXLOWER;
 
-use crate::{Digest, Hasher};
+use crate::{Digest, Hasher, Measured};
 
 /// A hash function of OpenSSF model signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,6 +116,11 @@ impl ResourceDigest {
     pub fn sha256(&self) -> Option<Digest> {
         let raw = self.raw().try_into().ok()?;
         (self.algorithm == Algorithm::Sha256).then(|| Digest::from_raw(raw))
+    }
+
+    /// As everything else knows it, if it is by SHA-256.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        Some(Measured::new(self.sha256()?, self.size_bytes))
     }
 
     /// How many bytes were read.
