@@ -126,6 +126,12 @@ pub enum ReadError {
         /// Which file.
         path: PathBuf,
     },
+    /// It would lead out of the folder that is read.
+    #[error("`{}` leads outside the folder that is read", path.display())]
+    Outside {
+        /// Which file.
+        path: PathBuf,
+    },
     /// Somebody wrote to it meanwhile.
     #[error("`{}` changed while it was read", path.display())]
     Changed {

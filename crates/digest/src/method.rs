@@ -3,9 +3,10 @@
 use std::fmt;
 use std::num::NonZeroU64;
 
+use blake2::{Blake2b512, Digest as _};
 use data_encoding::HEXLOWER;
 
-use crate::Digest;
+use crate::{Digest, Hasher, Measured};
 
 /// A hash function of OpenSSF model signing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,10 +94,16 @@ impl ResourceDigest {
     /// A digest that somebody states; none if it has not the algorithm's size.
     #[must_use]
     pub fn from_raw(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() == algorithm.size_bytes()).then(|| Self::padded(algorithm, bytes))
+    }
+
+    /// These bytes, of the algorithm's size.
+    fn padded(algorithm: Algorithm, bytes: &[u8]) -> Self {
         let mut raw = [0; 64];
-        (bytes.len() == algorithm.size_bytes()).then_some(())?;
-        raw.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        Some(Self { algorithm, raw })
+        for (to, from) in raw.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        Self { algorithm, raw }
     }
 
     /// What made it.
@@ -108,9 +115,8 @@ impl ResourceDigest {
     /// Its bytes.
     #[must_use]
     pub fn raw(&self) -> &[u8] {
-        self.raw
-            .get(..self.algorithm.size_bytes())
-            .unwrap_or_default()
+        let size = self.algorithm.size_bytes();
+        self.raw.get(..size).unwrap_or_default()
     }
 
     /// Its lower-case hexadecimal digits.
@@ -129,14 +135,42 @@ impl ResourceDigest {
 
 impl From<Digest> for ResourceDigest {
     fn from(digest: Digest) -> Self {
-        let mut raw = [0; 64];
-        for (to, from) in raw.iter_mut().zip(digest.raw()) {
-            *to = *from;
-        }
-        Self {
-            algorithm: Algorithm::Sha256,
-            raw,
-        }
+        Self::padded(Algorithm::Sha256, digest.raw())
+    }
+}
+
+/// The digest and size of a file, or of a piece of one, that this room read itself: a fact, not a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeasuredResource {
+    digest: ResourceDigest,
+    size_bytes: u64,
+}
+
+impl MeasuredResource {
+    fn new(algorithm: Algorithm, digest: &[u8], size_bytes: u64) -> Self {
+        let digest = ResourceDigest::padded(algorithm, digest);
+        Self { digest, size_bytes }
+    }
+
+    pub(crate) fn of_sha256(digest: Digest, size_bytes: u64) -> Self {
+        Self::new(Algorithm::Sha256, digest.raw(), size_bytes)
+    }
+
+    /// The digest of what was read.
+    #[must_use]
+    pub const fn digest(&self) -> ResourceDigest {
+        self.digest
+    }
+
+    /// As everything else knows it, if it is by SHA-256.
+    pub(crate) fn measured(&self) -> Option<Measured> {
+        Some(Measured::new(self.digest.sha256()?, self.size_bytes))
+    }
+
+    /// How many bytes were read.
+    #[must_use]
+    pub const fn size_bytes(&self) -> u64 {
+        self.size_bytes
     }
 }
 
@@ -149,5 +183,83 @@ impl fmt::Display for ResourceDigest {
 impl fmt::Debug for ResourceDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
+    }
+}
+
+/// Hashes one stream by any algorithm.
+pub(crate) enum AnyHasher {
+    Sha256(Hasher),
+    Blake2b(Box<Blake2b512>),
+    Blake3(Box<blake3::Hasher>),
+}
+
+impl AnyHasher {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Sha256 => Self::Sha256(Hasher::new()),
+            Algorithm::Blake2b => Self::Blake2b(Box::default()),
+            Algorithm::Blake3 => Self::Blake3(Box::default()),
+        }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(bytes),
+            Self::Blake2b(hasher) => hasher.update(bytes),
+            Self::Blake3(hasher) => {
+                hasher.update(bytes);
+            }
+        }
+    }
+
+    pub(crate) fn finish(self, size_bytes: u64) -> MeasuredResource {
+        match self {
+            Self::Sha256(hasher) => MeasuredResource::of_sha256(hasher.finish(), size_bytes),
+            Self::Blake2b(hasher) => {
+                MeasuredResource::new(Algorithm::Blake2b, &hasher.finalize(), size_bytes)
+            }
+            Self::Blake3(hasher) => {
+                let digest = hasher.finalize();
+                MeasuredResource::new(Algorithm::Blake3, digest.as_bytes(), size_bytes)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `abc`, by RFC 7693's appendix A, FIPS 180-4's examples, and the same text by BLAKE3's own program.
+    #[test]
+    fn known_answers() {
+        for (algorithm, hex) in [
+            (
+                Algorithm::Sha256,
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                Algorithm::Blake2b,
+                "ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1\
+                 7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923",
+            ),
+            (
+                Algorithm::Blake3,
+                "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85",
+            ),
+        ] {
+            let mut hasher = AnyHasher::new(algorithm);
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            let digest = hasher.finish(3);
+            assert_eq!(digest.digest().hex(), hex);
+            assert_eq!(digest.digest().raw().len(), algorithm.size_bytes());
+            assert_eq!(
+                digest.digest().to_string(),
+                format!("{}:{hex}", algorithm.as_str())
+            );
+            assert_eq!(Algorithm::from_word(algorithm.as_str()), Some(algorithm));
+        }
+        assert_eq!(Algorithm::from_word("sha512"), None);
     }
 }
