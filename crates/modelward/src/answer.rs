@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) denied: Option<Denied>,
     /// The answer is that nobody can tell, such as a scan that did not understand a file.
     pub(crate) unsure: bool,
+    /// It was printed while the command went on, by [`line`]: at the end there is nothing to add.
+    was_printed: bool,
 }
 
 impl Answer {
@@ -35,6 +37,15 @@ impl Answer {
             data,
             denied: None,
             unsure: false,
+            was_printed: false,
+        }
+    }
+
+    /// A yes that [`line`] has printed.
+    pub(crate) fn printed() -> Self {
+        Self {
+            was_printed: true,
+            ..Self::default()
         }
     }
 
@@ -157,6 +168,9 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
 }
 
 fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
+    if answer.was_printed {
+        return Ok(());
+    }
     if let Some(denied) = &answer.denied {
         if !ui.json {
             print_text(&ui.shown(&answer.text))?;

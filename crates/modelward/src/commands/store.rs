@@ -99,7 +99,7 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
 
 fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let bar = ui.bytes_bar("reading the store", 0);
+    let bar = ui.bytes_bar("reading the store", None);
     let problems = workspace
         .store
         .verify(workspace.log_key()?.as_ref(), &|size_bytes| {

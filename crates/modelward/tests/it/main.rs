@@ -30,6 +30,7 @@ mod server;
 mod settings;
 mod sign;
 mod store;
+mod terminal;
 mod train;
 mod verify;
 mod workshop;
