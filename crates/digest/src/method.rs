@@ -163,7 +163,8 @@ impl MeasuredResource {
     }
 
     /// As everything else knows it, if it is by SHA-256.
-    pub(crate) fn measured(&self) -> Option<Measured> {
+    #[must_use]
+    pub fn measured(&self) -> Option<Measured> {
         Some(Measured::new(self.digest.sha256()?, self.size_bytes))
     }
 

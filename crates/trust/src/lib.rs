@@ -19,6 +19,7 @@ mod key;
 pub mod log;
 pub mod predicate;
 mod root;
+mod seal;
 mod statement;
 mod time;
 pub mod timestamp;
@@ -37,9 +38,11 @@ pub use key::{
 };
 pub use predicate::Predicate;
 pub use root::{Role, RootCertificate, RootError, RootKey, TrustRoot};
+pub use seal::{SealError, seal, seal_certified};
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, differences, seal, verify, verify_sealed, verify_to_forbid, verify_tree,
+    Difference, differences, verify, verify_resources, verify_sealed, verify_to_forbid,
+    verify_tree,
 };

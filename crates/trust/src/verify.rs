@@ -10,7 +10,7 @@ use crate::{
 mod signed;
 mod signer;
 
-pub use signed::{Difference, differences, verify_sealed, verify_tree};
+pub use signed::{Difference, differences, verify_resources, verify_sealed, verify_tree};
 use signer::{Encoding, Signer, When, signer};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
@@ -127,17 +127,6 @@ fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
         });
     }
     Ok(())
-}
-
-/// Puts a statement into the bytes that a key signs and a bundle holds.
-///
-/// # Errors
-/// What holds the key does not answer.
-pub fn seal<P: Predicate>(
-    statement: &Statement<P>,
-    signer: &dyn crate::Signer,
-) -> Result<Bundle, crate::KeyError> {
-    signer.seal(statement.to_bytes())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use digest::{Digest, Listing, Method, ResourceDigest, Sealed};
+use digest::{Digest, Listing, Method, ResourceDigest, Resources, Sealed};
 
 use crate::artifact::{ArtifactError, FileEntry};
 use crate::predicate::{Admission, Form, ModelSignature};
@@ -115,6 +115,29 @@ pub fn verify_tree(
             .keys()
             .map(|path| Difference::Extra { path: path.clone() })
             .collect()),
+    }
+}
+
+/// Joins a model's signature with what was measured as the signature says: these are the signed files or pieces, all of
+/// them and no others. By other digests than SHA-256 of whole files a model is not known to any gate: see
+/// [`verify_tree`] for those.
+///
+/// # Errors
+/// All differences, in the order of their names.
+pub fn verify_resources(
+    signature: &Verified<Statement<ModelSignature>>,
+    method: Method,
+    resources: Resources,
+    form: Form,
+) -> Result<Verified<Resources>, Vec<Difference>> {
+    let there = resources.iter();
+    let there = there.map(|(name, measured)| (name.as_str(), measured.digest()));
+    let signed = &signature.value().predicate;
+    let differences = differences(signed, method, &there.collect(), form);
+    if differences.is_empty() {
+        Ok(Verified::new(resources, signature.proof().clone()))
+    } else {
+        Err(differences)
     }
 }
 
