@@ -5,6 +5,13 @@ use trust::{PrivateKey, PublicKey, Signer, TrustRoot};
 use super::texts;
 use crate::{key, trusting};
 
+/// One of the throw-away keys that other programs made.
+macro_rules! file {
+    ($name:literal) => {
+        include_str!(concat!("../../../trust/testdata/keys/", $name, ".pem"))
+    };
+}
+
 /// What is accepted is written and read again as the same root.
 pub(super) fn trust_root(bytes: &[u8]) {
     let Ok(root) = TrustRoot::parse(bytes) else {
@@ -43,9 +50,17 @@ pub(super) fn public_key(bytes: &[u8]) {
 
 pub(super) fn public_key_seeds() -> Vec<Vec<u8>> {
     let pem = key(1).public_key().pem().to_owned();
-    // A key of another curve: P-384.
-    let other = "-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEsu6rZGBTjxtvRWPMixT+3HyndV0J0Ybt\naHZUcO4DEK+OJHO/4e32bb/fbJKSpRgcBsIpKLcVijUomyFOERbd7u+BTPSUjGZD\nQq6J7lTvp/EAXQGOKxW9RP0MGX3qAkvi\n-----END PUBLIC KEY-----\n";
-    texts(&[&pem, &pem.replace('\n', "\r\n"), other])
+    texts(&[
+        &pem,
+        &pem.replace('\n', "\r\n"),
+        file!("p384.pub"),
+        file!("p521.pub"),
+        file!("ed.pub"),
+        file!("rsa2048.pub"),
+        file!("p256.compressed"),
+        file!("p256.explicit"),
+        file!("k1.pub"),
+    ])
 }
 
 /// What is accepted signs, and is written and read again as the same key. A password is tried too: what a file asks
@@ -55,11 +70,11 @@ pub(super) fn private_key(bytes: &[u8]) {
         return;
     };
     for password in [None, Some("secret")] {
-        let Ok(key) = PrivateKey::from_pem(text, password) else {
+        let Ok(key) = PrivateKey::from_pem_also_ed25519(text, password) else {
             continue;
         };
         let plain = key.to_pem(None).expect("what we read we write");
-        let again = PrivateKey::from_pem(&plain, None).expect("what we write we read");
+        let again = PrivateKey::from_pem_also_ed25519(&plain, None).expect("what we write we read");
         assert_eq!(again.public_key(), key.public_key());
     }
 }
@@ -67,7 +82,18 @@ pub(super) fn private_key(bytes: &[u8]) {
 /// None is encrypted by us: our cost is meant to be felt, and a fuzzer would feel it each time.
 pub(super) fn private_key_seeds() -> Vec<Vec<u8>> {
     let plain = key(1).to_pem(None).expect("a key can be written");
-    texts(&[&plain, ENCRYPTED_CHEAPLY])
+    texts(&[
+        &plain,
+        ENCRYPTED_CHEAPLY,
+        file!("p521.sec1"),
+        file!("p384.params"),
+        file!("legacy.aes-256-cbc"),
+        file!("legacy.des-ede3-cbc"),
+        file!("p8.sha1"),
+        file!("sigstore.cheap"),
+        file!("ed"),
+        file!("rsa2048"),
+    ])
 }
 
 /// The key of seed 1 under the password `secret`, with scrypt at its lowest cost.
