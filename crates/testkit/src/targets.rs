@@ -42,6 +42,7 @@ pub const ALL: &[Target] = &[
     target("trust_root", keys::trust_root, keys::trust_root_seeds),
     target("public_key", keys::public_key, keys::public_key_seeds),
     target("private_key", keys::private_key, keys::private_key_seeds),
+    target("token_uri", keys::token_uri, keys::token_uri_seeds),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),

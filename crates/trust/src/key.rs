@@ -16,6 +16,7 @@ mod legacy;
 mod private;
 mod public;
 mod signature;
+mod token_uri;
 
 use digest::Digest;
 
@@ -27,6 +28,7 @@ pub use file::looks_encrypted;
 pub use private::{EncryptionSeed, PrivateKey};
 pub use public::PublicKey;
 pub use signature::{ecdsa_from_der, ecdsa_to_der};
+pub use token_uri::{ModuleName, Pin, TokenName, TokenUri, TokenUriError};
 
 /// A PEM file of one key is some thousands of bytes, if it is of RSA.
 const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
@@ -118,6 +120,9 @@ pub enum KeyError {
     /// Not the two numbers of an ECDSA signature.
     #[error("what holds the key answered with something that is no signature")]
     NotASignature,
+    /// A signature of another key.
+    #[error("what holds the key answered with a signature that is not this key's")]
+    ForeignSignature,
     /// The key is encrypted.
     #[error("the key is encrypted and no password was given")]
     PasswordMissing,

@@ -1,6 +1,6 @@
 //! Trust roots and keys.
 
-use trust::{PrivateKey, PublicKey, Signer, TrustRoot};
+use trust::{Pin, PrivateKey, PublicKey, Signer, TokenUri, TrustRoot};
 
 use super::texts;
 use crate::{key, trusting};
@@ -93,6 +93,35 @@ pub(super) fn private_key_seeds() -> Vec<Vec<u8>> {
         file!("sigstore.cheap"),
         file!("ed"),
         file!("rsa2048"),
+    ])
+}
+
+/// What is accepted names a key and a token, keeps its limits, and never prints its PIN.
+pub(super) fn token_uri(bytes: &[u8]) {
+    let Some(uri) = std::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| TokenUri::parse(text).ok())
+    else {
+        return;
+    };
+    assert!(bytes.len() <= 4096);
+    assert!(uri.object.is_some() || uri.id.as_ref().is_some_and(|id| !id.is_empty()));
+    let label = uri.token.label.as_ref();
+    assert!(uri.token.slot_id.is_some() || label.is_some_and(|label| label.len() <= 32));
+    let secret = "a-pin-that-is-in-no-seed".to_owned();
+    let hidden = TokenUri {
+        pin: Some(Pin::Value(secret.clone().into())),
+        ..uri
+    };
+    assert!(!format!("{hidden:?}").contains(&secret));
+}
+
+pub(super) fn token_uri_seeds() -> Vec<Vec<u8>> {
+    texts(&[
+        "pkcs11:token=tok;object=mykey?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-value=1234",
+        "pkcs11:model=SoftHSM%20v2;manufacturer=x;serial=0a;token=t%C3%B6k;id=%01%02;type=private;slot-id=7?module-name=softhsm2&pin-source=file:///etc/pin&x-vendor=1",
+        "pkcs11:slot-id=4294967295;id=%ff",
+        "pkcs11:token=t;token=t;object=%0",
     ])
 }
 

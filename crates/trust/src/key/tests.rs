@@ -120,6 +120,24 @@ fn tokens_signatures_become_der_and_come_back() {
 }
 
 #[test]
+fn a_key_is_put_together_of_curve_and_point() {
+    let key = PublicKey::from_pem(text!("p384.pub")).unwrap();
+    let p384 = [6, 5, 0x2b, 0x81, 4, 0, 34];
+    assert_eq!(
+        PublicKey::from_point(&p384, key.key_bytes()).as_ref(),
+        Ok(&key)
+    );
+    let p521 = [6, 5, 0x2b, 0x81, 4, 0, 35];
+    let refused = |curve, point| PublicKey::from_point(curve, point).unwrap_err();
+    assert_eq!(refused(&p521, key.key_bytes()), KeyError::OddPoint);
+    assert_eq!(
+        refused(&p384[..6], key.key_bytes()),
+        KeyError::ExplicitCurve
+    );
+    assert_eq!(refused(&p384, &key.key_bytes()[1..]), KeyError::OddPoint);
+}
+
+#[test]
 fn refuses_public_keys_that_are_not_used_here_and_says_why() {
     let refused = |pem: &str| PublicKey::from_pem(pem).unwrap_err();
     let curve = |curve: &str| KeyError::UnknownCurve {
