@@ -15,7 +15,7 @@ use data_encoding::BASE64;
 use decode::json::{self, Limits};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use trust::{Code, KeyError, PublicKey, Signer};
+use trust::{Code, KeyAlgorithm, KeyError, PublicKey, Signer};
 
 /// The protocol's version, in every message.
 const VERSION: u32 = 1;
@@ -50,11 +50,24 @@ pub struct PluginKey {
 }
 
 impl PluginKey {
-    /// Asks for the public key.
+    /// Asks for the public key, which has to be of ECDSA.
     ///
     /// # Errors
-    /// The program can't be started, fails, takes too long, says too much, or answers with something else.
+    /// The program can't be started, fails, takes too long, says too much, or answers with something else or with a key that
+    /// does not sign here.
     pub fn open(plugin: Plugin) -> Result<Self, PluginError> {
+        let held = Self::open_also_ed25519(plugin)?;
+        if held.public.algorithm() == KeyAlgorithm::Ed25519 {
+            return Err(PluginError::Key(KeyError::Ed25519));
+        }
+        Ok(held)
+    }
+
+    /// As [`Self::open`], for somebody who means an Ed25519 key: the reference of model signing refuses what those sign.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_also_ed25519(plugin: Plugin) -> Result<Self, PluginError> {
         check_program(&plugin.program)?;
         if plugin.key.len() > KEY_LEN_MAX || plugin.key.contains('\0') {
             return Err(PluginError::KeyName);
@@ -66,6 +79,9 @@ impl PluginKey {
         let answer: wire::PublicKeyAnswer = ask(&plugin, "public-key", &request)?;
         check_version(answer.version)?;
         let public = PublicKey::from_pem(&answer.public_key).map_err(PluginError::Key)?;
+        if public.algorithm() == KeyAlgorithm::Rsa {
+            return Err(PluginError::Key(KeyError::RsaSigns));
+        }
         Ok(Self { plugin, public })
     }
 

@@ -108,6 +108,49 @@ fn a_signature_of_another_key_or_of_other_bytes_is_not_used() {
     }
 }
 
+/// Throw-away keys, made by OpenSSL.
+const ED25519: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIEplbJ7G7gbrzsOGWvpmsHIgtY3Mv0m3KXAtOrsc9eSC
+-----END PRIVATE KEY-----
+";
+const RSA_PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAsH/vVeeYs1ab4iUsw/cG
+NeesjTZSJ4CxmReXBfH3zHTN7goqZ0vwzMCsfkDKHVtam9Owp8xjbMKUAp3tb+72
+GCIodLXFt1XA5QIqUBiFMJDPtJUyMf5bH5StK7IUIhnFQb16WTgVQaV548Tb9YGD
+2gjL9xqs1NlwRd7x/gJMevi5PHjUw/HLAIuv7gXkiLdGFiARTqjZs7ouj+376LPI
+8yzbDJzm89GYVIa2OFlPYHkQBANtvJ841r6iSzMuPjJ+Xd1CH/Wm0Hc/0cNiM1M8
+C9faS35Pff9HqxbYyUn9hVvJlmiBSNdpRu0+zq+eHBvNsUBKyaoS/YtfHj7UAI+Q
+lwIDAQAB
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn an_ed25519_key_gets_the_bytes_themselves_and_only_if_it_is_meant() {
+    let key = PrivateKey::from_pem_also_ed25519(ED25519, None).unwrap();
+    let public = public_key_answer(key.public_key());
+    let signature = key.sign(SIGNED).unwrap();
+    let (folder, plugin) = answering(&public, &signature_answer(&signature));
+    let refused = open(plugin.clone()).unwrap_err();
+    assert!(matches!(refused, PluginError::Key(KeyError::Ed25519)));
+    let held = PluginKey::open_also_ed25519(plugin).unwrap();
+    assert_eq!(held.sign(SIGNED).unwrap(), signature);
+    let asked = fs::read_to_string(folder.path().join("asked-sign")).unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!(
+        asked,
+        serde_json::json!({"version": 1, "key": "projects/x/keys/1", "algorithm": "ed25519",
+                           "message": BASE64.encode(SIGNED)})
+    );
+}
+
+#[test]
+fn an_rsa_key_does_not_sign() {
+    let public = serde_json::json!({"version": 1, "publicKey": RSA_PUBLIC});
+    let (_folder, plugin) = answering(&public.to_string(), "");
+    let refused = open(plugin).unwrap_err();
+    assert!(matches!(refused, PluginError::Key(KeyError::RsaSigns)));
+}
+
 #[test]
 fn answers_that_are_none_are_refused() {
     let public = public_key_answer(key().public_key());
