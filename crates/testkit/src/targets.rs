@@ -59,6 +59,7 @@ pub const ALL: &[Target] = &[
         certified::timestamp_seeds,
     ),
     target("identity", certified::identity, certified::identity_seeds),
+    target("token_uri", keys::token_uri, keys::token_uri_seeds),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),

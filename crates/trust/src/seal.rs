@@ -12,8 +12,7 @@ pub fn seal<P: Predicate>(
     statement: &Statement<P>,
     signer: &dyn Signer,
 ) -> Result<Bundle, KeyError> {
-    let hint = Some(signer.public_key().id());
-    signer.seal(statement.to_bytes(), Material::Key { hint })
+    signer.seal(statement.to_bytes())
 }
 
 /// As [`seal`], by a key that an authority certified. `issuers` go along for whoever has only the last of them.
@@ -36,12 +35,14 @@ pub fn seal_certified<P: Predicate>(
     chain::verify(leaf, &[], itself, now, Purpose::Signing).map_err(SealError::Certificate)?;
     let material = Material::Certificate {
         leaf: leaf.as_der().to_vec(),
-        intermediates: issuers.iter().map(|issuer| issuer.as_der().to_vec()).collect(),
+        intermediates: issuers
+            .iter()
+            .map(|issuer| issuer.as_der().to_vec())
+            .collect(),
         timestamps: Vec::new(),
     };
-    signer
-        .seal(statement.to_bytes(), material)
-        .map_err(SealError::Key)
+    let envelope = signer.enclose(statement.to_bytes());
+    Ok(Bundle::new(envelope.map_err(SealError::Key)?, material))
 }
 
 /// Why a certificate's key can't sign.

@@ -139,7 +139,7 @@ mod tests {
     use crate::predicate::{
         BuildDefinition, BuilderRef, Form, ModelSignature, Provenance, RunDetails, RunMetadata,
     };
-    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject};
+    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject, seal};
 
     const NOW: i64 = 500;
 

@@ -122,7 +122,11 @@ fn other_algorithms_whole_and_in_shards() {
         assert_eq!(shards.keys().collect::<Vec<_>>(), ["m:0:3", "m:3:6"]);
         assert_eq!(shards["m:0:3"], shards["m:3:6"]);
         assert_ne!(shards["m:0:3"].digest().raw(), whole["m"].digest().raw());
-        assert!(whole.values().all(|digest| digest.digest().algorithm() == algorithm));
+        assert!(
+            whole
+                .values()
+                .all(|digest| digest.digest().algorithm() == algorithm)
+        );
         assert_eq!(list(4).into_keys().collect::<Vec<_>>(), ["m:0:4", "m:4:6"]);
     }
 }
