@@ -67,7 +67,7 @@ impl TokenKey {
         let (slot, token) = find_token(&context, &uri.token)?;
         let session = context
             .open_ro_session(slot)
-            .map_err(|e| asked("open a session", e))?;
+            .map_err(|e| asked("open a session", &e))?;
         if token.login_required() {
             log_in(&session, &token, uri.pin.as_ref(), pin)?;
         }
@@ -180,7 +180,7 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
     })?;
     match context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Cryptoki::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(context),
-        Err(cause) => Err(asked("initialize", cause)),
+        Err(cause) => Err(asked("initialize", &cause)),
     }
 }
 
@@ -188,7 +188,7 @@ fn load(path: &Path) -> Result<Pkcs11, TokenError> {
 fn find_token(context: &Pkcs11, named: &TokenName) -> Result<(Slot, TokenInfo), TokenError> {
     let slots = context
         .get_slots_with_token()
-        .map_err(|e| asked("list its slots", e))?;
+        .map_err(|e| asked("list its slots", &e))?;
     let mut found = slots.into_iter().filter_map(|slot| {
         let info = context.get_token_info(slot).ok()?;
         is_token(named, slot, &info).then_some((slot, info))
@@ -273,7 +273,7 @@ fn find_object(
     }
     let found = session
         .find_objects(&template)
-        .map_err(|e| asked("find the key", e))?;
+        .map_err(|e| asked("find the key", &e))?;
     match found.as_slice() {
         [object] => Ok(*object),
         [] => Err(no_object(uri, class)),
@@ -303,7 +303,7 @@ fn read_public(session: &Session, object: ObjectHandle) -> Result<PublicKey, Tok
     let wanted = [AttributeType::EcParams, AttributeType::EcPoint];
     let attributes = session
         .get_attributes(object, &wanted)
-        .map_err(|e| asked("read the public key", e))?;
+        .map_err(|e| asked("read the public key", &e))?;
     let (mut curve, mut point) = (Vec::new(), Vec::new());
     for attribute in attributes {
         match attribute {
@@ -329,10 +329,10 @@ fn bare_point(value: &[u8]) -> &[u8] {
     }
 }
 
-fn asked(what: &'static str, cause: Cryptoki) -> TokenError {
+fn asked(what: &'static str, cause: &Cryptoki) -> TokenError {
     TokenError::Module {
         what,
-        said: described(&cause),
+        said: described(cause),
     }
 }
 

@@ -32,7 +32,7 @@ fn plugin(script: &str) -> (tempfile::TempDir, Plugin) {
 }
 
 /// Opens it once no other test's child holds the file open that was just written: a child has it until it runs its program.
-fn open(plugin: Plugin) -> Result<PluginKey, PluginError> {
+fn open(plugin: &Plugin) -> Result<PluginKey, PluginError> {
     loop {
         match PluginKey::open(plugin.clone()) {
             Err(PluginError::Run(cause)) if cause.kind() == ErrorKind::ExecutableFileBusy => {}
@@ -66,7 +66,7 @@ fn a_plugin_signs_and_is_told_what_it_needs_and_no_more() {
     let public = public_key_answer(key.public_key());
     let (folder, mut plugin) = answering(&public, &signature_answer(&signature));
     plugin.environment = vec![("KMS_TOKEN".into(), "t".into())];
-    let held = open(plugin).unwrap();
+    let held = open(&plugin).unwrap();
     assert_eq!(held.public_key(), key.public_key());
     assert_eq!(held.sign(SIGNED).unwrap(), signature);
 
@@ -103,7 +103,7 @@ fn a_signature_of_another_key_or_of_other_bytes_is_not_used() {
     ] {
         let public = public_key_answer(key.public_key());
         let (_folder, plugin) = answering(&public, &signature_answer(&signature));
-        let held = open(plugin).unwrap();
+        let held = open(&plugin).unwrap();
         assert_eq!(held.sign(SIGNED), Err(KeyError::ForeignSignature));
     }
 }
@@ -130,7 +130,7 @@ fn an_ed25519_key_gets_the_bytes_themselves_and_only_if_it_is_meant() {
     let public = public_key_answer(key.public_key());
     let signature = key.sign(SIGNED).unwrap();
     let (folder, plugin) = answering(&public, &signature_answer(&signature));
-    let refused = open(plugin.clone()).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Key(KeyError::Ed25519)));
     let held = PluginKey::open_also_ed25519(plugin).unwrap();
     assert_eq!(held.sign(SIGNED).unwrap(), signature);
@@ -147,7 +147,7 @@ fn an_ed25519_key_gets_the_bytes_themselves_and_only_if_it_is_meant() {
 fn an_rsa_key_does_not_sign() {
     let public = serde_json::json!({"version": 1, "publicKey": RSA_PUBLIC});
     let (_folder, plugin) = answering(&public.to_string(), "");
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Key(KeyError::RsaSigns)));
 }
 
@@ -166,18 +166,18 @@ fn answers_that_are_none_are_refused() {
         &format!("{public}{public}"),
     ] {
         let (_folder, plugin) = answering(answer, "");
-        let refused = open(plugin).unwrap_err();
+        let refused = open(&plugin).unwrap_err();
         assert!(matches!(refused, PluginError::Answer), "{answer}");
     }
     let (_folder, plugin) = answering(&other_version, "");
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Version { version: 2 }));
     let (_folder, plugin) = answering(r#"{"version":1,"publicKey":"x"}"#, "");
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Key(KeyError::NotAPublicKey)));
     for signature in ["", "{}", r#"{"version":1,"signature":"_"}"#] {
         let (_folder, plugin) = answering(&public, signature);
-        let held = open(plugin).unwrap();
+        let held = open(&plugin).unwrap();
         let refused = held.ask_to_sign(SIGNED).unwrap_err();
         assert!(matches!(refused, PluginError::Answer), "{signature}");
     }
@@ -186,7 +186,7 @@ fn answers_that_are_none_are_refused() {
 #[test]
 fn a_plugin_that_fails_says_why_in_printable_words() {
     let (_folder, plugin) = plugin("printf 'no such key\\033[31m\\n' >&2\nexit 3");
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "the signer plug-in failed (exit status: 3): no such key [31m"
@@ -200,7 +200,7 @@ fn a_plugin_that_takes_too_long_is_ended_with_what_it_started() {
         plugin("(while :; do :; done) & printf '%s' $! >\"${0%/*}/child\"\nwait");
     plugin.timeout = Duration::from_millis(500);
     let begun = Instant::now();
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Timeout { .. }), "{refused}");
     assert!(begun.elapsed() < Duration::from_secs(30));
     let child = fs::read_to_string(folder.path().join("child")).unwrap();
@@ -215,7 +215,7 @@ fn a_plugin_that_takes_too_long_is_ended_with_what_it_started() {
 #[test]
 fn a_plugin_that_says_too_much_is_not_listened_to() {
     let (_folder, plugin) = plugin("while :; do printf '%1000s' x || exit; done");
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::TooLong), "{refused}");
 }
 
@@ -228,7 +228,7 @@ fn only_a_file_that_not_everybody_may_write_is_started() {
         ..plugin.clone()
     };
     let refused = |program: &Path| {
-        let refused = open(with(program)).unwrap_err();
+        let refused = open(&with(program)).unwrap_err();
         assert!(matches!(refused, PluginError::Program { .. }), "{refused}");
     };
     refused(Path::new("plugin"));
@@ -237,6 +237,6 @@ fn only_a_file_that_not_everybody_may_write_is_started() {
     fs::set_permissions(&plugin.program, fs::Permissions::from_mode(0o757)).unwrap();
     refused(&plugin.program);
     fs::set_permissions(&plugin.program, fs::Permissions::from_mode(0o644)).unwrap();
-    let refused = open(plugin).unwrap_err();
+    let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Run(_)), "{refused}");
 }
