@@ -262,6 +262,15 @@ fn the_signature_covers_the_content_and_names_the_certificate() {
         s.certificate = other;
     });
     assert_eq!(found, Err(TimestampError::Signature));
+    let sha384 = tlv(0x30, &[&oid("1.2.840.10045.4.3.3")]);
+    let found = changed(|s| s.algorithm = sha384);
+    assert_eq!(found, malformed("signature algorithm"), "two hashes");
+    let sha1 = tlv(0x30, &[&oid("1.2.840.10045.4.1")]);
+    let part = "signature";
+    assert_eq!(
+        changed(|s| s.algorithm = sha1),
+        Err(TimestampError::Algorithm { part })
+    );
     for signers in [0, 2] {
         assert_eq!(changed(|s| s.signers = signers), malformed("signer"));
     }
@@ -295,6 +304,29 @@ fn only_who_stamps_may_stamp() {
             matches!(found, Err(TimestampError::Chain(ChainError::Leaf { .. }))),
             "{found:?}"
         );
+    }
+}
+
+#[test]
+fn the_chain_must_hold_when_it_stamped() {
+    let valid = |from, until| {
+        let draft = Draft {
+            valid: [from, until],
+            ..stamping_draft()
+        };
+        let certificate = draft.signed_by(4);
+        changed(|s| {
+            s.attributes = attributes(&s.info, &certificate);
+            s.certificate = certificate;
+        })
+    };
+    assert!(valid("20250101000000Z", "20250101000000Z").is_ok());
+    for (from, until) in [
+        ("20240101000000Z", "20241231235959Z"),
+        ("20250101000001Z", "20400101000000Z"),
+    ] {
+        let found = valid(from, until);
+        assert!(matches!(found, Err(TimestampError::Chain(_))), "{found:?}");
     }
 }
 
