@@ -101,10 +101,10 @@ pub fn common_name(name: &str) -> Vec<u8> {
 /// A certificate to be.
 #[derive(Debug, Clone)]
 pub struct Draft {
-    /// `02` for version 3.
-    pub version: u8,
-    /// The serial number.
-    pub serial: u8,
+    /// 2 for version 3; none is version 1.
+    pub version: Option<u8>,
+    /// The serial number's bytes.
+    pub serial: Vec<u8>,
     /// The issuer's distinguished name.
     pub issuer: Vec<u8>,
     /// The subject's distinguished name.
@@ -124,8 +124,8 @@ impl Draft {
     #[must_use]
     pub fn new(issuer: &str, subject: &str, key: u8, extensions: &[Vec<u8>]) -> Self {
         Self {
-            version: 2,
-            serial: key,
+            version: Some(2),
+            serial: vec![key],
             issuer: common_name(issuer),
             subject: common_name(subject),
             valid: ["20200101000000Z", "20400101000000Z"],
@@ -145,6 +145,8 @@ impl Draft {
     }
 
     fn signed_bytes(&self) -> Vec<u8> {
+        let version = |version: u8| tlv(0xa0, &[&tlv(0x02, &[&[version]])]);
+        let version = self.version.map_or(vec![], version);
         let valid = self.valid.map(|time| tlv(0x18, &[time.as_bytes()]));
         let extensions = tlv(0xa3, &[&tlv(0x30, &[&self.extensions.concat()])]);
         let extensions = if self.extensions.is_empty() {
@@ -155,8 +157,8 @@ impl Draft {
         tlv(
             0x30,
             &[
-                &tlv(0xa0, &[&tlv(0x02, &[&[self.version]])]),
-                &tlv(0x02, &[&[self.serial]]),
+                &version,
+                &tlv(0x02, &[&self.serial]),
                 &self.algorithm,
                 &self.issuer,
                 &tlv(0x30, &[&valid[0], &valid[1]]),
@@ -207,6 +209,8 @@ pub struct Stamp {
     pub info: Vec<u8>,
     /// The signed attributes, without their tag.
     pub attributes: Vec<Vec<u8>>,
+    /// How it is said to be signed.
+    pub algorithm: Vec<u8>,
     /// How often the signer stands there.
     pub signers: usize,
 }
@@ -226,6 +230,7 @@ impl Stamp {
             content_type,
             info,
             attributes,
+            algorithm: ecdsa_with_sha256(),
             signers: 1,
         }
     }
@@ -243,7 +248,7 @@ impl Stamp {
                 &id,
                 &sha256(),
                 &tlv(0xa0, &[&attributes]),
-                &ecdsa_with_sha256(),
+                &self.algorithm,
                 &tlv(0x04, &[&signature]),
             ],
         );

@@ -4,6 +4,7 @@
 //! key ─► root ─┐
 //! dsse ─► bundle ─► statement<predicate> ─► verify ─► Verified<Statement<P>> ─┬─► Verified<Artifact>   (with a listing)
 //!                                                                            └─► Verified<Sealed>     (with sealed bytes)
+//! x509 ─► path to an anchor, identity        timestamp ─► the time at which bytes were there
 //! ```
 //! Pure: bytes and time are arguments; nothing here opens a file, reads a clock or rolls dice.
 

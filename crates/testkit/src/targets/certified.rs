@@ -1,10 +1,19 @@
 //! The parsers of `trust` that read certificates and timestamps.
 
+use std::slice;
+use std::sync::LazyLock;
+
 use trust::Time;
 use trust::timestamp;
 use trust::x509::{Certificate, Identity, Purpose, chain};
 
 use crate::certificates;
+
+/// Signer, authority and root, in DER: signing takes longer than reading.
+static CHAIN: LazyLock<[Vec<u8>; 3]> = LazyLock::new(certificates::chain);
+static ROOT: LazyLock<Certificate> = LazyLock::new(|| anchor(&CHAIN[2]));
+static STAMPING_ROOT: LazyLock<Certificate> =
+    LazyLock::new(|| anchor(&certificates::stamping_root()));
 
 /// 2030, when the fixtures hold.
 const AT: i64 = 1_893_456_000;
@@ -15,7 +24,6 @@ fn anchor(der: &[u8]) -> Certificate {
 
 /// Certificates one behind the other, from the leaf on.
 pub(super) fn certificate_chain(bytes: &[u8]) {
-    let [.., root] = certificates::chain();
     let mut rest = bytes;
     let mut read = Vec::new();
     while let Some((first, behind)) = split(rest) {
@@ -37,10 +45,9 @@ pub(super) fn certificate_chain(bytes: &[u8]) {
         return;
     };
     let at = Time::from_unix(AT);
-    if let Ok(path) = chain::verify(leaf, others, &[anchor(&root)], at, Purpose::Signing) {
+    if let Ok(path) = chain::verify(leaf, others, slice::from_ref(&*ROOT), at, Purpose::Signing) {
         // Whoever is believed was signed by the one key that signs in the fixtures: nothing in it can differ.
-        let known = certificates::chain();
-        let known = |own: &Certificate| known.iter().any(|known| known == own.as_der());
+        let known = |own: &Certificate| CHAIN.iter().any(|known| known == own.as_der());
         assert!(
             path.certificates().iter().all(known),
             "a forged certificate"
@@ -60,7 +67,7 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 pub(super) fn certificate_chain_seeds() -> Vec<Vec<u8>> {
-    let [leaf, middle, root] = certificates::chain();
+    let [leaf, middle, root] = CHAIN.clone();
     let pss = include_str!("../../fixtures/x509/leaf-rsa-pss-sha256.pem");
     let pss = Certificate::all_from_pem(pss).expect("a fixture is a certificate");
     vec![
@@ -91,8 +98,8 @@ pub(super) fn certificate_pem_seeds() -> Vec<Vec<u8>> {
 /// Timestamp responses and tokens.
 pub(super) fn timestamp(bytes: &[u8]) {
     const STAMPED: &[u8] = b"stamped";
-    let root = anchor(&certificates::stamping_root());
-    if let Ok(timestamp) = timestamp::verify(bytes, STAMPED, &[], &[root]) {
+    let anchors = slice::from_ref(&*STAMPING_ROOT);
+    if let Ok(timestamp) = timestamp::verify(bytes, STAMPED, &[], anchors) {
         let right = Time::from_unix(1_735_689_600);
         assert_eq!(timestamp.time, right, "a forged time");
     }

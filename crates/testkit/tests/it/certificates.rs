@@ -135,6 +135,42 @@ fn paths_are_found_by_who_signed() {
     accepted("an expired twin", &[l, old, m, root.signed_by(1)], 3);
 }
 
+#[test]
+fn a_name_is_not_an_anchor() {
+    let [leaf, middle, root] = drafts();
+    // All of it signed by other keys, up to a root of the anchor's name.
+    let forged_middle = Draft {
+        key: 8,
+        ..middle.clone()
+    };
+    let forged_root = Draft {
+        key: 9,
+        ..root.clone()
+    };
+    let forged = [
+        leaf.signed_by(8),
+        forged_middle.signed_by(9),
+        forged_root.signed_by(9),
+        root.signed_by(1),
+    ];
+    let found = path(&forged);
+    assert!(
+        matches!(found, Err(ChainError::Signature { .. })),
+        "{found:?}"
+    );
+    // A leaf that looks like the anchor, with another key.
+    let own = Draft::new("signer", "signer", 3, &[key_usage(0x80), authority(None)]);
+    let twin = Draft {
+        key: 9,
+        ..own.clone()
+    };
+    let found = path(&[twin.signed_by(9), own.signed_by(3)]);
+    assert!(
+        matches!(found, Err(ChainError::Signature { .. })),
+        "{found:?}"
+    );
+}
+
 /// Each change to a chain that is accepted, and a part of what is said of it.
 #[test]
 fn every_rule_has_its_refusal() {
@@ -284,7 +320,7 @@ fn stamping_takes_its_own_purpose_alone() {
 fn a_search_ends() {
     // Fifteen certificates of one name and one key: each is the issuer of each.
     let knot = |serial| Draft {
-        serial,
+        serial: vec![serial],
         ..Draft::new("knot", "knot", 2, &[authority(None), key_usage(0x04)])
     };
     let leaf = Draft::new("knot", "signer", 3, &[key_usage(0x80)]).signed_by(2);
@@ -314,10 +350,14 @@ fn a_search_ends() {
 fn what_is_no_certificate_is_refused() {
     type Change = fn(&mut Draft);
     let changes: &[(&str, Change)] = &[
-        ("version", |d| d.version = 1),
-        ("version", |d| d.version = 0),
-        ("version", |d| d.version = 3),
-        ("serial number", |d| d.serial = 0x80),
+        ("version", |d| d.version = Some(1)),
+        ("version", |d| d.version = Some(0)),
+        ("version", |d| d.version = Some(3)),
+        ("extensions", |d| d.version = None),
+        ("serial number", |d| d.serial = vec![0x80]),
+        ("serial number", |d| d.serial = vec![0, 1]),
+        ("serial number", |d| d.serial = vec![]),
+        ("serial number", |d| d.serial = vec![1; 22]),
         ("validity", |d| {
             d.valid = ["20400101000000Z", "20200101000000Z"]
         }),
@@ -387,7 +427,9 @@ fn what_is_no_certificate_is_refused() {
         .map(|n| extension(&format!("1.2.3.{n}"), false, &[]))
         .collect();
     assert!(Certificate::from_der(&draft.signed_by(2)).is_err());
-    draft.extensions.pop();
+    draft.extensions = vec![alternative_names(&[(0x81, b"a@b".as_slice()); 257])];
+    assert!(Certificate::from_der(&draft.signed_by(2)).is_err());
+    draft.extensions = vec![alternative_names(&[(0x81, b"a@b".as_slice()); 256])];
     assert!(Certificate::from_der(&draft.signed_by(2)).is_ok());
 }
 

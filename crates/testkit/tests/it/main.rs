@@ -6,6 +6,7 @@ mod mutate;
 mod oms;
 mod replay;
 mod tidy;
+mod timestamps;
 
 use std::path::PathBuf;
 
