@@ -214,8 +214,10 @@ impl<'a> Ledger<'a> {
         ))?;
         let statement = verify(bytes, self.root, self.now)?;
         // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
-        let is_about = |subject: &Digest| statement.value().is_about(*subject);
-        if entry.subjects().iter().all(is_about) {
+        if statement
+            .value()
+            .is_about_all(entry.subjects().iter().copied())
+        {
             Ok(statement)
         } else {
             Err(Error::StatementShape(
