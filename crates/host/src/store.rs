@@ -111,6 +111,7 @@ impl Store {
             });
         }
         check_version(&root)?;
+        check_log(&root)?;
         let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
         if is_writable {
             Self::open_to_write(root)
@@ -147,6 +148,7 @@ impl Store {
             });
         }
         check_version(&root)?;
+        check_log(&root)?;
         let _lock = Lock::exclusive(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
@@ -236,6 +238,16 @@ fn check_unfinished(root: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Everything but the log follows from something. An empty one in its place would say that nothing was ever recalled.
+fn check_log(root: &Path) -> Result<(), StoreError> {
+    if root.join("log").is_dir() {
+        return Ok(());
+    }
+    Err(StoreError::LogMissing {
+        folder: root.to_owned(),
+    })
 }
 
 fn check_version(root: &Path) -> Result<(), StoreError> {
