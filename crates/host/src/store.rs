@@ -22,6 +22,7 @@ mod error;
 mod index;
 mod oci;
 mod statements;
+mod traces;
 mod verify;
 
 use std::fs;
@@ -36,7 +37,7 @@ use crate::log::durable::{self, DiskError, Lock};
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
 pub use statements::Recorded;
-pub use verify::Problem;
+pub use verify::{Checked, Problem};
 
 use index::Index;
 
@@ -136,7 +137,8 @@ impl Store {
     }
 
     /// Opens the store in `folder` and makes all that is derived again: the index from the log and `index.json`, and
-    /// the referrers. A log that lost lines is taken as it is.
+    /// the referrers. A log that lost lines is taken as it is: the manifests that tell of them are removed, the bundles
+    /// stay.
     ///
     /// # Errors
     /// As [`Store::open`], or the store can't be written to.
