@@ -81,8 +81,12 @@ impl Statement<Opaque> {
     /// # Errors
     /// The bytes are no in-toto Statement v1 with SHA-256 subjects.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let wire: ReadStatement =
-            json::from_slice(payload, Limits::LARGE).map_err(Error::StatementJson)?;
+        let mut document = json::value(payload, Limits::LARGE).map_err(Error::StatementJson)?;
+        // Taken out as it is: over many files it is long, and reading it as a value once more doubles it.
+        let predicate = take_predicate(&mut document).ok_or_else(|| {
+            Error::StatementJson(json::Error::Shape("missing field `predicate`".to_owned()))
+        })?;
+        let wire: ReadStatement = json::from_value(document).map_err(Error::StatementJson)?;
         if wire.type_ != TYPE {
             return Err(Error::StatementShape(format!(
                 "its `_type` is `{}`, not `{TYPE}`",
@@ -101,7 +105,7 @@ impl Statement<Opaque> {
             .collect::<Result<_, _>>()?;
         let predicate = Opaque {
             predicate_type: wire.predicate_type,
-            predicate: wire.predicate,
+            predicate,
         };
         Ok(Self {
             subjects,
@@ -139,7 +143,15 @@ struct WriteStatement<'a, P> {
     predicate: &'a P,
 }
 
-/// in-toto's parsing rules let a statement carry fields that its reader doesn't know.
+fn take_predicate(document: &mut json::Value) -> Option<json::Value> {
+    let json::Value::Object(members) = document else {
+        return None;
+    };
+    let position = members.iter().position(|(key, _)| key == "predicate")?;
+    Some(members.swap_remove(position).1)
+}
+
+/// A statement without its predicate. in-toto's parsing rules let it carry fields that its reader doesn't know.
 #[derive(Deserialize)]
 struct ReadStatement {
     #[serde(rename = "_type")]
@@ -147,7 +159,6 @@ struct ReadStatement {
     subject: Vec<WireSubject>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
-    predicate: json::Value,
 }
 
 #[derive(Serialize, Deserialize)]
