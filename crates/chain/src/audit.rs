@@ -3,21 +3,22 @@
 //! In: a ledger and a digest. Must hold: nothing; what is missing is said. Out: a tree of things and of what was said
 //! about each. Denies: nothing. Logs: nothing.
 
+mod facts;
+mod materials;
 mod mermaid;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use serde::Serialize;
-use trust::predicate::{
-    Admission, Dataset, Deployment, ModelSignature, Provenance, Publish, Recall, ScanReport,
-    Serving,
-};
+use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, ScanReport};
 use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::lineage::{Builds, names};
 use crate::train::NAME_PARAMETER;
+
+use materials::{ARGUMENT, leaf, material_kind, unhashed};
 
 pub use mermaid::mermaid;
 
@@ -35,6 +36,8 @@ pub struct Node {
     pub digest: String,
     /// What was said about it, in the log's order.
     pub facts: Vec<Fact>,
+    /// What was said of it and nobody checked.
+    pub claims: Vec<String>,
     /// What should have been said and was not.
     pub gaps: Vec<String>,
     /// The next things in this direction.
@@ -122,13 +125,10 @@ impl<'a> Walk<'a> {
                 .resolved_dependencies
             {
                 if let Some(digest) = material.sha256() {
-                    names.insert(
-                        digest,
-                        (
-                            material_kind(&material.uri).to_owned(),
-                            material.name.clone(),
-                        ),
-                    );
+                    let kind = material_kind(material).to_owned();
+                    // A file's own name comes before what a command calls it.
+                    let name = (kind, material.name.clone());
+                    names.entry(digest).or_insert(name);
                 }
             }
         }
@@ -164,8 +164,10 @@ impl<'a> Walk<'a> {
         for build in builds {
             for link in self.inputs(build, shown, depth) {
                 // Built again from the same, it came from each thing once.
-                let same =
-                    |other: &Node| (&other.kind, &other.digest) == (&link.kind, &link.digest);
+                let same = |other: &Node| {
+                    (&other.kind, &other.name, &other.digest)
+                        == (&link.kind, &link.name, &link.digest)
+                };
                 if !node.links.iter().any(same) {
                     node.links.push(link);
                 }
@@ -195,10 +197,10 @@ impl<'a> Walk<'a> {
         }
         for material in dependencies {
             match material.sha256() {
-                Some(digest) if within.contains(&digest) => {}
-                Some(digest) => {
-                    nodes.push(leaf(material_kind(&material.uri), &material.name, digest))
+                // What the command was told to read is shown though it is part of something.
+                Some(digest) if within.contains(&digest) && material_kind(material) != ARGUMENT => {
                 }
+                Some(digest) => nodes.push(leaf(material_kind(material), &material.name, digest)),
                 None => nodes.push(unhashed(material)),
             }
         }
@@ -258,6 +260,7 @@ impl<'a> Walk<'a> {
             name: self.name(artifact),
             digest: artifact.digest().to_string(),
             facts,
+            claims: Vec::new(),
             gaps: Vec::new(),
             links: Vec::new(),
         }
@@ -301,197 +304,4 @@ impl<'a> Walk<'a> {
         let subject = subjects.iter().find(|subject| subject.digest == digest)?;
         Some(subject.name.clone()).filter(|name| !name.is_empty())
     }
-
-    fn facts(&self, artifact: &Artifact) -> Vec<Fact> {
-        let about = names(artifact);
-        let whole = BTreeSet::from([artifact.digest()]);
-        let mut facts = Vec::new();
-        collect(
-            &mut facts,
-            "dataset",
-            self.ledger.about::<Dataset>(&whole).believed,
-            |d| {
-                format!(
-                    "{} allows `{}` ({}) for {}",
-                    short(&d.policy),
-                    d.name,
-                    d.licence,
-                    d.purposes.join(", ")
-                )
-            },
-        );
-        let builds = self.ledger.about::<Provenance>(&about).believed;
-        let builds = builds
-            .into_iter()
-            .filter(|build| build.statement.value().covers(artifact))
-            .collect();
-        collect(&mut facts, "train", builds, build_says);
-        collect(
-            &mut facts,
-            "scan",
-            self.ledger.about::<ScanReport>(&whole).believed,
-            |s| format!("{} by {}", s.verdict.as_str(), s.scanner),
-        );
-        let signed = BTreeSet::from([artifact.signing_root()]);
-        collect(
-            &mut facts,
-            "sign",
-            self.ledger.about::<ModelSignature>(&signed).believed,
-            |s| format!("{} files signed", s.resources().count()),
-        );
-        collect(
-            &mut facts,
-            "publish",
-            self.ledger.about::<Publish>(&whole).believed,
-            publish_says,
-        );
-        collect(
-            &mut facts,
-            "deploy",
-            self.ledger.about::<Deployment>(&whole).believed,
-            |d| {
-                let scopes = d
-                    .scopes
-                    .iter()
-                    .map(|(scope, value)| format!("{scope} = {value}"));
-                scopes.collect::<Vec<_>>().join(", ")
-            },
-        );
-        collect(
-            &mut facts,
-            "admit",
-            self.ledger.about::<Admission>(&whole).believed,
-            |a| {
-                format!(
-                    "for `{}` in `{}` until {}",
-                    a.service_account, a.environment, a.expires
-                )
-            },
-        );
-        collect(
-            &mut facts,
-            "serve",
-            self.ledger.about::<Serving>(&whole).believed,
-            |s| format!("session {} from {}", s.session, s.started_at),
-        );
-        let recalled = |logged: &&Logged<Recall>| {
-            logged
-                .statement
-                .value()
-                .subjects
-                .iter()
-                .any(|s| about.contains(&s.digest))
-        };
-        for recall in self.recalls.iter().filter(recalled) {
-            facts.push(fact(
-                "recall",
-                recall,
-                recall.statement.value().predicate.reason.clone(),
-            ));
-        }
-        facts
-    }
-}
-
-fn collect<P: Predicate>(
-    facts: &mut Vec<Fact>,
-    stage: &str,
-    found: Vec<Logged<P>>,
-    says: impl Fn(&P) -> String,
-) {
-    for logged in found {
-        facts.push(fact(
-            stage,
-            &logged,
-            says(&logged.statement.value().predicate),
-        ));
-    }
-}
-
-fn fact<P>(stage: &str, logged: &Logged<P>, says: String) -> Fact {
-    let proof = logged.statement.proof();
-    Fact {
-        stage: stage.to_owned(),
-        says,
-        by: proof.key_name.clone(),
-        log_index: logged.index,
-        bundle: proof.bundle.to_string(),
-    }
-}
-
-fn build_says(build: &Provenance) -> String {
-    let source = build.source().unwrap_or("no source");
-    let isolation = build
-        .isolation()
-        .map_or("isolation not stated", trust::predicate::Isolation::as_str);
-    format!(
-        "built by {} from {source}, {isolation}",
-        build.run_details.builder.id
-    )
-}
-
-fn publish_says(publish: &Publish) -> String {
-    let environment = publish
-        .package
-        .environment
-        .as_deref()
-        .unwrap_or("any environment");
-    format!(
-        "{}/{} for {environment} at Build L{}",
-        publish.package.registry,
-        publish.package.name,
-        publish.build_level()
-    )
-}
-
-fn leaf(kind: &str, name: &str, digest: Digest) -> Node {
-    Node {
-        kind: kind.to_owned(),
-        name: name.to_owned(),
-        digest: digest.to_string(),
-        facts: Vec::new(),
-        gaps: Vec::new(),
-        links: Vec::new(),
-    }
-}
-
-/// A dependency that has another digest than SHA-256, such as a git commit.
-fn unhashed(material: &trust::predicate::ResourceDescriptor) -> Node {
-    let digest = material
-        .digest
-        .iter()
-        .map(|(algorithm, value)| format!("{algorithm}:{value}"))
-        .next();
-    let name = if material.name.is_empty() {
-        &material.uri
-    } else {
-        &material.name
-    };
-    Node {
-        kind: material_kind(&material.uri).to_owned(),
-        name: name.clone(),
-        digest: digest.unwrap_or_default(),
-        facts: Vec::new(),
-        gaps: Vec::new(),
-        links: Vec::new(),
-    }
-}
-
-/// What a dependency is, as our builder names them; `input` for those of other builders.
-fn material_kind(uri: &str) -> &'static str {
-    match uri {
-        _ if uri.starts_with("modelward:dataset") => "data set",
-        _ if uri.starts_with("modelward:program") => "program",
-        _ if uri.starts_with("modelward:root") => "step root",
-        _ if uri.starts_with("modelward:model") => "model",
-        _ if uri.starts_with("git+") => "source",
-        _ => "input",
-    }
-}
-
-fn short(digest: &str) -> String {
-    digest.parse::<Digest>().map_or_else(
-        |_| digest.to_owned(),
-        |digest| format!("policy {}", digest.short()),
-    )
 }

@@ -3,11 +3,13 @@
 //! In: what is recalled, and why. Must hold: the name is one that the log can be searched for. Out: a recall.
 //! Denies: nothing; every later gate does. Logs: the recall.
 
+use digest::Digest;
 use policy::recall::Ancestry;
+use trust::log::Entry;
 use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
 };
-use trust::{Artifact, KeyId, Kind, Reason, Statement, Subject, Time};
+use trust::{Artifact, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TrustRoot};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::{Lineage, names};
@@ -28,6 +30,30 @@ pub fn statement(kind: RecallKind, target: &str, reason: &str, now: Time) -> Sta
     Statement {
         subjects: vec![subject],
         predicate,
+    }
+}
+
+/// Whether anything is known here that a recall of this target would be felt by: else it may be a slip of the pen, or come
+/// before what it is about.
+#[must_use]
+pub fn is_known(ledger: &Ledger<'_>, root: &TrustRoot, kind: RecallKind, target: &str) -> bool {
+    let digest = target.parse::<Digest>().ok();
+    let builds = ledger.builds().believed;
+    let mut builds = builds.iter().map(|logged| logged.statement.value());
+    match kind {
+        RecallKind::Builder => builds.any(|build| build.predicate.run_details.builder.id == target),
+        RecallKind::Key => digest.is_some_and(|key| root.key(key).is_some()),
+        RecallKind::Dataset | RecallKind::Model => digest.is_some_and(|digest| {
+            let is_part = |artifact: &Artifact| names(artifact).contains(&digest);
+            // An earlier recall of the same says nothing of it.
+            let says_more = |entry: &&Entry| entry.predicate_type() != Recall::TYPE;
+            let mut entries = ledger.entries().iter().filter(says_more);
+            ledger.artifacts().iter().any(is_part)
+                || entries.any(|entry| entry.subjects().contains(&digest))
+                || builds.any(|build| {
+                    build.is_about(digest) || build.predicate.materials().any(|m| m == digest)
+                })
+        }),
     }
 }
 

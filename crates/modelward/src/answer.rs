@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 use trust::code::Kind;
-use trust::{Code, Denied, Reason};
+use trust::{Code, Denied, Reason, Verdict};
 
 use crate::ui::Ui;
 
@@ -113,6 +113,14 @@ fn causes(error: &dyn std::error::Error) -> Vec<String> {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+/// What follows from a yes; a no is the command's answer.
+pub(crate) fn allowed<T>(verdict: Verdict<T>) -> Result<T, Failure> {
+    match verdict {
+        Verdict::Allowed(value) => Ok(value),
+        Verdict::Denied(denied) => Err(denied.into()),
     }
 }
 

@@ -164,9 +164,9 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Scan(args) => commands::scan::run(&args, common, ui),
         Command::Sign(args) => commands::sign::run(args, common, ui),
         Command::Verify(args) => commands::verify::run(&args, common, ui),
-        Command::Publish(args) => commands::publish::run(args, common, ui),
-        Command::Deploy(args) => commands::deploy::run(args, common, ui),
-        Command::Admit(args) => commands::admit::run(args, common, ui),
+        Command::Publish(args) => commands::publish::run(&args, common, ui),
+        Command::Deploy(args) => commands::deploy::run(&args, common, ui),
+        Command::Admit(args) => commands::admit::run(&args, common, ui),
         Command::Serve(args) => commands::serve::run(&args, common, ui),
         Command::Audit(args) => commands::audit::run(&args, common, ui),
         Command::Recall(args) => commands::recall::run(&args, common, ui),
@@ -203,5 +203,41 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         definition().debug_assert();
+    }
+
+    /// A flag that several stages share has one meaning, one variable and one text.
+    #[test]
+    fn a_shared_flag_says_the_same_everywhere() {
+        let definition = definition();
+        let flags = [
+            ("package", vec!["publish", "deploy", "admit"]),
+            ("environment", vec!["publish", "admit", "serve"]),
+            ("service_account", vec!["admit", "serve"]),
+            ("policies", vec!["publish", "deploy"]),
+            (
+                "key",
+                vec![
+                    "publish", "deploy", "admit", "serve", "scan", "train", "recall",
+                ],
+            ),
+        ];
+        for (flag, commands) in flags {
+            let said = |command: &&str| {
+                let command = definition.find_subcommand(command).unwrap();
+                let argument = command
+                    .get_arguments()
+                    .find(|a| a.get_id() == flag)
+                    .unwrap();
+                (
+                    argument.get_help().map(ToString::to_string),
+                    argument.get_env().map(ToOwned::to_owned),
+                )
+            };
+            let texts: Vec<_> = commands.iter().map(said).collect();
+            assert!(
+                texts.windows(2).all(|two| two[0] == two[1]),
+                "{flag}: {texts:?}"
+            );
+        }
     }
 }

@@ -10,10 +10,13 @@ mod interruption;
 mod model;
 mod pages;
 mod policies;
+mod release;
+mod root_change;
 mod settings;
 mod staging;
 mod step_lines;
 mod ui;
+mod whole_number;
 mod workspace;
 
 fn main() -> ExitCode {

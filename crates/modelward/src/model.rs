@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use digest::{Digest, Listing};
 use trust::predicate::Form;
-use trust::{Artifact, Code, Kind};
+use trust::{Artifact, Code, Kind, TreePath};
 
 use crate::answer::Failure;
 use crate::faults::io_code;
@@ -68,6 +68,18 @@ impl Model {
         })
     }
 
+    /// Which of these paths are in the model's folder and are not part of the model.
+    pub(crate) fn left_out(&self, ignored: &[String]) -> Vec<String> {
+        let is_there = |path: &&String| {
+            let path = TreePath::new(path);
+            path.is_ok_and(|path| self.path.join(path.as_str()).symlink_metadata().is_ok())
+        };
+        match self.form {
+            Form::Folder => ignored.iter().filter(is_there).cloned().collect(),
+            Form::SingleFile => Vec::new(),
+        }
+    }
+
     /// Where a file of the model is on disk.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         if self.form == Form::SingleFile {
@@ -98,6 +110,17 @@ pub(crate) fn artifact(
     }
     let model = Model::measure(Path::new(word), Kind::Model, &default_ignored(), ui)?;
     Ok((model.name, model.artifact))
+}
+
+/// A line for a person about what is there and was left out; nothing if nothing was.
+pub(crate) fn left_out_line(left_out: &[String]) -> String {
+    match left_out {
+        [] => String::new(),
+        some => format!(
+            "\nleft out, and covered by no signature: {}",
+            some.join(", ")
+        ),
+    }
 }
 
 /// What is left out of a model's folder unless asked for.

@@ -1,7 +1,7 @@
 //! A folder of slsa-policy files: `org.json`, and every other `.json` below it is a project's.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use trust::Code;
 
@@ -13,6 +13,20 @@ const FILE_SIZE_BYTES_MAX: u64 = 1 << 20;
 const FILES_MAX: usize = 10_000;
 const DEPTH_MAX: usize = 16;
 
+/// Where the policies are.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PolicyFolder {
+    /// The folder of the policies: `org.json` and the projects' files
+    #[arg(long, value_name = "DIR")]
+    policies: PathBuf,
+}
+
+impl PolicyFolder {
+    pub(crate) fn read(&self) -> Result<Policies, Failure> {
+        Policies::read(&self.policies)
+    }
+}
+
 /// The bytes of the policies, and what each project's file is called.
 pub(crate) struct Policies {
     pub(crate) organisation: Vec<u8>,
@@ -21,7 +35,7 @@ pub(crate) struct Policies {
 
 impl Policies {
     /// Reads a folder. Files that are not `.json` are somebody's notes and no policy.
-    pub(crate) fn read(folder: &Path) -> Result<Self, Failure> {
+    fn read(folder: &Path) -> Result<Self, Failure> {
         let organisation = read(&folder.join(ORGANISATION))?;
         let mut projects = Vec::new();
         collect(folder, "", 0, &mut projects)?;

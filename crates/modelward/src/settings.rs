@@ -10,6 +10,8 @@ use crate::answer::Failure;
 /// The file that is looked for beside the store's folder.
 pub(crate) const FILE_NAME: &str = "modelward.toml";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
+/// As long as the evidence that an admission rests on counts: what is let in for longer is asked about no more.
+const ADMISSION_SECONDS_MAX: i64 = crate::commands::admit::EVIDENCE_AGE_SECONDS_MAX;
 
 /// Every environment variable that Modelward reads, and what it is for.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
@@ -90,9 +92,15 @@ impl Settings {
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
         match settings.admission_seconds {
-            Some(seconds) if seconds < 1 => Err(invalid(format!(
-                "`admission_seconds` is {seconds}, and an admission holds for a second at least"
-            ))),
+            Some(seconds) if !(1..=ADMISSION_SECONDS_MAX).contains(&seconds) => {
+                let message = format!(
+                    "`{}` can't be used: `admission_seconds` is {seconds}, and an admission holds from 1 to \
+                     {ADMISSION_SECONDS_MAX} seconds, 90 days",
+                    path.display()
+                );
+                let hint = "admit again now and then: `modelward admit` asks what is known by then";
+                Err(Failure::error(Code::SettingsInvalid, message, hint))
+            }
             _ => Ok(settings),
         }
     }

@@ -73,6 +73,11 @@ impl Ui {
         }
     }
 
+    /// Says what was done and may not be what was meant, on standard error; names in it are shown harmlessly.
+    pub(crate) fn warn(&self, text: &str) {
+        self.note(&format!("{} {}", self.bad("warning:"), self.shown(text)));
+    }
+
     /// A bar over so many bytes.
     pub(crate) fn bytes_bar(&self, what: &str, size_bytes: u64) -> ProgressBar {
         self.bar(

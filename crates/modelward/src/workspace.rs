@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use chain::serve::Place;
 use chain::{Dossier, Ledger};
 use digest::Digest;
 use host::keys::KeyFolder;
@@ -345,34 +344,6 @@ impl Workspace {
         Ok(std::fs::rename(&made, folder)?)
     }
 
-    /// The package that is meant.
-    pub(crate) fn package(&self, named: Option<String>) -> Result<String, Failure> {
-        named
-            .or_else(|| self.settings.package.clone())
-            .ok_or_else(|| unsaid("package", "--package", "MODELWARD_PACKAGE"))
-    }
-
-    /// The environment and service account that are meant.
-    pub(crate) fn place(
-        &self,
-        environment: Option<String>,
-        account: Option<String>,
-    ) -> Result<Place, Failure> {
-        let environment = environment.or_else(|| self.settings.environment.clone());
-        let account = account.or_else(|| self.settings.service_account.clone());
-        Ok(Place {
-            environment: environment
-                .ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))?,
-            service_account: account.ok_or_else(|| {
-                unsaid(
-                    "service_account",
-                    "--service-account",
-                    "MODELWARD_SERVICE_ACCOUNT",
-                )
-            })?,
-        })
-    }
-
     /// A folder for unfinished work, in the store and removed when it is let go.
     pub(crate) fn staging(&self) -> Result<Staging, Failure> {
         let folder = self.store.path().join("tmp");
@@ -394,16 +365,6 @@ fn occupied(folder: &Path) -> Failure {
             folder.display()
         ),
         "choose a new folder, or move away what is in it",
-    )
-}
-
-fn unsaid(setting: &str, flag: &str, variable: &str) -> Failure {
-    let hint =
-        format!("give it with `{flag}`, in {variable}, or as `{setting}` in `modelward.toml`");
-    Failure::error(
-        Code::Usage,
-        format!("no {} was given", setting.replace('_', " ")),
-        hint,
     )
 }
 
@@ -469,6 +430,13 @@ pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
 pub(crate) fn here() -> Result<PathBuf, Failure> {
     std::env::current_dir()
         .map_err(|e| Failure::from_error(Code::Io, &e, "go to a folder that is there"))
+}
+
+/// The variable that gives a password, if one does.
+pub(crate) fn password_variable() -> Option<&'static str> {
+    let variables = ["MODELWARD_PASSWORD", "MODELWARD_PASSWORD_FILE"];
+    let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    variables.into_iter().find(is_set)
 }
 
 /// The password of an encrypted key: from the environment, a file, or whoever sits there. An empty one is none.

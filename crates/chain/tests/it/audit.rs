@@ -81,6 +81,82 @@ fn what_a_build_read_and_nobody_keeps_is_traced_too() {
     assert_eq!(trace.forward[0].digest, model("w").digest().to_string());
 }
 
+/// A commit was measured, and that it is the source of what was built is a claim.
+#[test]
+fn a_source_is_a_claim_and_says_whether_it_was_changed() {
+    let source = |uri: &str, changed: Option<bool>| {
+        let annotation = |changed: bool| ("changedSince".to_owned(), changed.into());
+        let material = ResourceDescriptor {
+            name: "source".to_owned(),
+            uri: uri.to_owned(),
+            digest: [("gitCommit".to_owned(), "c".repeat(40))].into(),
+            annotations: changed.map(annotation).into_iter().collect(),
+        };
+        let mut world = World::new();
+        world.keep(&model("w"));
+        world.say(&chain::train::statement(build(&model("w"), vec![material])).unwrap());
+        traced(&world, model("w").digest()).backward
+    };
+    for (uri, changed, says) in [
+        (
+            "git+https://git.example/a",
+            Some(true),
+            "files had been changed since",
+        ),
+        (
+            "git+https://git.example/a",
+            Some(false),
+            "no file had been changed since",
+        ),
+        ("git+https://git.example/a", None, "nobody says whether"),
+        ("", Some(false), "a repository without a remote"),
+    ] {
+        let node = source(uri, changed);
+        assert_eq!(node.links[0].kind, "source");
+        let claims = &node.links[0].claims;
+        assert!(claims.len() == 1 && claims[0].contains(says), "{claims:?}");
+        assert!(claims[0].contains(uri), "{claims:?}");
+        let says = &node.facts[0].says;
+        assert!(
+            says.contains("https://git.example/team/digits (claimed)"),
+            "{says}"
+        );
+    }
+    let nodes = world();
+    let links = traced(&nodes, model("base").digest()).backward.links;
+    assert!(links.iter().all(|node| node.claims.is_empty()));
+}
+
+/// A script of a data set is shown beside the data set: the shell that ran it says nothing of what was done.
+#[test]
+fn an_argument_is_shown_though_it_is_part_of_something() {
+    let mut world = World::new();
+    world.add("digits", &data("a"));
+    let part = ResourceDescriptor::new(
+        "digits/images",
+        "modelward:dataset/digits#images",
+        file_digest("a"),
+    );
+    let argument = ResourceDescriptor::new(
+        "/in/digits/images",
+        "modelward:argument/in/digits/images",
+        file_digest("a"),
+    );
+    let whole = ResourceDescriptor::new("digits", "modelward:dataset/digits", data("a").digest());
+    world.keep(&model("w"));
+    let materials = vec![whole, part, argument];
+    world.say(&chain::train::statement(build(&model("w"), materials)).unwrap());
+    let links = traced(&world, model("w").digest()).backward.links;
+    let seen: Vec<_> = links
+        .iter()
+        .map(|node| (node.kind.as_str(), node.name.as_str()))
+        .collect();
+    assert_eq!(
+        seen,
+        [("data set", "digits"), ("argument", "/in/digits/images")]
+    );
+}
+
 #[test]
 fn facts_stand_in_the_logs_order_and_name_who_said_them() {
     let mut world = world();

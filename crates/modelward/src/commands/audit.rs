@@ -156,6 +156,9 @@ fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) 
             fact.stage, fact.says, fact.by, fact.log_index
         );
     }
+    for claim in &node.claims {
+        let _ = writeln!(text, "{rest}   claim    {claim}");
+    }
     for gap in &node.gaps {
         let _ = writeln!(text, "{rest}   gap      {gap}");
     }

@@ -9,11 +9,12 @@ use host::fetch::{self, Wanted};
 use policy::dependency::{DatasetRule, DependencyPolicy, Source};
 use serde_json::json;
 use trust::predicate::Dataset;
-use trust::{Artifact, Code, Kind, Reason, Role, Verdict};
+use trust::{Artifact, Code, Kind, Reason};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::model::unreadable;
+use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -49,9 +50,8 @@ struct Add {
     /// An archive or folder that is here already, instead of the source that the policy names
     #[arg(long, value_name = "PATH")]
     from: Option<PathBuf>,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
 pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
@@ -66,10 +66,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let bytes = host::whole_file::read(&args.policy, POLICY_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(&args.policy, &e))?;
     let policy = DependencyPolicy::parse(&args.policy.display().to_string(), &bytes)?;
-    let rule = match policy.evaluate(&args.name, &args.purpose, None) {
-        Verdict::Allowed(rule) => rule,
-        Verdict::Denied(denied) => return Err(denied.into()),
-    };
+    let rule = allowed(policy.evaluate(&args.name, &args.purpose, None))?;
     // What is here may be reused; a path that was named is looked at.
     if args.from.is_none()
         && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
@@ -91,25 +88,15 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let wanted: Vec<Wanted> = rule.files.iter().map(want).collect();
     let taken = staging.path().join("taken");
     let listing = fetch::take(&source, &wanted, &taken)?;
-    let (artifact, statement) = match chain::dataset::decide(
-        &policy,
-        &args.name,
-        &args.purpose,
-        &listing,
-        workspace.now,
-    )? {
-        Verdict::Allowed(allowed) => allowed,
-        Verdict::Denied(denied) => return Err(denied.into()),
-    };
+    let verdict =
+        chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)?;
+    let (artifact, statement) = allowed(verdict)?;
     let sources = listing
         .keys()
         .map(|name| (name.clone(), taken.join(name)))
         .collect();
     workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
-    let said = workspace.say(
-        &statement,
-        &workspace.signer(Role::Dataset, args.key.as_deref())?,
-    )?;
+    let said = args.key.say(&statement, workspace)?;
     Ok(answer(
         &args.name,
         &artifact,
@@ -226,31 +213,23 @@ fn answer(name: &str, artifact: &Artifact, bundle: Digest, log_index: u64, reuse
 
 fn list(workspace: &Workspace) -> Result<Answer, Failure> {
     let datasets = workspace.ledger()?.all::<Dataset>().believed;
+    let digest = |logged: &Logged<Dataset>| {
+        let subjects = &logged.statement.value().subjects;
+        subjects.first().map(|subject| subject.digest.to_string())
+    };
     let line = |logged: &Logged<Dataset>| {
         let said = &logged.statement.value().predicate;
-        let digest = logged
-            .statement
-            .value()
-            .subjects
-            .first()
-            .map(|subject| subject.digest.to_string());
         format!(
             "{:16} {}  {}  for {}",
             said.name,
-            digest.unwrap_or_default(),
+            digest(logged).unwrap_or_default(),
             said.licence,
             said.purposes.join(", ")
         )
     };
     let datum = |logged: &Logged<Dataset>| {
         let said = &logged.statement.value().predicate;
-        let digest = logged
-            .statement
-            .value()
-            .subjects
-            .first()
-            .map(|subject| subject.digest.to_string());
-        json!({"name": said.name, "digest": digest, "licence": said.licence, "purposes": said.purposes, "source": said.source})
+        json!({"name": said.name, "digest": digest(logged), "licence": said.licence, "purposes": said.purposes, "source": said.source})
     };
     let text = datasets.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Answer::new(

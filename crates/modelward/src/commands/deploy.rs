@@ -2,12 +2,11 @@
 
 use policy::slsa::DeploymentPolicies;
 use serde_json::json;
-use trust::{Role, Verdict};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
-use crate::model;
-use crate::policies::Policies;
+use crate::policies::PolicyFolder;
+use crate::release::{Release, SigningKey};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -17,33 +16,23 @@ use crate::workspace::Workspace;
     after_help = "Example: modelward deploy out/digits --package registry.example/team/digits --policies deployment --policy prod.json"
 )]
 pub(crate) struct Args {
-    /// The model: a folder, a file, or a digest in the store
-    model: String,
-    /// The package that it is published as
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MODELWARD_PACKAGE",
-        hide_env_values = true
-    )]
-    package: Option<String>,
-    /// The folder of the policies: `org.json` and the projects' files
-    #[arg(long, value_name = "DIR")]
-    policies: std::path::PathBuf,
+    #[command(flatten)]
+    release: Release,
+    #[command(flatten)]
+    policies: PolicyFolder,
     /// Which of them: the file's path in the folder
     #[arg(long, value_name = "FILE")]
     policy: String,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let files = Policies::read(&args.policies)?;
+    let files = args.policies.read()?;
     let policies = DeploymentPolicies::parse(&files.organisation, &files.projects)?;
-    let package = workspace.package(args.package)?;
-    let (_, artifact) = model::artifact(&args.model, &workspace, ui)?;
+    let package = args.release.package(&workspace)?;
+    let artifact = args.release.artifact(&workspace, ui)?;
     let ledger = workspace.ledger()?;
     let verdict = chain::deploy::decide(
         &ledger,
@@ -53,14 +42,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         &artifact,
         workspace.now,
     )?;
-    let statement = match verdict {
-        Verdict::Allowed(statement) => statement,
-        Verdict::Denied(denied) => return Err(denied.into()),
-    };
-    let said = workspace.say(
-        &statement,
-        &workspace.signer(Role::Deploy, args.key.as_deref())?,
-    )?;
+    let statement = allowed(verdict)?;
+    let said = args.key.say(&statement, &workspace)?;
     let scopes: Vec<String> = statement
         .predicate
         .scopes

@@ -1,13 +1,15 @@
 //! `modelward key new|list|set`
 
-use host::keys::KeyFolder;
+use host::keys::{KeyFileError, KeyFolder};
 use serde_json::json;
-use trust::{Code, PublicKey, Role, RootKey, Signer, Time, TrustRoot};
+use trust::{Code, PrivateKey, PublicKey, Role, RootKey, Signer, Time, TrustRoot};
+use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::root_change::RootChange;
 use crate::ui::Ui;
-use crate::workspace::{Workspace, password, root_path};
+use crate::workspace::{Workspace, keys_folder, password, password_variable, root_path};
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -41,7 +43,8 @@ struct New {
     /// A name it may speak for: a builder's, publisher's or deployer's identity
     #[arg(long, value_name = "NAME")]
     speaks_for: Vec<String>,
-    /// Encrypt it; the password comes from MODELWARD_PASSWORD, MODELWARD_PASSWORD_FILE or the prompt
+    /// Encrypt it; the password comes from MODELWARD_PASSWORD, MODELWARD_PASSWORD_FILE or the prompt. Without this, neither
+    /// variable may be set
     #[arg(long)]
     encrypt: bool,
 }
@@ -78,15 +81,28 @@ struct Set {
 }
 
 pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
-    let workspace = Workspace::open(common)?;
     match args.action {
-        Action::New(new) => create(new, &workspace),
-        Action::List => Ok(list(&workspace)),
-        Action::Set(set) => change(&set, &workspace),
+        Action::New(new) => changing(common, |workspace, change| create(new, workspace, change)),
+        Action::List => Ok(list(&Workspace::open(common)?)),
+        Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
     }
 }
 
-fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
+/// Changes the root while nobody else does.
+fn changing(
+    common: &Common,
+    act: impl FnOnce(&Workspace, &mut RootChange) -> Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    let mut change = RootChange::begin(&keys_folder(&Workspace::open(common)?.store))?;
+    // What another changed while this one waited is not lost.
+    let workspace = Workspace::open(common)?;
+    change.settle(&workspace.root)?;
+    let answer = act(&workspace, &mut change)?;
+    change.settle(&Workspace::open(common)?.root)?;
+    Ok(answer)
+}
+
+fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
     if workspace.root.keys().any(|key| key.name == args.name) {
         let message = format!("the trust root has a key `{}` already", args.name);
         return Err(Failure::error(
@@ -95,16 +111,7 @@ fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
             "choose another name",
         ));
     }
-    let password = if args.encrypt {
-        Some(password()?.ok_or_else(no_password)?)
-    } else {
-        None
-    };
-    let password = password.as_ref().map(|password| password.as_str());
-    let key = workspace
-        .keys
-        .create(&args.name, password)
-        .map_err(orphaned)?;
+    let (key, how) = private_key(&args, &workspace.keys, change)?;
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {
@@ -122,23 +129,56 @@ fn create(args: New, workspace: &Workspace) -> Result<Answer, Failure> {
         valid_from: workspace.now.plus_seconds(-CLOCK_SLACK_SECONDS),
         valid_until: workspace.now.plus_seconds(YEAR_SECONDS),
     };
-    let text = format!(
-        "made the key `{}` ({})",
-        args.name,
-        key.public_key().id().short()
-    );
+    let text = format!("{how} `{}` ({})", args.name, key.public_key().id().short());
     let data = described(&root_key, &workspace.keys);
     save(workspace, &workspace.root.clone().with_key(root_key))?;
     Ok(Answer::new(text, data))
 }
 
-/// A key's file that the trust root does not know. It is not taken up again: it may be one that was removed for a reason.
-fn orphaned(error: host::keys::KeyFileError) -> Failure {
-    let host::keys::KeyFileError::Exists { .. } = &error else {
+/// The key's file, and what was done: made, or taken up where an earlier command was stopped before the root knew it.
+fn private_key(
+    args: &New,
+    keys: &KeyFolder,
+    change: &mut RootChange,
+) -> Result<(PrivateKey, &'static str), Failure> {
+    let password = key_password(args.encrypt)?;
+    let there = keys.read_pem(&args.name);
+    match &there {
+        Ok(pem) if change.was_begun(&args.name) && trust::looks_encrypted(pem) == args.encrypt => {
+            let key = keys.load(&args.name, &|| password.clone())?;
+            return Ok((key, "finished what an interrupted `key new` began: the key"));
+        }
+        Err(KeyFileError::Missing { .. }) => change.begin_key(&args.name)?,
+        _ => {}
+    }
+    let password = password.as_ref().map(|password| password.as_str());
+    let key = keys.create(&args.name, password).map_err(orphaned)?;
+    Ok((key, "made the key"))
+}
+
+/// A password that lies ready is meant: a key without one would be a surprise.
+fn key_password(encrypt: bool) -> Result<Option<Zeroizing<String>>, Failure> {
+    if encrypt {
+        return Ok(Some(password()?.ok_or_else(no_password)?));
+    }
+    match password_variable() {
+        None => Ok(None),
+        Some(variable) => Err(Failure::error(
+            Code::Usage,
+            format!("{variable} is set, and without `--encrypt` the key would have no password"),
+            "pass `--encrypt`, or unset the variable",
+        )),
+    }
+}
+
+/// A key's file that the trust root does not know, and that no interrupted `key new` began. It is not taken up again: it may
+/// be one that was removed for a reason.
+fn orphaned(error: KeyFileError) -> Failure {
+    let KeyFileError::Exists { .. } = &error else {
         return error.into();
     };
-    let way = "the trust root does not know it: it is of a `key new` that was interrupted, or of a key that was removed. \
-               Delete the file and try again, or choose another name";
+    let way = "the trust root does not know it: it is of a key that was removed, or of a `key new` that was interrupted and had \
+               another `--encrypt`. Choose another name, or move the file away and try again";
     Failure::from_error(error.code(), &error, way)
 }
 

@@ -2,12 +2,11 @@
 
 use policy::slsa::PublishPolicies;
 use serde_json::json;
-use trust::{Role, Verdict};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
-use crate::model;
-use crate::policies::Policies;
+use crate::policies::PolicyFolder;
+use crate::release::{Environment, Release, SigningKey};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -17,41 +16,23 @@ use crate::workspace::Workspace;
     after_help = "Example: modelward publish out/digits --package registry.example/team/digits --environment prod --policies publish"
 )]
 pub(crate) struct Args {
-    /// The model: a folder, a file, or a digest in the store
-    model: String,
-    /// The package, such as `registry.example/team/digits`
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MODELWARD_PACKAGE",
-        hide_env_values = true
-    )]
-    package: Option<String>,
-    /// The environment, if the policy has any
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MODELWARD_ENVIRONMENT",
-        hide_env_values = true
-    )]
-    environment: Option<String>,
-    /// The folder of the policies: `org.json` and the projects' files
-    #[arg(long, value_name = "DIR")]
-    policies: std::path::PathBuf,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    release: Release,
+    #[command(flatten)]
+    environment: Environment,
+    #[command(flatten)]
+    policies: PolicyFolder,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let files = Policies::read(&args.policies)?;
+    let files = args.policies.read()?;
     let policies = PublishPolicies::parse(&files.organisation, &files.projects)?;
-    let package = workspace.package(args.package)?;
-    let environment = args
-        .environment
-        .or_else(|| workspace.settings.environment.clone());
-    let (_, artifact) = model::artifact(&args.model, &workspace, ui)?;
+    let package = args.release.package(&workspace)?;
+    let environment = args.environment.name(&workspace);
+    let artifact = args.release.artifact(&workspace, ui)?;
     let ledger = workspace.ledger()?;
     let verdict = chain::publish::decide(
         &ledger,
@@ -61,15 +42,9 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         &artifact,
         workspace.now,
     )?;
-    let statement = match verdict {
-        Verdict::Allowed(statement) => statement,
-        Verdict::Denied(denied) => return Err(denied.into()),
-    };
+    let statement = allowed(verdict)?;
     let level = statement.predicate.build_level();
-    let said = workspace.say(
-        &statement,
-        &workspace.signer(Role::Publish, args.key.as_deref())?,
-    )?;
+    let said = args.key.say(&statement, &workspace)?;
     let place = environment.as_deref().unwrap_or("any environment");
     let text = format!(
         "published {} as `{package}` for {place} at SLSA Build L{level}\n{said}",

@@ -11,6 +11,7 @@ use trust::{Code, Role};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::model;
+use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -27,9 +28,8 @@ pub(crate) struct Args {
     /// Why
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     reason: String,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -49,17 +49,30 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         Kind::Model => RecallKind::Model,
     };
     let targets = resolve(kind, &args.target, &workspace, ui)?;
-    let key = workspace.signer(Role::Recall, args.key.as_deref())?;
+    let key = workspace.signer(Role::Recall, args.key.name())?;
+    let ledger = workspace.ledger()?;
     let mut lines = Vec::new();
     let mut recalled = Vec::new();
     for target in &targets {
         let statement = chain::recall::statement(kind, target, &args.reason, workspace.now);
+        let is_known = chain::recall::is_known(&ledger, &workspace.root, kind, target);
         let said = workspace.say(&statement, &key)?;
+        if !is_known {
+            ui.warn(&unknown(kind, target));
+        }
         lines.push(format!("recalled the {} {target}: {said}", kind.as_str()));
-        recalled.push(json!({"target": target, "statement": said.data()}));
+        recalled.push(json!({"target": target, "known": is_known, "statement": said.data()}));
     }
     let data = json!({"kind": kind.as_str(), "recalled": recalled});
     Ok(Answer::new(lines.join("\n"), data))
+}
+
+/// A recall may come before what it is about, and it may be a slip of the pen.
+fn unknown(kind: RecallKind, target: &str) -> String {
+    format!(
+        "nothing here is or comes of the {} `{target}`: the recall stands in the log, and stops nothing that is known now",
+        kind.as_str()
+    )
 }
 
 /// The name that the recall is written with: a digest where there is one, since a name can be given twice.

@@ -9,11 +9,12 @@ use digest::Digest;
 use scan::{Finding, Report, Severity, Verdict};
 use serde_json::{Value, json};
 use trust::predicate::{ScanVerdict, ScannedFile};
-use trust::{Code, Denied, Kind, Reason, Role};
+use trust::{Code, Denied, Kind, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::model::{Model, default_ignored, unreadable};
+use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
 
@@ -23,9 +24,8 @@ use crate::workspace::{Said, Workspace};
 pub(crate) struct Args {
     /// The model, a folder or a single file
     model: PathBuf,
-    /// The key that signs the report
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
     /// Print each finding's reason and remedy
     #[arg(long)]
     explain: bool,
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
     let scanned = scan_all(&model, ui)?;
     let said = workspace
-        .map(|workspace| record(&model, &scanned, &workspace, args.key.as_deref(), ui))
+        .map(|workspace| record(&model, &scanned, &workspace, &args.key, ui))
         .transpose()?;
     let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
     // Of many files either is long, and only one of them is printed.
@@ -99,7 +99,7 @@ fn record(
     model: &Model,
     scanned: &[Scanned],
     workspace: &Workspace,
-    key: Option<&str>,
+    key: &SigningKey,
     ui: &Ui,
 ) -> Result<Said, Failure> {
     let files = scanned.iter().map(stated).collect();
@@ -117,7 +117,7 @@ fn record(
         Failure::error(Code::Internal, "the scanned files are not the model's", "")
     })?;
     workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
-    workspace.say(&statement, &workspace.signer(Role::Scan, key)?)
+    key.say(&statement, workspace)
 }
 
 fn stated(scanned: &Scanned) -> ScannedFile {

@@ -11,12 +11,14 @@ use host::predictions::{Prediction, Record};
 use infer::Model;
 use serde_json::json;
 use server::inference::{Hooks, Limits, PredictionRecord, Serving};
-use trust::{Artifact, Code, Denied, Kind, Reason, Role, TreePath, Verdict};
+use trust::{Artifact, Code, Denied, Kind, Reason, TreePath};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::model::{default_ignored, name_of, unreadable};
+use crate::release::{Destination, SigningKey};
 use crate::ui::Ui;
+use crate::whole_number::{MEMORY_MIB_MAX, within};
 use crate::workspace::Workspace;
 
 const ARCHITECTURE: &str = "architecture.json";
@@ -36,31 +38,16 @@ pub(crate) struct Args {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     http: SocketAddr,
-    /// Where it runs
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MODELWARD_ENVIRONMENT",
-        hide_env_values = true
-    )]
-    environment: Option<String>,
-    /// As whom it runs
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "MODELWARD_SERVICE_ACCOUNT",
-        hide_env_values = true
-    )]
-    service_account: Option<String>,
+    #[command(flatten)]
+    destination: Destination,
     /// What the model is called in URLs; its architecture's name by default
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// The most memory that the model may take, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    /// The most memory that the model may take, in MiB; at most 16777216
+    #[arg(long, value_name = "MIB", default_value_t = 4096, value_parser = within(0..=MEMORY_MIB_MAX))]
     memory: u64,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
 }
 
 /// The two files that make a model, sealed, and the artifact that they belong to.
@@ -72,16 +59,14 @@ struct Loaded {
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let place = workspace.place(args.environment.clone(), args.service_account.clone())?;
-    let size_bytes_max = args.memory.saturating_mul(MIB);
+    let place = args.destination.place(&workspace)?;
+    let size_bytes_max = args.memory * MIB;
     // (1) Read once, into memory that nobody can change; from here on no path is looked at.
     let loaded = load(&args.model, &workspace, size_bytes_max)?;
     // (2) What was sealed is what was admitted, for this place, and nothing of it recalled.
     let ledger = workspace.ledger()?;
-    let admission = match chain::serve::decide(&ledger, &loaded.artifact, &place, workspace.now)? {
-        Verdict::Allowed(logged) => logged,
-        Verdict::Denied(denied) => return Err(denied.into()),
-    };
+    let verdict = chain::serve::decide(&ledger, &loaded.artifact, &place, workspace.now)?;
+    let admission = allowed(verdict)?;
     let manifest = loaded.artifact.manifest();
     let join = |(name, sealed): (String, Sealed)| {
         trust::verify_sealed(&admission.statement, &manifest, &name, sealed)
@@ -108,10 +93,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
             "choose another address with `--http`",
         )
     })?;
-    let said = workspace.say(
-        &statement,
-        &workspace.signer(Role::Serve, args.key.as_deref())?,
-    )?;
+    let said = args.key.say(&statement, &workspace)?;
     let session = statement.predicate.session;
     let record = Record::begin(workspace.store.path(), &session)?;
     let address = listener.local_addr()?;

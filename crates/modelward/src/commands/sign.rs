@@ -7,7 +7,7 @@ use trust::{Code, Kind, PrivateKey, Role, Signer};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
-use crate::model::{Model, default_ignored, signature_path, unreadable};
+use crate::model::{Model, default_ignored, left_out_line, signature_path, unreadable};
 use crate::ui::Ui;
 use crate::workspace::{Workspace, password};
 
@@ -26,7 +26,8 @@ pub(crate) struct Args {
     /// A private key's file (PKCS#8 PEM), without a store
     #[arg(long, value_name = "FILE")]
     private_key: Option<PathBuf>,
-    /// Leave out this path in the model, and all below it
+    /// Leave out this path in the model, and all below it; `.git`, `.gitattributes`, `.github` and `.gitignore` at its root
+    /// always are, as the standard's own tool does
     #[arg(long = "ignore", value_name = "PATH")]
     ignored: Vec<String>,
 }
@@ -36,6 +37,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         .signature
         .map_or_else(|| signature_path(&args.model), Ok)?;
     let ignored = [default_ignored(), args.ignored].concat();
+    let beside = ignored.clone();
     let ignored = with_signature(ignored, &args.model, &target);
     let model = Model::measure(&args.model, Kind::Model, &ignored, ui)?;
     let kept = if model.path.is_dir() {
@@ -65,11 +67,13 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         model.artifact.digest(),
         target.display()
     );
+    let left_out = model.left_out(&beside);
+    text += &left_out_line(&left_out);
     if let Some(said) = &said {
         text = format!("{text}\n{said}");
     }
     let data = json!({"model": model.artifact.digest().to_string(), "files": model.listing.len(),
-                      "signature": target, "statement": said.map(|said| said.data())});
+                      "ignored": left_out, "signature": target, "statement": said.map(|said| said.data())});
     Ok(Answer::new(text, data))
 }
 

@@ -1,22 +1,28 @@
 //! `modelward train --input DATASET --name MODEL --to DIR -- COMMAND…`
 
+mod dependencies;
+mod limits;
+mod reuse;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use chain::train::Build;
 use digest::Digest;
-use host::builder::{self, Expected, Input, Limits, Ran, Step, Users};
+use host::builder::{self, Expected, Input, Ran, Step, Users};
 use host::root::RootTree;
 use host::source::Source;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
-use trust::{Artifact, Code, Kind, Role, Statement, Verdict};
+use trust::{Artifact, Code, Kind, Role, Statement};
 
-use crate::answer::{Answer, Failure};
+use limits::Limits as StepLimits;
+
+use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::release::SigningKey;
 use crate::staging::Staging;
 use crate::step_lines::{Lines, harmless};
 use crate::ui::Ui;
@@ -59,24 +65,13 @@ pub(crate) struct Args {
     /// The git repository that the program was built from
     #[arg(long, value_name = "DIR")]
     source_folder: Option<PathBuf>,
-    /// How much memory it may use, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 8192)]
-    memory: u64,
-    /// How much processor time each of its processes may use, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
-    cpu: u64,
-    /// How long it may take, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-    wall: u64,
-    /// How many processes and threads it may have
-    #[arg(long, value_name = "COUNT", default_value_t = 512)]
-    processes: u64,
+    #[command(flatten)]
+    limits: StepLimits,
     /// Take the model of an earlier run with the same name, command, inputs, program and limits, if there is one
     #[arg(long)]
     reuse: bool,
-    /// The key that signs
-    #[arg(long, value_name = "NAME")]
-    key: Option<String>,
+    #[command(flatten)]
+    key: SigningKey,
     /// The program, and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -120,21 +115,16 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         workspace.check_replaceable(folder)?;
     }
     let inputs = inputs(args, &workspace)?;
-    let artifacts: Vec<Artifact> = inputs
-        .iter()
-        .map(|(_, _, artifact)| artifact.clone())
-        .collect();
-    if let Verdict::Denied(denied) = chain::train::decide(&workspace.ledger()?, &artifacts)? {
-        return Err(denied.into());
-    }
+    let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
+    allowed(chain::train::decide(&workspace.ledger()?, &artifacts)?)?;
     let plan = plan(args, &inputs, &workspace)?;
     if args.reuse
-        && let Some((artifact, build)) = reusable(&plan, &workspace)?
+        && let Some((artifact, build)) = reuse::reusable(&plan, &workspace)?
     {
         write_to(args, &artifact, &workspace)?;
         return Ok(answer(&args.name, &artifact, &build, true));
     }
-    let key_name = workspace.signer_name(Role::Build, args.key.as_deref())?;
+    let key_name = workspace.signer_name(Role::Build, args.key.name())?;
     let key = workspace.private_pem(&key_name)?;
     let users = Users::detect(
         workspace
@@ -207,8 +197,16 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
     Answer::new(text, data)
 }
 
-/// Each input's name in the step, its own name, and what it is: data sets and base models.
-fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Artifact)>, Failure> {
+/// A data set or base model that the step is given.
+struct Given {
+    /// Its name under `/in`.
+    inside: String,
+    /// Its own.
+    name: String,
+    artifact: Artifact,
+}
+
+fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<Given>, Failure> {
     let split = |word: &str| match word.split_once('=') {
         Some((inside, wanted)) => (Some(inside.to_owned()), wanted.to_owned()),
         None => (None, word.to_owned()),
@@ -217,7 +215,11 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Art
     for word in &args.inputs {
         let (inside, wanted) = split(word);
         let (name, artifact) = dataset::find(&wanted, workspace)?;
-        inputs.push((inside.unwrap_or_else(|| name.clone()), name, artifact));
+        inputs.push(Given {
+            inside: inside.unwrap_or_else(|| name.clone()),
+            name,
+            artifact,
+        });
     }
     for word in &args.bases {
         let (inside, wanted) = split(word);
@@ -228,23 +230,22 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Art
                 "`modelward store list` shows the models' digests",
             )
         })?;
-        let artifact = workspace.artifact(digest)?;
-        inputs.push((
-            inside.unwrap_or_else(|| "base".to_owned()),
-            digest.short(),
-            artifact,
-        ));
+        inputs.push(Given {
+            inside: inside.unwrap_or_else(|| "base".to_owned()),
+            name: digest.short(),
+            artifact: workspace.artifact(digest)?,
+        });
     }
-    let is_plain = |name: &&String| trust::TreePath::new(name).is_ok() && !name.contains('/');
-    if let Some((odd, ..)) = inputs.iter().find(|(inside, ..)| !is_plain(&inside)) {
-        let message = format!("`{}` is no name for an input", harmless(odd));
+    let is_plain = |name: &str| trust::TreePath::new(name).is_ok() && !name.contains('/');
+    if let Some(odd) = inputs.iter().find(|given| !is_plain(&given.inside)) {
+        let message = format!("`{}` is no name for an input", harmless(&odd.inside));
         return Err(Failure::error(
             Code::Usage,
             message,
             "give it a plain one: `--input NAME=DATASET`",
         ));
     }
-    let names: BTreeSet<&String> = inputs.iter().map(|(inside, ..)| inside).collect();
+    let names: BTreeSet<&String> = inputs.iter().map(|given| &given.inside).collect();
     if names.len() < inputs.len() {
         let hint = "give each its own: `--input NAME=DATASET`";
         return Err(Failure::error(
@@ -256,24 +257,15 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<(String, String, Art
     Ok(inputs)
 }
 
-fn plan(
-    args: &Args,
-    inputs: &[(String, String, Artifact)],
-    workspace: &Workspace,
-) -> Result<Plan, Failure> {
+fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
     let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
-    let limits = Limits {
-        wall: Duration::from_secs(args.wall),
-        cpu_seconds: args.cpu,
-        memory_bytes: args.memory.saturating_mul(1 << 20),
-        processes: args.processes,
-        ..Limits::default()
-    };
     let mut step_inputs = Vec::new();
-    let mut dependencies = Vec::new();
-    for (inside, name, artifact) in inputs {
+    for Given {
+        inside, artifact, ..
+    } in inputs
+    {
         let folder = staging.path().join("in").join(inside);
         workspace.lay_out(artifact, &folder)?;
         let files = artifact
@@ -287,23 +279,8 @@ fn plan(
             expected: Expected::Folder(files),
             executable: false,
         });
-        let uri = match artifact.kind() {
-            Kind::Model => format!("modelward:model/{name}"),
-            Kind::DataSet | Kind::StepRoot => format!("modelward:dataset/{name}"),
-        };
-        dependencies.push(ResourceDescriptor::new(name, &uri, artifact.digest()));
-        let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| {
-            ResourceDescriptor::new(
-                &format!("{name}/{path}"),
-                &format!("{uri}#{path}"),
-                file.digest,
-            )
-        };
-        dependencies.extend(artifact.files().iter().map(file));
     }
-    dependencies.push(root_dependency(&root, args)?);
-    dependencies.extend(known_in(&root, workspace)?);
-    dependencies.extend(program_dependency(&root, args)?);
+    let mut dependencies = dependencies::all(args, inputs, &root, workspace)?;
     let source = source(args);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
@@ -313,7 +290,7 @@ fn plan(
         inputs: step_inputs,
         command,
         env: environment.clone(),
-        limits,
+        limits: args.limits.of_step(),
         runs,
     };
     let source = args
@@ -321,14 +298,13 @@ fn plan(
         .clone()
         .or_else(|| source.map(|source| source.uri))
         .filter(|uri| !uri.is_empty());
-    let limits = json!({"wallSeconds": args.wall, "cpuSeconds": args.cpu, "memoryMiB": args.memory, "processes": args.processes});
     Ok(Plan {
         name: args.name.clone(),
         step,
         environment,
         source,
         dependencies,
-        limits,
+        limits: args.limits.stated(),
         _staging: staging,
     })
 }
@@ -436,72 +412,6 @@ fn program(args: &Args) -> Result<PathBuf, Failure> {
     })
 }
 
-fn root_dependency(root: &RootTree, args: &Args) -> Result<ResourceDescriptor, Failure> {
-    let mut descriptor = ResourceDescriptor::new("step root", "modelward:root", root.digest());
-    let reproducible = args.root.is_some();
-    descriptor
-        .annotations
-        .insert("kind".to_owned(), json!(root.kind().as_str()));
-    descriptor
-        .annotations
-        .insert("reproducible".to_owned(), json!(reproducible));
-    Ok(descriptor)
-}
-
-/// What the store knows and the step's root holds too, such as weights that were included: what is made with them
-/// descends from them, whichever way they came in.
-fn known_in(root: &RootTree, workspace: &Workspace) -> Result<Vec<ResourceDescriptor>, Failure> {
-    let manifest = root.manifest()?;
-    let in_root: BTreeMap<&str, &str> = manifest.lines().filter_map(file_line).collect();
-    let mut known = BTreeMap::new();
-    for artifact in workspace.artifacts()? {
-        for (path, file) in artifact.files() {
-            if let Some(inside) = in_root.get(file.digest.hex().as_str()) {
-                let uri = format!("modelward:included/{}#{path}", artifact.digest().short());
-                known.insert(
-                    file.digest,
-                    ResourceDescriptor::new(inside, &uri, file.digest),
-                );
-            }
-        }
-    }
-    Ok(known.into_values().collect())
-}
-
-/// The digest and path of a root manifest's line about a file: `sha256 mode path`.
-fn file_line(line: &str) -> Option<(&str, &str)> {
-    let (digest, rest) = line.split_once(' ')?;
-    let (_mode, path) = rest.split_once(' ')?;
-    (digest.len() == 64).then_some((digest, path))
-}
-
-fn program_dependency(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>, Failure> {
-    let name = args.command.first().map(String::as_str).unwrap_or_default();
-    if args.root.is_some() {
-        // It is part of the tree, whose digest covers it; it is named apart where it has a path.
-        let inside = root.path().join(name.trim_start_matches('/'));
-        let measured = digest::measure_file(&inside).ok();
-        return Ok(measured.map(|measured| {
-            ResourceDescriptor::new(
-                name,
-                &format!("modelward:program/{name}"),
-                measured.digest(),
-            )
-        }));
-    }
-    let measured = digest::measure_file(&program(args)?)?;
-    let name = file_name(name);
-    Ok(Some(ResourceDescriptor::new(
-        name,
-        &format!("modelward:program/{name}"),
-        measured.digest(),
-    )))
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 fn environment(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
     let mut environment = BTreeMap::from([
         ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
@@ -561,59 +471,6 @@ fn statement(
             "have it write its model there",
         )
     })
-}
-
-/// An earlier build that was asked the very same, and whose outputs are still here.
-fn reusable(plan: &Plan, workspace: &Workspace) -> Result<Option<(Artifact, Recorded)>, Failure> {
-    let ledger = workspace.ledger()?;
-    let wanted = chain::train::asked(
-        &plan.name,
-        &plan.step.command,
-        &plan.environment,
-        plan.source.as_deref(),
-        &plan.limits,
-    );
-    let features = json!(host::cpu::features());
-    for logged in ledger.all::<Provenance>().believed.into_iter().rev() {
-        let statement = logged.statement.value();
-        let definition = &statement.predicate.build_definition;
-        let same = definition.external_parameters == wanted
-            && definition.resolved_dependencies == plan.dependencies
-            && definition.internal_parameters.get("cpuFeatures") == Some(&features);
-        let made = ledger.artifacts().iter().find(|artifact| {
-            artifact.kind() == Kind::Model
-                && artifact.files().len() == statement.subjects.len()
-                && statement.covers(artifact)
-                && artifact.files().values().all(|file| {
-                    workspace.store.blob_size_bytes(file.digest) == Some(file.size_bytes)
-                })
-        });
-        if let (true, Some(artifact)) = (same, made)
-            && chain::recall::recalled(&ledger, artifact)?.is_empty()
-        {
-            let said = Said {
-                bundle: logged.statement.proof().bundle,
-                log_index: logged.index,
-            };
-            let isolation = statement
-                .predicate
-                .isolation()
-                .map_or("", |isolation| isolation.as_str())
-                .to_owned();
-            let claims = chain::train::claims(&statement.predicate);
-            return Ok(Some((
-                artifact.clone(),
-                Recorded {
-                    said,
-                    isolation,
-                    claims,
-                    seconds: 0.0,
-                    cpu_seconds: 0.0,
-                },
-            )));
-        }
-    }
-    Ok(None)
 }
 
 fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(), Failure> {

@@ -9,13 +9,16 @@ use trust::{Artifact, Denied, KeyId, Kind, Role, Statement, TrustRoot, Verified}
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::commands::key::read_public;
-use crate::model::{Model, SIGNATURE_ENDING, signature_path, unreadable};
+use crate::model::{Model, SIGNATURE_ENDING, left_out_line, signature_path, unreadable};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// Verify that a model has exactly the files that were signed
+///
+/// What the signature leaves out is not looked at and may be anything: as a rule `.git`, `.gitattributes`, `.github` and
+/// `.gitignore` at the model's root. What of it is there is told.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
@@ -62,14 +65,22 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     if let Some(workspace) = &workspace {
         not_recalled(artifact.value(), proof.key, workspace)?;
     }
+    let inside = signature.strip_prefix(&model).ok();
+    let beside: Vec<String> = ignored
+        .into_iter()
+        .filter(|path| Some(Path::new(path)) != inside)
+        .collect();
+    let left_out = measured.left_out(&beside);
     let text = format!(
-        "verified: {} files of `{}` are as `{}` ({}) signed them",
+        "verified: {} files of `{}` are as `{}` ({}) signed them{}",
         measured.listing.len(),
         measured.name,
         proof.key_name,
-        proof.key.short()
+        proof.key.short(),
+        left_out_line(&left_out)
     );
     let data = json!({"model": artifact.value().digest().to_string(), "files": measured.listing.len(),
+                      "ignored": left_out,
                       "key": proof.key.to_string(), "keyName": proof.key_name, "root": proof.root.to_string()});
     Ok(Answer::new(text, data))
 }

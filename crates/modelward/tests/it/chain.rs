@@ -97,7 +97,7 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
         .iter()
         .map(|link| link["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["data set", "step root", "program"]);
+    assert_eq!(kinds, ["data set", "step root", "program", "argument"]);
     assert_eq!(links[0]["name"], "bands");
     assert_eq!(facts(&links[0]), ["dataset"]);
     // The same from the file, the folder and the digest.
@@ -112,7 +112,7 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
         picture.contains("data set: bands") && picture.contains("model: digits"),
         "{picture}"
     );
-    assert_eq!(picture.matches(" --> ").count(), 3, "{picture}");
+    assert_eq!(picture.matches(" --> ").count(), 4, "{picture}");
 }
 
 fn trace_forward(workshop: &Workshop) {

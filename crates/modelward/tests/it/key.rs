@@ -1,6 +1,9 @@
 //! `key`: who may say what.
 
-use crate::workshop::{TRAIN, Workshop, publish};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::workshop::{Held, Outcome, TRAIN, Workshop, publish};
 
 #[test]
 fn a_key_says_what_its_roles_allow() {
@@ -100,4 +103,107 @@ fn a_root_names_a_key_once_and_is_its_owners() {
             workshop.yes("key list");
         }
     }
+}
+
+/// A password that lies ready is meant: the key is encrypted, or there is none.
+#[test]
+fn a_password_without_encrypt_is_refused() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.write("password", "correct horse\n");
+    let run = |line: &str, variable: &str, value: &str| {
+        let mut command = workshop.command(line);
+        Outcome::of(command.env(variable, value))
+    };
+    for (variable, value) in [
+        ("MODELWARD_PASSWORD", "correct horse"),
+        ("MODELWARD_PASSWORD_FILE", "password"),
+    ] {
+        let outcome = run("key new plain", variable, value);
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        for part in ["[usage]", variable, "pass `--encrypt`, or unset"] {
+            assert!(outcome.stderr.contains(part), "{part}: {outcome:?}");
+        }
+    }
+    assert!(!workshop.file(".modelward/keys/plain.key.pem").exists());
+    let is_encrypted = |name: &str| {
+        let pem = workshop.read(&format!(".modelward/keys/{name}.key.pem"));
+        String::from_utf8(pem).unwrap().contains("ENCRYPTED")
+    };
+    let outcome = run("key new safe --encrypt", "MODELWARD_PASSWORD", "horse");
+    assert_eq!((outcome.status, is_encrypted("safe")), (0, true));
+    // An empty one is none.
+    let outcome = run("key new plain", "MODELWARD_PASSWORD", "");
+    assert_eq!((outcome.status, is_encrypted("plain")), (0, false));
+}
+
+/// As it is left by `key new` that was killed when the key's file was there and the root did not know it yet.
+fn killed_between(name: &str, flags: &str) -> Workshop {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let root = workshop.read(".modelward/trust.toml");
+    let mut command = workshop.command(&format!("key new {name} {flags}"));
+    if flags.contains("--encrypt") {
+        command.env("MODELWARD_PASSWORD", "horse");
+    }
+    assert_eq!(Outcome::of(&mut command).status, 0);
+    workshop.write(".modelward/trust.toml", root);
+    workshop.write(".modelward/keys/unfinished", format!("{name}\n"));
+    workshop
+}
+
+#[test]
+fn a_key_that_was_interrupted_is_finished_by_the_same_command() {
+    let workshop = killed_between("laptop", "");
+    let file = workshop.read(".modelward/keys/laptop.key.pem");
+    let finished = workshop.yes("key new laptop");
+    assert!(finished.stdout.contains("interrupted"), "{finished:?}");
+    assert_eq!(workshop.read(".modelward/keys/laptop.key.pem"), file);
+    workshop.yes("dataset add bands --policy dependencies.toml");
+    assert_eq!(workshop.error("key new laptop"), "key_exists");
+    // What was encrypted is not taken for what was to be plain.
+    let workshop = killed_between("safe", "--encrypt");
+    assert_eq!(workshop.error("key new safe"), "key_exists");
+    let mut command = workshop.command("key new safe --encrypt");
+    let outcome = Outcome::of(command.env("MODELWARD_PASSWORD", "horse"));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+}
+
+/// A key that was removed stays removed, also if its making was once interrupted.
+#[test]
+fn a_removed_key_is_not_taken_up_again() {
+    let workshop = killed_between("laptop", "");
+    workshop.yes("key new laptop");
+    workshop.write(".modelward/keys/unfinished", "laptop\n");
+    workshop.yes("key set laptop --remove");
+    let outcome = workshop.run("key new laptop");
+    assert!(outcome.stderr.contains("[key_exists]"), "{outcome:?}");
+    assert!(outcome.stderr.contains("removed"), "{outcome:?}");
+}
+
+#[test]
+fn keys_made_at_once_are_all_believed_and_a_killed_one_can_be_made_again() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let start = |name: &str| {
+        let mut command = workshop.command(&format!("key new {name}"));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Held(command.spawn().unwrap())
+    };
+    let together: Vec<Held> = (0..8).map(|at| start(&format!("together-{at}"))).collect();
+    for mut started in together {
+        assert!(started.0.wait().unwrap().success());
+    }
+    for moment in [0, 1, 2, 3, 5, 8, 13, 21] {
+        let name = format!("killed-{moment}");
+        let started = start(&name);
+        std::thread::sleep(Duration::from_millis(moment));
+        drop(started);
+        let outcome = workshop.run(&format!("key new {name}"));
+        let is_there = outcome.stderr.contains("the trust root has a key");
+        assert!(outcome.status == 0 || is_there, "{outcome:?}");
+    }
+    let keys = workshop.allowed("key list")["keys"].clone();
+    let private = keys.as_array().unwrap().iter();
+    assert_eq!(private.filter(|key| key["private"] == true).count(), 16);
 }

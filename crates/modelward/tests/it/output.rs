@@ -372,3 +372,22 @@ fn the_table_uses_the_policies_of_the_example() {
     let policy = String::from_utf8(workshop.read("deployment/servers-prod.json")).unwrap();
     assert!(policy.contains(PROD));
 }
+
+/// An answer that nobody can read was not given, whatever it was: the exit status and standard error say so.
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error() {
+    let workshop = Workshop::with_data();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
+    for line in [
+        "help",
+        "dataset list",
+        "dataset list --json",
+        "verify x --json",
+    ] {
+        let mut command = workshop.command(line);
+        let outcome = Outcome::of(command.stdout(full().unwrap()));
+        assert_eq!(outcome.status, 2, "{line}: {outcome:?}");
+        let told = "error: [io] the answer can't be written: ";
+        assert!(outcome.stderr.starts_with(told), "{line}: {outcome:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! `recall`: of a data set, a builder, a key and a model; whatever descends from it is refused.
 
-use crate::workshop::{PROD, Workshop, admit, blob, deploy, publish, serve};
+use crate::workshop::{PROD, TRAIN, Workshop, admit, blob, deploy, publish, serve};
 
 #[test]
 fn each_kind_of_recall_is_felt_at_every_later_gate() {
@@ -124,4 +124,65 @@ fn what_does_not_descend_from_it_is_let_through() {
     workshop.yes(&format!("recall dataset sha256:{zeros} --reason other"));
     workshop.yes("recall builder https://example.org/other --reason other");
     workshop.yes(&admit("prod", PROD));
+}
+
+/// A slip of the pen is recorded as it was typed, since it may come before the thing; and it is told.
+#[test]
+fn a_recall_of_what_nothing_mentions_is_recorded_with_a_warning() {
+    let workshop = Workshop::with_model();
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    let weights = digest::Digest::of(&workshop.read("data/weights"));
+    let key = workshop.allowed("key list")["keys"][0]["id"].clone();
+    let table = [
+        (format!("dataset {zeros}"), false),
+        // The second time too: a recall says nothing of what it recalls.
+        (format!("model {zeros}"), false),
+        (format!("key {zeros}"), false),
+        ("builder https://example.org/other".to_owned(), false),
+        (
+            "builder https://modelward.dev/builder/workstation/v1".to_owned(),
+            true,
+        ),
+        ("dataset bands".to_owned(), true),
+        (format!("dataset {weights}"), true),
+        ("model out/digits".to_owned(), true),
+        (format!("key {}", key.as_str().unwrap()), true),
+    ];
+    workshop.yes("key new safe --role recall");
+    for (target, known) in table {
+        let line = format!("recall {target} --key safe --reason test");
+        let answer = workshop.allowed(&line);
+        assert_eq!(answer["recalled"][0]["known"], known, "{line}");
+        let outcome = workshop.yes(&line);
+        assert_eq!(outcome.stderr.contains("warning: "), !known, "{outcome:?}");
+        assert!(outcome.stdout.starts_with("recalled the "), "{outcome:?}");
+    }
+}
+
+/// A name may have been given to other data later; what is bad is every one of them.
+#[test]
+fn a_name_recalls_every_version_of_it() {
+    let workshop = Workshop::with_model();
+    let old = workshop.allowed("dataset list")["datasets"][0]["digest"].clone();
+    let script = String::from_utf8(workshop.read("data/train.sh")).unwrap() + "# again\n";
+    let before = digest::Digest::of(&workshop.read("data/train.sh")).to_string();
+    let size_bytes = workshop.read("data/train.sh").len();
+    workshop.write("data/train.sh", &script);
+    let after = digest::Digest::of(script.as_bytes()).to_string();
+    workshop.replace(
+        "dependencies.toml",
+        &format!("{before}\"\nsize_bytes = {size_bytes}"),
+        &format!("{after}\"\nsize_bytes = {}", script.len()),
+    );
+    let added = workshop.allowed("dataset add bands --policy dependencies.toml");
+    assert_ne!(added["dataset"], old);
+    let recalled = workshop.allowed("recall dataset bands --reason bad")["recalled"].clone();
+    let mut targets: Vec<_> = recalled.as_array().unwrap().iter().collect();
+    targets.sort_by_key(|one| one["target"] != old);
+    let targets: Vec<_> = targets.into_iter().map(|one| &one["target"]).collect();
+    assert_eq!(targets, [&old, &added["dataset"]]);
+    // The model was made of the older one.
+    let codes = workshop.denied(&admit("prod", PROD));
+    assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
+    assert_eq!(workshop.denied(TRAIN), ["recalled"]);
 }

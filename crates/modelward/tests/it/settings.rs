@@ -102,3 +102,30 @@ fn a_store_is_found_from_below_or_named() {
         "bands"
     );
 }
+
+/// Nobody is let in for ever: an admission ends before its evidence does.
+#[test]
+fn an_admission_has_a_longest_time() {
+    let workshop = Workshop::admitted();
+    let line = crate::workshop::admit("prod", PROD);
+    let text = |seconds: i64| format!("admission_seconds = {seconds}\n");
+    for (seconds, holds) in [
+        (-1, false),
+        (0, false),
+        (1, true),
+        (7_776_000, true),
+        (7_776_001, false),
+        (i64::MAX, false),
+    ] {
+        workshop.write("modelward.toml", text(seconds));
+        if holds {
+            workshop.yes(&line);
+            continue;
+        }
+        let answer = workshop.json(&line);
+        assert_eq!(answer["code"], "settings_invalid", "{seconds}: {answer:#}");
+        let message = answer["message"].as_str().unwrap();
+        assert!(message.contains("from 1 to 7776000 seconds"), "{message}");
+        assert_ne!(answer["hint"], "");
+    }
+}

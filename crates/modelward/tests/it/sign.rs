@@ -109,3 +109,28 @@ fn what_is_left_out_is_named_and_signed() {
     workshop.yes("sign model --ignore notes --signature model/model.sig");
     workshop.yes("verify model --signature model/model.sig");
 }
+
+/// What the signature does not cover is told where it is there, and nobody is told of what is not.
+#[test]
+fn what_is_left_out_is_told() {
+    let workshop = Workshop::with_data();
+    let told = |line: &str| workshop.yes(line).stdout.contains("left out");
+    let ignored = |line: &str| workshop.allowed(line)["ignored"].clone();
+    assert_eq!(ignored("sign data --ignore gone"), serde_json::json!([]));
+    assert_eq!(ignored("verify data"), serde_json::json!([]));
+    assert!(!told("sign data") && !told("verify data"));
+    workshop.write("data/.git/config", "x");
+    workshop.write("data/.gitignore", "x");
+    workshop.write("data/notes", "x");
+    let there = serde_json::json!([".git", ".gitignore", "notes"]);
+    let sign = "sign data --ignore notes --signature data/model.sig";
+    let verify = "verify data --signature data/model.sig";
+    assert_eq!(ignored(sign), there);
+    assert_eq!(ignored(verify), there);
+    assert!(told(sign) && told(verify));
+    // It may be anything, and that is why it is told; below the root it is a file like any other.
+    workshop.write("data/.git/config", "y");
+    workshop.yes(verify);
+    workshop.write("data/sub/.git/config", "x");
+    assert_eq!(workshop.denied(verify), ["file_extra"]);
+}

@@ -156,42 +156,175 @@ fn every_input_is_a_dependency(workshop: &Workshop, definition: &Value) {
     assert_eq!(root["annotations"]["reproducible"], false);
 }
 
-/// The commit that the program was built from is a dependency, if it was built in a repository.
-#[test]
-fn the_commit_is_a_dependency_when_there_is_one() {
+/// A git repository of one empty commit in a folder of the workshop; `None` where there is no git.
+fn repository(workshop: &Workshop, name: &str, remote: &str) -> Option<String> {
     if !std::path::Path::new("/usr/bin/git").exists() {
         println!("skipped: there is no git here");
-        return;
+        return None;
     }
-    let workshop = Workshop::with_data();
-    let source = workshop.file("source");
-    std::fs::create_dir(&source).unwrap();
+    let folder = workshop.file(name);
+    std::fs::create_dir_all(&folder).unwrap();
     let git = |words: &[&str]| {
         let mut command = std::process::Command::new("/usr/bin/git");
         command
             .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
             .args(words)
-            .current_dir(&source);
+            .current_dir(&folder);
         let output = command.env("HOME", workshop.path()).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     git(&["init", "-q"]);
-    git(&["commit", "-q", "--allow-empty", "-m", "first"]);
-    let commit = git(&["rev-parse", "HEAD"]);
+    git(&["remote", "add", "origin", remote]);
+    git(&["commit", "-q", "--allow-empty", "-m", name]);
+    Some(git(&["rev-parse", "HEAD"]))
+}
+
+/// The URI and commit of the source among a training's dependencies.
+fn source_of(workshop: &Workshop, trained: &Value) -> Option<(String, String)> {
+    let statement = workshop.statement(&trained["statement"]["bundle"]);
+    let definition = &statement["predicate"]["buildDefinition"];
+    let mut dependencies = definition["resolvedDependencies"]
+        .as_array()
+        .unwrap()
+        .iter();
+    let source = dependencies.find(|one| !one["digest"]["gitCommit"].is_null())?;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    Some((text(&source["uri"]), text(&source["digest"]["gitCommit"])))
+}
+
+/// The commit that the program was built from is a dependency, if it was built in a repository.
+#[test]
+fn the_commit_is_a_dependency_when_there_is_one() {
+    let workshop = Workshop::with_data();
+    let Some(commit) = repository(&workshop, "source", "https://example.org/theirs") else {
+        return;
+    };
     let line = TRAIN.replacen("--source ", "--source-folder source --source ", 1);
     let trained = workshop.allowed(&line);
+    // What a person says of the source gets no commit of another repository: that has its own address.
+    let theirs = "git+https://example.org/theirs".to_owned();
+    assert_eq!(source_of(&workshop, &trained), Some((theirs, commit)));
     let statement = workshop.statement(&trained["statement"]["bundle"]);
-    let dependencies =
-        statement["predicate"]["buildDefinition"]["resolvedDependencies"].to_string();
-    assert!(dependencies.contains(&commit), "{dependencies}");
+    let asked = &statement["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!(
+        asked["source"],
+        "git+https://modelward.dev/source/modelward"
+    );
+    let audit = workshop.yes("audit out/digits").stdout;
+    assert!(
+        audit.contains("no file had been changed since the commit"),
+        "{audit}"
+    );
     // Without a repository nobody invents one.
     let trained = workshop.allowed(TRAIN);
-    let statement = workshop.statement(&trained["statement"]["bundle"]);
-    assert!(
-        !statement.to_string().contains("gitCommit"),
-        "{statement:#}"
+    assert_eq!(source_of(&workshop, &trained), None);
+}
+
+/// The folder that is named is asked, and not the one that the command is typed in.
+#[test]
+fn the_commit_is_that_of_the_folder_that_was_named() {
+    let workshop = Workshop::with_data();
+    let Some(named) = repository(&workshop, "named", "https://example.org/named") else {
+        return;
+    };
+    let here = repository(&workshop, ".", "https://example.org/here").unwrap();
+    assert_ne!(named, here);
+    for (flag, remote, commit) in [
+        ("--source-folder named ", "named", named),
+        ("", "here", here),
+    ] {
+        let line = TRAIN.replacen("--source ", &format!("{flag}--source "), 1);
+        let uri = format!("git+https://example.org/{remote}");
+        let trained = workshop.allowed(&line);
+        assert_eq!(source_of(&workshop, &trained), Some((uri, commit)));
+    }
+}
+
+/// What a step says of itself is a stranger's text: no terminal obeys it, and it makes no line of ours.
+#[test]
+fn claims_are_printed_harmlessly() {
+    let workshop = Workshop::with_data();
+    let script = r"printf '\\033]0;owned\\007\\033[31m0.99\\nisolation: separate-planets' > /results/accuracy";
+    let script = format!(
+        "{}{script}\n",
+        String::from_utf8(workshop.read("data/train.sh")).unwrap()
     );
+    workshop.write("claim.sh", script.replace("\\\\", "\\"));
+    let line = TRAIN
+        .replacen("--include", "--include claim.sh=/claim.sh --include", 1)
+        .replace("/in/bands/train.sh", "/claim.sh");
+    let outcome = workshop.yes(&line);
+    let shown = outcome.stdout + &outcome.stderr;
+    assert!(shown.contains("0.99"), "{shown}");
+    let obeyed = shown.chars().any(|c| c.is_control() && c != '\n');
+    assert!(!obeyed, "{shown:?}");
+    assert!(
+        !shown
+            .lines()
+            .any(|line| line == "isolation: separate-planets"),
+        "{shown:?}"
+    );
+    // A program gets it as it is.
+    let claims = workshop.allowed(&line)["claims"]["accuracy"].clone();
+    assert!(
+        claims.as_str().unwrap().contains("\u{1b}[31m0.99\n"),
+        "{claims:?}"
+    );
+}
+
+/// `sh script` names the script: by its digest, wherever the step found it, and by no name that only looks like it.
+#[test]
+fn the_script_that_a_shell_runs_is_named() {
+    let workshop = Workshop::with_data();
+    let script = digest::Digest::of(&workshop.read("data/train.sh"));
+    let inside = TRAIN.replace("/bin/sh /in/bands/", "/bin/sh /app/");
+    let inside = inside.replacen(
+        "--input",
+        "--include data/train.sh=/app/train.sh --input",
+        1,
+    );
+    let table = [
+        (TRAIN.to_owned(), Some("/in/bands/train.sh")),
+        (inside, Some("/app/train.sh")),
+        // It has another name in the step: what the argument names is what is there.
+        (
+            TRAIN
+                .replacen("--input", "--input other=bands --input", 1)
+                .replace("sh /in/bands/", "sh /in/other/"),
+            Some("/in/other/train.sh"),
+        ),
+        (
+            TRAIN.replace("/in/bands/train.sh", "-c '. /in/bands/train.sh'"),
+            None,
+        ),
+    ];
+    for (line, wanted) in table {
+        let trained = workshop.allowed(&line);
+        let statement = workshop.statement(&trained["statement"]["bundle"]);
+        let definition = &statement["predicate"]["buildDefinition"];
+        let dependencies = definition["resolvedDependencies"]
+            .as_array()
+            .unwrap()
+            .iter();
+        let uri = |dependency: &&Value| dependency["uri"].as_str().unwrap().to_owned();
+        let arguments: Vec<&Value> = dependencies
+            .filter(|dependency| uri(dependency).starts_with("modelward:argument"))
+            .collect();
+        assert_eq!(arguments.len(), usize::from(wanted.is_some()), "{line}");
+        for (argument, wanted) in arguments.iter().zip(wanted) {
+            assert_eq!(argument["name"], wanted);
+            assert_eq!(argument["digest"]["sha256"], script.hex());
+            let audit = workshop.yes("audit out/digits").stdout;
+            assert!(
+                audit.contains(&format!(
+                    "argument `{wanted}`  {}",
+                    &script.to_string()[..19]
+                )),
+                "{audit}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -278,6 +411,38 @@ fn what_was_named_wrongly_is_said() {
         assert_eq!(workshop.error(line), code, "{line}");
     }
     workshop.is_sound();
+}
+
+/// A limit that nobody can mean is refused when it is typed, and told what was expected.
+#[test]
+fn limits_have_a_least_and_a_most() {
+    let workshop = Workshop::with_data();
+    let max = u64::MAX.to_string();
+    let table = [
+        ("--processes", "0", "from 1 to 32768"),
+        ("--processes", "32769", "from 1 to 32768"),
+        ("--wall", "0", "from 1 to 31536000"),
+        ("--wall", &max, "from 1 to 31536000"),
+        ("--memory", "0", "from 1 to 16777216"),
+        ("--memory", &max, "from 1 to 16777216"),
+        ("--cpu", "0", "from 1 to 1000000000"),
+        ("--cpu", &max, "from 1 to 1000000000"),
+        ("--cpu", "-1", "from 1 to 1000000000"),
+        ("--wall", "soon", "from 1 to 31536000"),
+    ];
+    for (flag, value, expected) in table {
+        let line = TRAIN.replacen("train ", &format!("train {flag}={value} "), 1);
+        let answer = workshop.json(&line);
+        assert_eq!(answer["code"], "usage", "{line}: {answer:#}");
+        let message = answer["message"].as_str().unwrap();
+        for part in [flag, value, expected] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+    let most = "--processes 32768 --wall 31536000 --memory 16777216 --cpu 1000000000";
+    workshop.yes(&TRAIN.replacen("train ", &format!("train {most} "), 1));
+    let serving = format!("serve out/digits --memory {max}");
+    assert_eq!(workshop.error(&serving), "usage");
 }
 
 /// Where an input stands is a name inside the step and nowhere else; and no step sees the store, whose keys are there.
