@@ -144,7 +144,7 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
                 (Some(_), false) => Kind::Denied.exit_status(),
                 (None, false) => 0,
             };
-            (print_answer(&answer, ui), status)
+            (print_answer(answer, ui), status)
         }
         Err(Failure::Denied(denied)) => {
             let status = denied.code().kind().exit_status();
@@ -167,7 +167,7 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     }
 }
 
-fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
+fn print_answer(answer: Answer, ui: &Ui) -> io::Result<()> {
     if answer.was_printed {
         return Ok(());
     }
@@ -175,13 +175,13 @@ fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
         if !ui.json {
             print_text(&ui.shown(&answer.text))?;
         }
-        return print_denied(denied, answer.data.clone(), answer.unsure, ui);
+        return print_denied(denied, answer.data, answer.unsure, ui);
     }
     if !ui.json {
         return print_text(&ui.shown(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
-    object.extend(answer.data.clone());
+    object.extend(answer.data);
     print_json(object)
 }
 

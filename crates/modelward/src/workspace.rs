@@ -1,7 +1,7 @@
 //! What a command works on: a store, its trust root and keys, the settings, and the time.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chain::{Dossier, Ledger};
@@ -84,6 +84,8 @@ impl Workspace {
                 }
                 Ok(())
             })?;
+        let files = dossier.artifacts.iter().flat_map(|a| a.files().values());
+        let mut known: BTreeSet<Digest> = files.map(|file| file.digest).collect();
         for entry in &dossier.entries {
             // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
             let Ok(entry) = Entry::parse(entry) else {
@@ -92,7 +94,9 @@ impl Workspace {
             if let Ok(bytes) = self.store.read_blob(entry.bundle(), BUNDLE_SIZE_BYTES_MAX) {
                 dossier.bundles.insert(entry.bundle(), bytes);
             }
+            known.insert(entry.bundle());
         }
+        dossier.unlogged = self.store.bundles_besides(&known)?;
         Ok(dossier)
     }
 

@@ -81,6 +81,8 @@ fn believe<P: Predicate>(
         });
     }
     let statement = Statement::<Opaque>::parse(&envelope.payload)?;
+    // Of many files it is long, and not needed besides what was read from it.
+    drop(bundle);
     let said = &statement.predicate.predicate_type;
     if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
         return Err(Error::Signature {

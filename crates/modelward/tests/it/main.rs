@@ -20,6 +20,7 @@ mod help;
 mod interruption;
 mod key;
 mod log;
+mod memory;
 mod output;
 mod publish;
 mod recall;
