@@ -43,6 +43,7 @@ pub const ALL: &[Target] = &[
     target("trust_root", keys::trust_root, keys::trust_root_seeds),
     target("public_key", keys::public_key, keys::public_key_seeds),
     target("private_key", keys::private_key, keys::private_key_seeds),
+    target("token_uri", keys::token_uri, keys::token_uri_seeds),
     target(
         "certificate_chain",
         certified::certificate_chain,

@@ -34,7 +34,8 @@ pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
 pub use error::Error;
 pub use key::{
-    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted,
+    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, ModuleName, Pin, PrivateKey, PublicKey, Signer,
+    TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der, looks_encrypted,
 };
 pub use predicate::Predicate;
 pub use root::{Role, RootError, RootKey, TrustRoot};

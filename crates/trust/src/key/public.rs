@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_lc_rs::signature::UnparsedPublicKey;
 use digest::Digest;
-use pkcs8::der::asn1::{ObjectIdentifier, UintRef};
+use pkcs8::der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use pkcs8::der::pem::{self, LineEnding};
 use pkcs8::der::{Decode, Encode, Reader, SliceReader};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -83,6 +83,24 @@ impl PublicKey {
             pem,
             key_bytes: key_bytes.to_vec(),
         })
+    }
+
+    /// Puts an ECDSA key together of its curve's name (an object identifier in DER, `CKA_EC_PARAMS`) and its point.
+    ///
+    /// # Errors
+    /// As [`Self::from_spki_der`].
+    pub fn from_point(curve_der: &[u8], point: &[u8]) -> Result<Self, KeyError> {
+        let curve: ObjectIdentifier =
+            Decode::from_der(curve_der).map_err(|_| KeyError::ExplicitCurve)?;
+        let parameters = Some(AnyRef::from(&curve));
+        let info = SubjectPublicKeyInfoRef {
+            algorithm: AlgorithmIdentifierRef {
+                oid: ID_EC,
+                parameters,
+            },
+            subject_public_key: BitStringRef::from_bytes(point).map_err(|_| KeyError::OddPoint)?,
+        };
+        Self::from_spki_der(&info.to_der().map_err(|_| KeyError::NotAPublicKey)?)
     }
 
     /// The kind of key.
