@@ -43,6 +43,7 @@ pub const ALL: &[Target] = &[
     target("trust_root", keys::trust_root, keys::trust_root_seeds),
     target("public_key", keys::public_key, keys::public_key_seeds),
     target("private_key", keys::private_key, keys::private_key_seeds),
+    target("token_uri", keys::token_uri, keys::token_uri_seeds),
     target(
         "certificate_chain",
         certified::certificate_chain,
@@ -59,7 +60,6 @@ pub const ALL: &[Target] = &[
         certified::timestamp_seeds,
     ),
     target("identity", certified::identity, certified::identity_seeds),
-    target("token_uri", keys::token_uri, keys::token_uri_seeds),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),
