@@ -181,6 +181,7 @@ const SAMPLES: u64 = 16;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::path::Path;
 
     use super::*;
@@ -287,7 +288,8 @@ mod tests {
         if read() {
             assert!(read(), "the first reader left nothing behind");
         } else {
-            println!("not run: this file system keeps its pages");
+            let said = "not run, for this file system keeps its pages: the cache of a first reader";
+            let _ = writeln!(std::io::stderr(), "{said}");
         }
     }
 }

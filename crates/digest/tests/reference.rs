@@ -1,6 +1,7 @@
 //! What the reference implementation of OpenSSF model signing measured, we measure too.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,7 @@ fn a_small_model_without_any_vectors() {
 #[test]
 fn each_model_of_the_reference_by_each_of_its_methods() {
     let Some(vectors) = std::env::var_os("MODELWARD_VECTORS") else {
-        println!("not run: MODELWARD_VECTORS is not set");
+        let _ = writeln!(std::io::stderr(), "not run: MODELWARD_VECTORS is not set");
         return;
     };
     let folder = PathBuf::from(vectors).join("oms/generated");
