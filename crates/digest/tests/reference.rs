@@ -15,7 +15,9 @@ fn listed(root: &Path, ignored: &[&str], method: Method) -> BTreeMap<String, Str
         links: Links::Refuse,
     };
     let resources = list_resources(root, &walk, method, &|_| ()).unwrap();
-    let hex = resources.into_iter().map(|(name, d)| (name, d.digest().hex()));
+    let hex = resources
+        .into_iter()
+        .map(|(name, d)| (name, d.digest().hex()));
     hex.collect()
 }
 

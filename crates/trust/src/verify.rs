@@ -340,7 +340,12 @@ mod tests {
             ("\"name\":\"a\"", "\"name\":\"../a\"".into()),
             ("\"name\":\"a\"", "\"name\":\"/a\"".into()),
             ("\"method\":\"files\"", "\"method\":\"magic\"".into()),
-            ("\"allow_symlinks\":false", "\"allow_symlinks\":true".into()),
+            ("\"allow_symlinks\":false", "\"allow_symlinks\":0".into()),
+            ("\"method\":\"files\"", "\"method\":\"shards\"".into()),
+            (
+                "\"hash_type\":\"sha256\"",
+                "\"hash_type\":\"blake3\"".into(),
+            ),
             (resource.as_str(), format!("{resource},{resource}")),
             (resource.as_str(), String::new()),
         ] {
