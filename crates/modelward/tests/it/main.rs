@@ -22,6 +22,7 @@ mod key;
 mod log;
 mod output;
 mod publish;
+mod readme;
 mod recall;
 mod scan;
 mod schema;
