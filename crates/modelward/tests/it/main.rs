@@ -14,6 +14,7 @@ mod bad_input;
 mod bands;
 mod chain;
 mod dataset;
+mod demo;
 mod deploy;
 mod doctor;
 mod help;
