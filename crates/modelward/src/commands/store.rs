@@ -75,6 +75,14 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
         Some(folder) => folder,
         None => here()?,
     };
+    let path = folder.join(host::store::FOLDER_NAME);
+    if path.symlink_metadata().is_ok() && !path.is_dir() {
+        return Err(Failure::error(
+            Code::StoreForeign,
+            format!("`{}` is no folder, and a store is one", path.display()),
+            "move it away, or name another folder",
+        ));
+    }
     let _alone = root_change::alone_in(&folder);
     let store = Store::init(&folder)?;
     let now = host::clock::now()?;
