@@ -81,6 +81,20 @@ fn each_change_is_a_new_number_of_the_root() {
     assert_eq!(serial(&workshop), first + 2);
 }
 
+#[test]
+fn what_is_typed_twice_is_meant_once() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let twice = "--role scan --role sign --role scan --speaks-for a --speaks-for a";
+    workshop.yes(&format!("key new laptop {twice}"));
+    let listed = || workshop.allowed("key list")["keys"][0].clone();
+    assert_eq!(listed()["roles"], serde_json::json!(["scan", "sign"]));
+    assert_eq!(listed()["speaksFor"], serde_json::json!(["a"]));
+    workshop.yes("key set laptop --role sign --role sign --speaks-for b --speaks-for b");
+    assert_eq!(listed()["roles"], serde_json::json!(["sign"]));
+    assert_eq!(listed()["speaksFor"], serde_json::json!(["b"]));
+}
+
 /// The trust root decides who is believed: one key has one name and some role, and only its owner writes the file.
 #[test]
 fn a_root_names_a_key_once_and_is_its_owners() {
