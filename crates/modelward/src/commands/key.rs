@@ -82,7 +82,7 @@ struct Set {
 
 pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
     match args.action {
-        Action::New(new) => changing(common, |workspace, change| create(new, workspace, change)),
+        Action::New(new) => changing(common, |workspace, change| create(&new, workspace, change)),
         Action::List => Ok(list(&Workspace::open(common)?)),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
     }
@@ -102,7 +102,7 @@ fn changing(
     Ok(answer)
 }
 
-fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
+fn create(args: &New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
     if workspace.root.keys().any(|key| key.name == args.name) {
         let message = format!("the trust root has a key `{}` already", args.name);
         return Err(Failure::error(
@@ -111,7 +111,7 @@ fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<A
             "choose another name",
         ));
     }
-    let (key, how) = private_key(&args, &workspace.keys, change)?;
+    let (key, how) = private_key(args, &workspace.keys, change)?;
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {
