@@ -48,18 +48,18 @@ impl From<KeyFileError> for Failure {
 
 /// The file that MODELWARD_PASSWORD_FILE names, and no key.
 pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
-    let named = format!("MODELWARD_PASSWORD_FILE names `{}`", path.display());
+    let named = format!("`{}`, which MODELWARD_PASSWORD_FILE names,", path.display());
     let file = path.display();
     match error {
         KeyFileError::Missing { .. } => Failure::error(
             Code::PasswordMissing,
-            format!("{named}, which is not there"),
+            format!("{named} is not there"),
             "write the password into its first line, and `chmod 600` it; or unset the variable",
         ),
         KeyFileError::Exposed { mode, .. } => Failure::error(
             Code::KeyExposed,
             format!(
-                "{named}, which others than its owner may read (mode {mode:o}), or which is not yours"
+                "{named} may be read by others than its owner (mode {mode:o}), or is not yours"
             ),
             format!("`chmod 600 {file}`; if others have read it, choose another password"),
         ),

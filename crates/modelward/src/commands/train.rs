@@ -349,7 +349,8 @@ fn root(
         .join(made.digest().hex());
     if !kept.exists() {
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
-        std::fs::rename(&folder, &kept)?;
+        // Another training may have put the same root there meanwhile: what is there is measured below.
+        std::fs::rename(&folder, &kept).or_else(|e| kept.exists().then_some(()).ok_or(e))?;
     }
     let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)?;
     Ok((kept, command))
