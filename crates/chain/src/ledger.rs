@@ -341,6 +341,10 @@ impl Fault {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }
             Self::Artifact { .. } => "an artifact has files with plain names, and at least one",
+            // Nobody may say it again in its place: a gate would believe the new one without knowing what the old one said.
+            Self::Unreadable { cause, .. } if cause.code() == Code::BundleInvalid => {
+                "restore that blob of the store from a backup; `modelward store verify` names all that is missing or damaged"
+            }
             Self::Unreadable { cause, .. } => cause.way(),
         }
     }

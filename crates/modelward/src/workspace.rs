@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
-use crate::faults::io_code;
+use crate::faults::{io_code, password_file};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::ui::Ui;
@@ -444,7 +444,8 @@ pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
         Some(Zeroizing::new(password))
     } else if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
-        let text = host::keys::read_private(Path::new(&path))?;
+        let path = Path::new(&path);
+        let text = host::keys::read_private(path).map_err(|e| password_file(path, &e))?;
         text.lines()
             .next()
             .map(|line| Zeroizing::new(line.to_owned()))

@@ -58,7 +58,12 @@ fn source_claim(material: &ResourceDescriptor) -> Option<String> {
         Some(false) => "no file had been changed since the commit",
         None => "nobody says whether files had been changed since the commit",
     };
-    Some(format!("taken for the source: {place}; {changed}"))
+    let untracked = material.annotations.get("untracked");
+    let beside = match untracked.and_then(serde_json::Value::as_bool) {
+        Some(true) => ", and files that git does not track lay beside it",
+        _ => "",
+    };
+    Some(format!("taken for the source: {place}; {changed}{beside}"))
 }
 
 /// What a dependency is, as our builder names them; `input` for those of other builders.

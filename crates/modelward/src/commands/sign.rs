@@ -1,6 +1,6 @@
 //! `modelward sign MODEL`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use trust::{Code, Kind, PrivateKey, Role, Signer};
@@ -36,6 +36,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let target = args
         .signature
         .map_or_else(|| signature_path(&args.model), Ok)?;
+    check_target(&target)?;
     let ignored = [default_ignored(), args.ignored].concat();
     let beside = ignored.clone();
     let ignored = with_signature(ignored, &args.model, &target);
@@ -77,12 +78,26 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     Ok(Answer::new(text, data))
 }
 
+/// Found out now: once the statement is in the log, it stays there.
+fn check_target(target: &Path) -> Result<(), Failure> {
+    if target.is_dir() {
+        let message = format!(
+            "`{}` is a folder, and the signature is a file",
+            target.display()
+        );
+        let hint = "name another file with `--signature FILE`, or move the folder away";
+        return Err(Failure::error(Code::Io, message, hint));
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
+        .map_err(|e| unreadable(folder, &e.into()))
+}
+
 /// A signature that lies inside the model is not part of it.
-fn with_signature(
-    mut ignored: Vec<String>,
-    model: &std::path::Path,
-    signature: &std::path::Path,
-) -> Vec<String> {
+fn with_signature(mut ignored: Vec<String>, model: &Path, signature: &Path) -> Vec<String> {
     let inside = signature
         .strip_prefix(model)
         .ok()
@@ -104,7 +119,7 @@ fn seal(
     trust::seal(statement, key).map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
 }
 
-fn load(path: &std::path::Path) -> Result<PrivateKey, Failure> {
+fn load(path: &Path) -> Result<PrivateKey, Failure> {
     let pem = host::keys::read_private(path)?;
     let password = if trust::looks_encrypted(&pem) {
         password()?

@@ -12,7 +12,6 @@ use chain::train::Build;
 use digest::Digest;
 use host::builder::{self, Expected, Input, Ran, Step, Users};
 use host::root::RootTree;
-use host::source::Source;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, Role, Statement};
@@ -117,7 +116,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
     allowed(chain::train::decide(&workspace.ledger()?, &artifacts)?)?;
-    let plan = plan(args, &inputs, &workspace)?;
+    let plan = plan(args, &inputs, &workspace, ui)?;
     if args.reuse
         && let Some((artifact, build)) = reuse::reusable(&plan, &workspace)?
     {
@@ -257,7 +256,7 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<Given>, Failure> {
     Ok(inputs)
 }
 
-fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Failure> {
+fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
     let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
@@ -281,7 +280,7 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Fa
         });
     }
     let mut dependencies = dependencies::all(args, inputs, &root, workspace)?;
-    let source = source(args);
+    let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
     std::fs::create_dir_all(&runs)?;
@@ -307,15 +306,6 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Fa
         limits: args.limits.stated(),
         _staging: staging,
     })
-}
-
-fn source(args: &Args) -> Option<Source> {
-    let folder = args
-        .source_folder
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("."));
-    // Its URI is what the repository says; `--source` is what the person says, and stands apart.
-    host::source::git(&folder)
 }
 
 /// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and

@@ -1,8 +1,11 @@
 //! All that a step can read, by digest, as its provenance lists it.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::path::Path;
 
 use host::root::RootTree;
+use host::source::Source;
 use serde_json::json;
 use trust::artifact::FileEntry;
 use trust::predicate::ResourceDescriptor;
@@ -10,6 +13,7 @@ use trust::{Kind, TreePath};
 
 use super::{Args, Given, program};
 use crate::answer::Failure;
+use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 /// The inputs and their files, the step's root and what the store knows in it, the program, and the arguments that are
@@ -140,4 +144,17 @@ fn program_in(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The state of the repository that the program was built from. Its URI is what the repository says; `--source` is what
+/// the person says, and stands apart.
+pub(super) fn source(args: &Args, ui: &Ui) -> Option<Source> {
+    let here = Path::new(".");
+    let folder = args.source_folder.as_deref().unwrap_or(here);
+    host::source::git(folder).unwrap_or_else(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        ui.warn(&format!("provenance names no commit: {error}{cause}"));
+        None
+    })
 }
