@@ -15,7 +15,7 @@ use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, Sca
 use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::lineage::{Builds, names};
+use crate::lineage::{Builds, names, word};
 use crate::train::NAME_PARAMETER;
 
 use materials::{ARGUMENT, leaf, material_kind, unhashed};
@@ -250,13 +250,8 @@ impl<'a> Walk<'a> {
     fn node(&self, artifact: &Artifact) -> Node {
         let mut facts = self.facts(artifact);
         facts.sort_by_key(|fact| fact.log_index);
-        let kind = match artifact.kind() {
-            Kind::DataSet => "data set",
-            Kind::Model => "model",
-            Kind::StepRoot => "step root",
-        };
         Node {
-            kind: kind.to_owned(),
+            kind: word(artifact.kind()).to_owned(),
             name: self.name(artifact),
             digest: artifact.digest().to_string(),
             facts,

@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::Provenance;
-use trust::{Artifact, KeyId, Statement, Verified};
+use trust::{Artifact, KeyId, Kind, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
+use crate::train::NAME_PARAMETER;
 
-/// Everything that went into an artifact, through all generations.
+/// Everything that went into an artifact, through all generations, each with how it did: a clause for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lineage {
     /// The artifact, its files, and everything read when it, or what it was made from, was built.
-    pub digests: BTreeSet<Digest>,
+    pub digests: BTreeMap<Digest, String>,
     /// Who built it and its ancestors.
-    pub builders: BTreeSet<String>,
+    pub builders: BTreeMap<String, String>,
     /// Who signed the provenance of it and its ancestors.
-    pub keys: BTreeSet<KeyId>,
+    pub keys: BTreeMap<KeyId, String>,
 }
 
 impl Lineage {
@@ -61,6 +62,57 @@ impl Lineage {
     }
 }
 
+impl Lineage {
+    /// What was met first keeps its word: it is nearer.
+    fn name_all_of(&mut self, artifact: &Artifact) {
+        let whole = artifact.digest();
+        let what = format!("{} {}", word(artifact.kind()), whole.short());
+        for (path, file) in artifact.files() {
+            let clause = || format!("it is the file `{path}` of the {what}");
+            self.digests.entry(file.digest).or_insert_with(clause);
+        }
+        for digest in [whole, artifact.signing_root()] {
+            // A file of something else with this digest says less.
+            self.digests.insert(digest, format!("it is the {what}"));
+        }
+    }
+
+    fn name_all_in(&mut self, build: &Verified<Statement<Provenance>>) {
+        let predicate = &build.value().predicate;
+        let parameters = &predicate.build_definition.external_parameters;
+        let named = parameters
+            .get(NAME_PARAMETER)
+            .and_then(|name| name.as_str());
+        let which = build.proof().bundle.short();
+        let what = match named {
+            Some(name) => format!("the build {which} of `{name}`"),
+            None => format!("the build {which}"),
+        };
+        let builder = predicate.run_details.builder.id.clone();
+        self.builders
+            .entry(builder)
+            .or_insert_with(|| format!("it ran {what}"));
+        self.keys
+            .entry(build.proof().key)
+            .or_insert_with(|| format!("it signed {what}"));
+        for material in &predicate.build_definition.resolved_dependencies {
+            if let Some(digest) = material.sha256() {
+                let clause = || format!("{what} read it as `{}`", material.name);
+                self.digests.entry(digest).or_insert_with(clause);
+            }
+        }
+    }
+}
+
+/// What a kind of artifact is called.
+pub(crate) const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DataSet => "data set",
+        Kind::Model => "model",
+        Kind::StepRoot => "step root",
+    }
+}
+
 /// One step to the left: what is met goes into the lineage, and what to walk on from comes out.
 struct Walk<'a> {
     builds: Builds,
@@ -83,7 +135,7 @@ impl Walk<'_> {
     }
 
     fn of_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
-        lineage.digests.extend(names(artifact));
+        lineage.name_all_of(artifact);
         self.of_builds(self.builds.of(artifact), lineage)
     }
 
@@ -95,10 +147,7 @@ impl Walk<'_> {
         let mut next = Vec::new();
         for build in builds {
             let predicate = &build.value().predicate;
-            let id = &predicate.run_details.builder.id;
-            lineage.builders.insert(id.clone());
-            lineage.keys.insert(build.proof().key);
-            lineage.digests.extend(predicate.materials());
+            lineage.name_all_in(build);
             next.extend(self.builds.read_by(predicate, self.ledger));
         }
         next

@@ -9,6 +9,7 @@ mod ledger;
 mod lineage;
 mod publish;
 mod recall;
+mod recalled_key;
 mod scan;
 mod serve;
 mod train;

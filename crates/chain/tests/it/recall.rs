@@ -100,24 +100,30 @@ fn reasons_name_what_and_why_and_each_once() {
     }
 }
 
-#[test]
-fn a_key_that_only_vouched_for_the_model_counts() {
+pub(crate) fn publication() -> Publish {
     let descriptor = PackageDescriptor {
         name: "team/digits".to_owned(),
         registry: "registry.example".to_owned(),
         environment: None,
     };
-    let publish = Publish::new(Time::from_unix(NOW), descriptor, 1);
-    let deployment = Deployment {
+    Publish::new(Time::from_unix(NOW), descriptor, 1)
+}
+
+pub(crate) fn deployment() -> Deployment {
+    Deployment {
         creation_time: Time::from_unix(NOW),
         environments: vec!["prod".to_owned()],
         scopes: [("scope".to_owned(), "account".to_owned())].into(),
-    };
+    }
+}
+
+#[test]
+fn a_key_that_only_vouched_for_the_model_counts() {
     let child = model("child");
     type Say = Box<dyn Fn(&mut World, &Artifact) -> Digest>;
     let vouched: [Say; 4] = [
-        Box::new(move |world, model| world.say_by(OTHER, &about(model, publish.clone()))),
-        Box::new(move |world, model| world.say_by(OTHER, &about(model, deployment.clone()))),
+        Box::new(|world, model| world.say_by(OTHER, &about(model, publication()))),
+        Box::new(|world, model| world.say_by(OTHER, &about(model, deployment()))),
         Box::new(|world, model| world.say_by(OTHER, &signed(model))),
         Box::new(|world, model| world.say_by(OTHER, &scanned(model, ScanVerdict::Clean))),
     ];

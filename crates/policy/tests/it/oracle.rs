@@ -11,7 +11,9 @@ use serde::Deserialize;
 use trust::predicate::{Deployment, Publish};
 use trust::{Artifact, Reason, Verdict};
 
-use crate::kit::{built, codes, denied, listing, model, now, published_as, top, vectors, verified_payload};
+use crate::kit::{
+    built, codes, denied, listing, model, now, published_as, top, vectors, verified_payload,
+};
 
 #[derive(Deserialize)]
 struct Case {
