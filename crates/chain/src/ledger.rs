@@ -323,6 +323,14 @@ pub enum Fault {
         #[source]
         cause: trust::artifact::ArtifactError,
     },
+    /// The list of what stood in a step's root is gone.
+    #[error(
+        "the list {list} of what stood in a step's root is gone, and what was recalled may stand in it"
+    )]
+    RootList {
+        /// Its digest.
+        list: Digest,
+    },
     /// What a gate has to know before it lets anything through can't be read.
     #[error("the statement {bundle} can't be checked, and so nothing can be let through")]
     Unreadable {
@@ -343,6 +351,7 @@ impl Fault {
             Self::LogUnknown => Code::LogKeyUnknown,
             Self::Inconsistent | Self::Entry { .. } => Code::LogInconsistent,
             Self::Artifact { .. } => Code::DataInvalid,
+            Self::RootList { .. } => Code::StoreCorrupt,
             Self::Unreadable { cause, .. } => cause.code(),
         }
     }
@@ -359,6 +368,9 @@ impl Fault {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }
             Self::Artifact { .. } => "an artifact has files with plain names, and at least one",
+            Self::RootList { .. } => {
+                "restore that blob from a backup, or make the model again with `modelward train`"
+            }
             Self::Unreadable { cause, .. } => cause.way(),
         }
     }

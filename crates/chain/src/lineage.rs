@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::Provenance;
-use trust::{Artifact, KeyId, Kind, Statement, Verified};
+use trust::{Artifact, KeyId, Kind, Statement, TreePath, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::train::NAME_PARAMETER;
@@ -19,6 +19,8 @@ pub struct Lineage {
     pub builders: BTreeMap<String, String>,
     /// Who signed the provenance of it and its ancestors.
     pub keys: BTreeMap<KeyId, String>,
+    /// Lists of what stood in a step's root that are gone: what else went in can't be known.
+    pub unread: BTreeSet<Digest>,
 }
 
 impl Lineage {
@@ -36,6 +38,9 @@ impl Lineage {
         };
         let mut lineage = Self::default();
         let mut next = walk.of_artifact(artifact, &mut lineage);
+        if artifact.kind() == Kind::StepRoot {
+            next.extend(artifact.files().values().map(|file| file.digest));
+        }
         // A material may be a file of what it went into: having its name is not having walked on from it. Each digest is
         // walked on from once, so that this ends, and not before the chain does.
         let mut walked: BTreeSet<Digest> = BTreeSet::from([artifact.digest()]);
@@ -148,10 +153,24 @@ impl Walk<'_> {
         for build in builds {
             let predicate = &build.value().predicate;
             lineage.name_all_in(build);
+            let is_gone = |list: &Digest| self.ledger.artifact(*list).is_none();
+            lineage
+                .unread
+                .extend(predicate.root_lists().filter(is_gone));
             next.extend(self.builds.read_by(predicate, self.ledger));
         }
         next
     }
+}
+
+/// What stood in the root of a build's step, as far as the lists of it are there.
+pub(crate) fn root_files<'a>(
+    build: &Provenance,
+    ledger: &'a Ledger<'_>,
+) -> impl Iterator<Item = (&'a TreePath, Digest)> {
+    let lists = build.root_lists().filter_map(|list| ledger.artifact(list));
+    let files = lists.flat_map(|list| list.files().iter());
+    files.map(|(path, file)| (path, file.digest))
 }
 
 /// All digests that name an artifact or one of its files.
@@ -214,8 +233,8 @@ impl Builds {
             .map(|build| &build.statement)
     }
 
-    /// What a build read, to walk on from: without the files of what it read whole and whose own build is known, since one
-    /// file may be another model's too, which went into nothing here.
+    /// What a build read, to walk on from, with all that stood in its step's root: without the files of what it read whole
+    /// and whose own build is known, since one file may be another model's too, which went into nothing here.
     pub(crate) fn read_by(&self, build: &Provenance, ledger: &Ledger<'_>) -> BTreeSet<Digest> {
         let whole = build
             .materials()
@@ -226,6 +245,7 @@ impl Builds {
             .collect();
         build
             .materials()
+            .chain(root_files(build, ledger).map(|(_, digest)| digest))
             .filter(|material| !explained.contains(material))
             .collect()
     }

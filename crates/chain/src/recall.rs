@@ -12,7 +12,7 @@ use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
 };
 use trust::{
-    Artifact, Error, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
+    Artifact, Error, KeyId, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
 };
 
 use crate::ledger::{Fault, Ledger};
@@ -71,13 +71,33 @@ pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>,
     if recalls.is_empty() {
         return Ok(Vec::new());
     }
-    match ancestry(ledger, artifact, &recalls) {
-        Ok(ancestry) => Ok(policy::recall::reasons(&recalls, &ancestry)),
-        Err(fault) => match forgotten(&recalls, &fault) {
-            reasons if reasons.is_empty() => Err(fault),
-            reasons => Ok(reasons),
-        },
+    let lineage = match Lineage::of(artifact, ledger) {
+        Ok(lineage) => lineage,
+        Err(fault) => {
+            return match forgotten(&recalls, &fault) {
+                reasons if reasons.is_empty() => Err(fault),
+                reasons => Ok(reasons),
+            };
+        }
+    };
+    let unread = lineage.unread.first().copied();
+    let reasons =
+        policy::recall::reasons(&recalls, &ancestry(ledger, artifact, lineage, &recalls)?);
+    match unread {
+        // What can't be seen may be what was recalled.
+        Some(list) if reasons.is_empty() && targets(&recalls).next().is_some() => {
+            Err(Fault::RootList { list })
+        }
+        _ => Ok(reasons),
     }
+}
+
+/// The data sets, models and files that were recalled.
+fn targets<'a>(recalls: &'a [&Stated]) -> impl Iterator<Item = Digest> + 'a {
+    let recalls = recalls.iter().map(|stated| &stated.value().predicate);
+    let things =
+        recalls.filter(|recall| matches!(recall.kind, RecallKind::Dataset | RecallKind::Model));
+    things.filter_map(|recall| policy::recall::digest_of(&recall.target))
 }
 
 /// Why what a key signed may no longer be used, if that key was recalled.
@@ -119,14 +139,16 @@ fn forgotten(recalls: &[&Stated], fault: &Fault) -> Vec<Reason> {
 fn ancestry(
     ledger: &Ledger<'_>,
     artifact: &Artifact,
+    lineage: Lineage,
     recalls: &[&Stated],
 ) -> Result<Ancestry, Fault> {
     let Lineage {
         mut digests,
         builders,
         mut keys,
-    } = Lineage::of(artifact, ledger)?;
-    same_files(ledger, &mut digests);
+        ..
+    } = lineage;
+    same_files(ledger, recalls, &mut digests)?;
     let of_keys = |stated: &&Stated| stated.value().predicate.kind == RecallKind::Key;
     // Only then does it matter who signed, and close the gate if it can't be told.
     if recalls.iter().any(of_keys) {
@@ -149,18 +171,52 @@ fn ancestry(
     })
 }
 
-/// The same data under other file names is the same data.
-fn same_files(ledger: &Ledger<'_>, digests: &mut BTreeMap<Digest, String>) {
-    for dataset in ledger
-        .artifacts()
-        .iter()
-        .filter(|a| a.kind() == Kind::DataSet)
-    {
-        let mut files = dataset.files().values();
-        if files.all(|file| digests.contains_key(&file.digest)) {
-            let clause = || "all its files went in, under whatever names".to_owned();
-            digests.entry(dataset.digest()).or_insert_with(clause);
+/// The same files under other names are the same thing.
+fn same_files(
+    ledger: &Ledger<'_>,
+    recalls: &[&Stated],
+    digests: &mut BTreeMap<Digest, String>,
+) -> Result<(), Fault> {
+    for target in targets(recalls) {
+        let went_in = |files: &Vec<Digest>| {
+            !files.is_empty() && files.iter().all(|file| digests.contains_key(file))
+        };
+        if !digests.contains_key(&target) && files_of(ledger, target)?.iter().any(went_in) {
+            let clause = "all its files went in, under whatever names".to_owned();
+            digests.insert(target, clause);
         }
+    }
+    Ok(())
+}
+
+/// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
+/// file.
+///
+/// # Errors
+/// It was said to be data, and of what files can't be read anywhere.
+fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Digest>>, Fault> {
+    let about = BTreeSet::from([whole]);
+    let datasets = ledger.about_to_forbid::<Dataset>(&about);
+    let scans = ledger.about_to_forbid::<ScanReport>(&about).believed;
+    let scans = scans.iter().map(|l| &l.statement.value().predicate);
+    let scanned = scans.map(|report| report.files.iter().map(|file| file.digest).collect());
+    let added = datasets
+        .believed
+        .iter()
+        .map(|l| &l.statement.value().subjects);
+    let whole_sets = added.filter(|subjects| subjects.first().is_some_and(|s| s.digest == whole));
+    let added = whole_sets.map(|subjects| subjects.iter().skip(1).map(|s| s.digest).collect());
+    let artifact = ledger.artifact(whole);
+    let kept = artifact.map(|it| it.files().values().map(|file| file.digest).collect());
+    let lists: Vec<Vec<Digest>> = kept.into_iter().chain(added).chain(scanned).collect();
+    let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
+    let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
+    match datasets.refused.into_iter().next() {
+        Some((bundle, cause)) if lists.is_empty() && !is_explained() => Err(Fault::Unreadable {
+            bundle,
+            cause: Box::new(cause),
+        }),
+        _ => Ok(lists),
     }
 }
 

@@ -18,6 +18,7 @@ use trust::{Artifact, Code, Denied, Kind, Reason, Statement, Subject, Time, Verd
 use crate::ledger::{Fault, Ledger};
 use crate::recall::recalled;
 use crate::sign::is_signed;
+use crate::step_root;
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -65,7 +66,7 @@ pub struct Build {
     pub version: String,
 }
 
-/// Says whether a step may learn from these data sets and build on these models.
+/// Says whether a step may learn from these data sets, build on these models, and have what these roots list.
 ///
 /// # Errors
 /// A recall can't be checked.
@@ -74,8 +75,9 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
     for input in inputs {
         reasons.extend(recalled(ledger, input)?);
         reasons.extend(match input.kind() {
-            Kind::Model => unsigned(ledger, input),
-            Kind::DataSet | Kind::StepRoot => not_allowed(ledger, input),
+            Kind::Model => unsigned(ledger, input).into_iter().collect(),
+            Kind::DataSet => not_allowed(ledger, input).into_iter().collect(),
+            Kind::StepRoot => step_root::data_not_allowed(ledger, input),
         });
     }
     Ok(match Denied::from_reasons(reasons) {
@@ -100,7 +102,7 @@ fn not_allowed(ledger: &Ledger<'_>, dataset: &Artifact) -> Option<Reason> {
 }
 
 /// A reason, unless one of these allows to learn from what it is about.
-fn unless_to_train(added: &[&Dataset], what: &str) -> Option<Reason> {
+pub(crate) fn unless_to_train(added: &[&Dataset], what: &str) -> Option<Reason> {
     let purposes: BTreeSet<&str> = added
         .iter()
         .flat_map(|added| &added.purposes)

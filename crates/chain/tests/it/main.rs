@@ -12,4 +12,5 @@ mod recall;
 mod recalled_key;
 mod scan;
 mod serve;
+mod step_root;
 mod train;
