@@ -219,3 +219,53 @@ fn the_same_data_under_other_names_is_the_same_data() {
     world.recall(Dataset, &data("a").digest().to_string());
     assert_eq!(world.recalled(&model("w")).len(), 1);
 }
+
+/// A recall does not hang on a list of names, which anybody may take something out of.
+#[test]
+fn what_was_recalled_is_known_by_what_was_said_of_it_when_its_manifest_is_gone() {
+    let renamed = [("classes", "labels of a"), ("pictures", "a")];
+    let renamed = crate::kit::artifact(trust::Kind::DataSet, &renamed);
+    let world = || {
+        let mut world = World::new();
+        world.add("digits", &data("a"));
+        world.build(&model("w"), &whole(&data("a")));
+        let bundle = world.say(&added("renamed", &renamed));
+        world.recall(Dataset, &renamed.digest().to_string());
+        (world, bundle)
+    };
+    let (told, _) = world();
+    assert_eq!(told.recalled(&model("w")).len(), 1);
+    let (mut forgotten, bundle) = world();
+    forgotten.gathered.bundles.remove(&bundle);
+    assert!(chain::recall::recalled(&forgotten.ledger(), &model("w")).is_err());
+    // Its manifest is enough again.
+    forgotten.keep(&renamed);
+    assert_eq!(forgotten.recalled(&model("w")).len(), 1);
+}
+
+#[test]
+fn a_file_of_data_that_nobody_can_vouch_for_is_recalled_by_itself() {
+    let mut world = World::new();
+    world.keep(&data("a"));
+    let bundle = world.say(&added("digits", &data("a")));
+    world.build(&model("w"), &whole(&data("b")));
+    world.recall(Dataset, &file_digest("a").to_string());
+    world.gathered.bundles.remove(&bundle);
+    assert!(world.recalled(&model("w")).is_empty());
+}
+
+#[test]
+fn the_same_model_under_other_names_is_the_same_model() {
+    let renamed = crate::kit::artifact(trust::Kind::Model, &[("a.json", "{}"), ("w", "w")]);
+    for is_kept in [true, false] {
+        let mut world = World::new();
+        world.build(&model("w"), &whole(&data("a")));
+        if is_kept {
+            world.keep(&renamed);
+        }
+        world.say(&scanned(&renamed, ScanVerdict::Clean));
+        world.recall(Model, &renamed.digest().to_string());
+        assert_eq!(world.recalled(&model("w")).len(), 1);
+        assert!(world.recalled(&model("v")).is_empty());
+    }
+}

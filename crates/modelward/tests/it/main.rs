@@ -23,6 +23,7 @@ mod log;
 mod output;
 mod publish;
 mod recall;
+mod recall_evasion;
 mod scan;
 mod schema;
 mod serve;
