@@ -20,6 +20,8 @@ pub struct Dossier {
     pub bundles: BTreeMap<Digest, Vec<u8>>,
     /// The artifacts that are known, each of which certifies itself by its digest.
     pub artifacts: Vec<Artifact>,
+    /// The bundles that lie about and that no line names. A recall among them forbids as any other.
+    pub unlogged: Vec<Vec<u8>>,
 }
 
 /// A log that is whole, and the statements in it, each believed or refused by the root at `now`.
@@ -32,6 +34,7 @@ pub struct Ledger<'a> {
     artifacts: Vec<Artifact>,
     /// Where each artifact stands: to find its digest takes all of its manifest.
     positions: BTreeMap<Digest, usize>,
+    unlogged: Vec<Vec<u8>>,
 }
 
 /// A believed statement and its line in the log.
@@ -39,7 +42,7 @@ pub struct Ledger<'a> {
 pub struct Logged<P> {
     /// The statement.
     pub statement: Verified<Statement<P>>,
-    /// Its line.
+    /// Its line; the one after the last for a recall whose line is gone.
     pub index: u64,
 }
 
@@ -86,7 +89,10 @@ impl<'a> Ledger<'a> {
             .map(parse)
             .collect::<Result<_, _>>()?;
         let Dossier {
-            bundles, artifacts, ..
+            bundles,
+            artifacts,
+            unlogged,
+            ..
         } = dossier;
         let positions = artifacts.iter().enumerate();
         let positions = positions.map(|(position, artifact)| (artifact.digest(), position));
@@ -98,6 +104,7 @@ impl<'a> Ledger<'a> {
             bundles,
             artifacts,
             positions,
+            unlogged,
         })
     }
 
@@ -159,19 +166,29 @@ impl<'a> Ledger<'a> {
     }
 
     /// All recalls, whether or not their keys still hold: what is bad does not become good with a key. One that can't be
-    /// read, or whose key the root has forgotten, is not passed over: it could be the one that matters.
+    /// read, or whose key the root has forgotten, is not passed over: it could be the one that matters. One that no line
+    /// names counts as well, if a key of the root signed it: the line may have been taken away, and a recall can do no
+    /// more than forbid.
     ///
     /// # Errors
     /// A recall's bundle is gone, or the root has not its key.
     pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
         let mut found = self.to_forbid::<Recall>();
-        match found.refused.pop() {
-            None => Ok(found),
-            Some((bundle, cause)) => Err(Fault::Unreadable {
+        if let Some((bundle, cause)) = found.refused.pop() {
+            return Err(Fault::Unreadable {
                 bundle,
                 cause: Box::new(cause),
-            }),
+            });
         }
+        let recall = |bytes: &Vec<u8>| {
+            let statement = trust::verify_to_forbid(bytes, self.root, self.now).ok()?;
+            let index = self.entries.len() as u64;
+            Some(Logged { statement, index })
+        };
+        found
+            .believed
+            .extend(self.unlogged.iter().filter_map(recall));
+        Ok(found)
     }
 
     /// All builds, to find what something descends from: whether or not the time of their keys is over. Those that are
@@ -251,8 +268,10 @@ impl<'a> Ledger<'a> {
         ))?;
         let statement = verify(bytes, self.root, self.now)?;
         // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
-        let is_about = |subject: &Digest| statement.value().is_about(*subject);
-        if entry.subjects().iter().all(is_about) {
+        if statement
+            .value()
+            .is_about_all(entry.subjects().iter().copied())
+        {
             Ok(statement)
         } else {
             Err(Error::StatementShape(

@@ -4,8 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use digest::{Digest, Listing, measure_reader};
 use trust::Code;
@@ -13,6 +16,9 @@ use trust::Code;
 /// More than this is not unpacked, whatever the archive says.
 const UNPACKED_SIZE_BYTES_MAX: u64 = 16 << 30;
 const MEMBERS_MAX: usize = 1_000_000;
+/// How often it is looked how far a download is.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const WRITABLE: u32 = 0o200;
 
 /// A file to take out of what was fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,24 +32,30 @@ pub struct Wanted {
 }
 
 /// Fetches a package of the npm registry that this machine's `npm` is set up for. Runs none of its scripts. Returns the
-/// archive in `folder`.
+/// archive in `folder`. `progress` hears how many bytes of it have come in so far.
 ///
 /// # Errors
 /// There is no `npm`, or it fails.
-pub fn npm(package: &str, version: &str, folder: &Path) -> Result<PathBuf, FetchError> {
+pub fn npm(
+    package: &str,
+    version: &str,
+    folder: &Path,
+    progress: &dyn Fn(u64),
+) -> Result<PathBuf, FetchError> {
     let reference = format!("{package}@{version}");
-    let output = Command::new("npm")
-        .args(["pack", "--ignore-scripts", "--silent", "--pack-destination"])
+    let mut client = Command::new("npm");
+    client
+        // Without a log, all that it writes is what it fetches.
+        .args(["pack", "--ignore-scripts", "--silent", "--logs-max=0"])
+        .arg("--pack-destination")
         .arg(folder)
         .arg("--")
         .arg(&reference)
-        .stdin(Stdio::null())
-        .current_dir(folder)
-        .output()
-        .map_err(|cause| FetchError::NoClient {
-            client: "npm",
-            cause,
-        })?;
+        .current_dir(folder);
+    let output = run(&mut client, progress).map_err(|cause| FetchError::NoClient {
+        client: "npm",
+        cause,
+    })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr)
             .lines()
@@ -61,11 +73,48 @@ pub fn npm(package: &str, version: &str, folder: &Path) -> Result<PathBuf, Fetch
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .find(|path| has_ending(path, "tgz"));
-    archive.ok_or(FetchError::Client {
+    let archive = archive.ok_or(FetchError::Client {
         client: "npm",
         reference,
         said: "it left no archive".to_owned(),
+    })?;
+    let metadata = fs::metadata(&archive).map_err(|cause| FetchError::io(&archive, cause))?;
+    progress(metadata.len());
+    Ok(archive)
+}
+
+/// Runs a client to its end, and tells again and again how many bytes it has of what it fetches.
+fn run(client: &mut Command, progress: &dyn Fn(u64)) -> io::Result<Output> {
+    client.stdin(Stdio::null()).stdout(Stdio::null());
+    let child = client.stderr(Stdio::piped()).spawn()?;
+    let process = child.id();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| child.wait_with_output());
+        // It writes the archive more than once: to its cache, and from there to the folder.
+        let mut size_bytes = 0;
+        while !waiting.is_finished() {
+            size_bytes = being_written(process).max(size_bytes);
+            progress(size_bytes);
+            thread::sleep(LOOK_INTERVAL);
+        }
+        let ended = waiting.join();
+        ended.unwrap_or_else(|_| Err(io::Error::other("waiting for it failed")))
     })
+}
+
+/// The size of the longest file that a process is writing: what has come in of a download, wherever it is put. Zero if
+/// it writes none, or leaves that to a process of its own.
+fn being_written(process: u32) -> u64 {
+    let Ok(open) = fs::read_dir(format!("/proc/{process}/fd")) else {
+        return 0;
+    };
+    let size = |path: &Path| {
+        let is_writable = path.symlink_metadata().ok()?.permissions().mode() & WRITABLE != 0;
+        let file = path.metadata().ok()?;
+        (is_writable && file.is_file()).then_some(file.len())
+    };
+    let paths = open.filter_map(Result::ok).map(|entry| entry.path());
+    paths.filter_map(|path| size(&path)).max().unwrap_or(0)
 }
 
 /// The digest and size of an archive, or `None` for a folder.
@@ -290,6 +339,31 @@ mod tests {
         }
         builder.into_inner().unwrap().finish().unwrap();
         path
+    }
+
+    #[test]
+    fn what_a_client_has_written_is_told_while_it_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("long"), [0; 100]).unwrap();
+        // A file that is only read does not count, and what was told is not taken back.
+        let script = "exec 3> part 4< long; printf 12345 >&3; sleep 1; printf 678 >&3; sleep 1; \
+                      exec 3>&-; sleep 1; echo said >&2; exit 7";
+        let told = std::cell::RefCell::new(Vec::new());
+        let mut client = Command::new("sh");
+        client.args(["-c", script]).current_dir(dir.path());
+        let output = run(&mut client, &|size_bytes| {
+            told.borrow_mut().push(size_bytes);
+        })
+        .unwrap();
+        assert_eq!(
+            (output.status.code(), &*output.stderr),
+            (Some(7), &b"said\n"[..])
+        );
+        let mut told = told.into_inner();
+        told.dedup();
+        let told = told.strip_prefix(&[0]).unwrap_or(&told);
+        assert_eq!(told, [5, 8]);
+        assert!(run(&mut Command::new("/no/such/client"), &|_| ()).is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod error;
 mod index;
 mod oci;
 mod statements;
+mod traces;
 mod verify;
 
 use std::fs;
@@ -36,7 +37,7 @@ use crate::log::durable::{self, DiskError, Lock};
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
 pub use statements::Recorded;
-pub use verify::Problem;
+pub use verify::{Checked, Problem};
 
 use index::Index;
 
@@ -111,6 +112,7 @@ impl Store {
             });
         }
         check_version(&root)?;
+        check_log(&root)?;
         let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
         if is_writable {
             Self::open_to_write(root)
@@ -135,7 +137,8 @@ impl Store {
     }
 
     /// Opens the store in `folder` and makes all that is derived again: the index from the log and `index.json`, and
-    /// the referrers. A log that lost lines is taken as it is.
+    /// the referrers. A log that lost lines is taken as it is: the manifests that tell of them are removed, the bundles
+    /// stay.
     ///
     /// # Errors
     /// As [`Store::open`], or the store can't be written to.
@@ -147,6 +150,7 @@ impl Store {
             });
         }
         check_version(&root)?;
+        check_log(&root)?;
         let _lock = Lock::exclusive(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
@@ -236,6 +240,16 @@ fn check_unfinished(root: &Path) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Everything but the log follows from something. An empty one in its place would say that nothing was ever recalled.
+fn check_log(root: &Path) -> Result<(), StoreError> {
+    if root.join("log").is_dir() {
+        return Ok(());
+    }
+    Err(StoreError::LogMissing {
+        folder: root.to_owned(),
+    })
 }
 
 fn check_version(root: &Path) -> Result<(), StoreError> {

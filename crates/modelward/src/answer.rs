@@ -20,6 +20,8 @@ pub(crate) struct Answer {
     pub(crate) denied: Option<Denied>,
     /// The answer is that nobody can tell, such as a scan that did not understand a file.
     pub(crate) unsure: bool,
+    /// It was printed while the command went on, by [`line`]: at the end there is nothing to add.
+    was_printed: bool,
 }
 
 impl Answer {
@@ -35,6 +37,15 @@ impl Answer {
             data,
             denied: None,
             unsure: false,
+            was_printed: false,
+        }
+    }
+
+    /// A yes that [`line`] has printed.
+    pub(crate) fn printed() -> Self {
+        Self {
+            was_printed: true,
+            ..Self::default()
         }
     }
 
@@ -133,7 +144,7 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
                 (Some(_), false) => Kind::Denied.exit_status(),
                 (None, false) => 0,
             };
-            (print_answer(&answer, ui), status)
+            (print_answer(answer, ui), status)
         }
         Err(Failure::Denied(denied)) => {
             let status = denied.code().kind().exit_status();
@@ -156,18 +167,21 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     }
 }
 
-fn print_answer(answer: &Answer, ui: &Ui) -> io::Result<()> {
+fn print_answer(answer: Answer, ui: &Ui) -> io::Result<()> {
+    if answer.was_printed {
+        return Ok(());
+    }
     if let Some(denied) = &answer.denied {
         if !ui.json {
             print_text(&ui.shown(&answer.text))?;
         }
-        return print_denied(denied, answer.data.clone(), answer.unsure, ui);
+        return print_denied(denied, answer.data, answer.unsure, ui);
     }
     if !ui.json {
         return print_text(&ui.shown(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
-    object.extend(answer.data.clone());
+    object.extend(answer.data);
     print_json(object)
 }
 

@@ -115,6 +115,8 @@ impl From<StoreError> for Failure {
             StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
             StoreError::BlobTooLarge { .. } => Code::TooLarge,
             StoreError::ReadOnly { .. } => Code::StoreReadOnly,
+            StoreError::LogMissing { .. } => Code::LogMissing,
+            StoreError::LogShrank { .. } => Code::LogRolledBack,
             StoreError::Source(_) | StoreError::Read(_) => Code::Io,
             StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
             _ => Code::StoreCorrupt,

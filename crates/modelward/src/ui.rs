@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The sequences that [`Ui::good`] and [`Ui::bad`] write.
 const COLORS: [&str; 3] = ["\x1b[1;31m", "\x1b[1;32m", "\x1b[0m"];
@@ -29,7 +29,7 @@ impl Ui {
         Self {
             json,
             color: terminal && !plain,
-            progress: terminal && !quiet,
+            progress: terminal && !quiet && !json,
             quiet,
         }
     }
@@ -78,13 +78,16 @@ impl Ui {
         self.note(&format!("{} {}", self.bad("warning:"), self.shown(text)));
     }
 
-    /// A bar over so many bytes.
-    pub(crate) fn bytes_bar(&self, what: &str, size_bytes: u64) -> ProgressBar {
-        self.bar(
-            what,
-            size_bytes,
-            "{msg:20} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec}",
-        )
+    /// A bar over so many bytes; or if nobody knows how many, only a count of them and of the time.
+    pub(crate) fn bytes_bar(&self, what: &str, size_bytes: impl Into<Option<u64>>) -> ProgressBar {
+        match size_bytes.into() {
+            Some(size_bytes) => self.bar(
+                what,
+                size_bytes,
+                "{msg:20} {bar:30} {bytes:>10}/{total_bytes:10} {binary_bytes_per_sec}",
+            ),
+            None => self.bar(what, None, "{msg:20} {spinner} {bytes:>10} {elapsed}"),
+        }
     }
 
     /// A bar over so many things.
@@ -92,11 +95,12 @@ impl Ui {
         self.bar(what, count, "{msg:20} {bar:30} {pos:>8}/{len:8} {eta}")
     }
 
-    fn bar(&self, what: &str, length: u64, template: &str) -> ProgressBar {
+    fn bar(&self, what: &str, length: impl Into<Option<u64>>, template: &str) -> ProgressBar {
         if !self.progress {
             return ProgressBar::hidden();
         }
-        let bar = ProgressBar::new(length).with_message(what.to_owned());
+        let bar = ProgressBar::with_draw_target(length.into(), ProgressDrawTarget::stderr())
+            .with_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style.progress_chars("━╸ ")),

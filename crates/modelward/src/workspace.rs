@@ -193,7 +193,7 @@ impl Workspace {
         files: &BTreeMap<String, PathBuf>,
         ui: &Ui,
     ) -> Result<Artifact, Failure> {
-        let size_bytes = files
+        let size_bytes: u64 = files
             .values()
             .filter_map(|path| path.metadata().ok())
             .map(|metadata| metadata.len())

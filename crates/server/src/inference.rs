@@ -17,6 +17,7 @@ mod classify;
 mod connections;
 mod gate;
 mod json;
+mod places;
 mod predictions;
 mod refusal;
 mod routes;
@@ -84,7 +85,8 @@ pub struct Limits {
     pub json_values_max: usize,
     /// The most rows in one inference request.
     pub rows_max: usize,
-    /// The most connections; more wait in the kernel until one is closed.
+    /// The most connections. A further one gets the place of that which has kept the server waiting longest; while all have
+    /// an answer coming, it waits in the kernel.
     pub connections_max: usize,
     /// How many requests are computed at once, each in a thread with a session of its own.
     pub workers: NonZeroUsize,

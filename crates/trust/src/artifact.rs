@@ -10,7 +10,6 @@ const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_CONFIG: &[u8] = b"{}";
 const FILE_TYPE: &str = "application/octet-stream";
-const TITLE: &str = "org.opencontainers.image.title";
 const FILES_MAX: usize = 100_000;
 const PATH_SIZE_BYTES_MAX: usize = 4096;
 
@@ -143,7 +142,11 @@ impl Artifact {
     /// Its name everywhere: the digest of its manifest, which covers names, sizes and contents.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.manifest())
+        let mut hasher = Hasher::new();
+        // As in `manifest`, but without holding it: of many small files it is long.
+        let written = serde_json::to_writer(Hashing(&mut hasher), &wire::Written::from(self));
+        debug_assert!(written.is_ok());
+        hasher.finish()
     }
 
     /// OpenSSF model signing's root digest: over the files' raw digests, in the order of their names.
@@ -168,21 +171,8 @@ impl Artifact {
     /// same files always have the same manifest.
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
-        let layers = self.files.iter().map(|(name, file)| wire::Descriptor {
-            media_type: FILE_TYPE.to_owned(),
-            digest: file.digest.to_string(),
-            size: file.size_bytes,
-            annotations: BTreeMap::from([(TITLE.to_owned(), name.as_str().to_owned())]),
-        });
-        let manifest = wire::Manifest {
-            schema_version: 2,
-            media_type: MANIFEST_TYPE.to_owned(),
-            artifact_type: self.kind.media_type().to_owned(),
-            config: empty_config(),
-            layers: layers.collect(),
-        };
         // Strings, numbers and lists always serialise.
-        serde_json::to_vec(&manifest).unwrap_or_default()
+        serde_json::to_vec(&wire::Written::from(self)).unwrap_or_default()
     }
 
     /// Reads a manifest that [`Artifact::manifest`] wrote.
@@ -190,8 +180,16 @@ impl Artifact {
     /// # Errors
     /// It is anything else: the bytes must be exactly those that this artifact's manifest has.
     pub fn from_manifest(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let wire: wire::Manifest =
-            json::from_slice(bytes, Limits::LARGE).map_err(ArtifactError::Json)?;
+        let limit = Limits::LARGE.size_bytes_max;
+        if bytes.len() > limit {
+            return Err(ArtifactError::Json(json::Error::TooLong {
+                size_bytes: bytes.len(),
+                size_bytes_max: limit,
+            }));
+        }
+        // A lenient reader does, since nothing but our own spelling of what it read is taken in the end.
+        let wire: wire::Read<'_> = serde_json::from_slice(bytes)
+            .map_err(|e| ArtifactError::Json(json::Error::Shape(e.to_string())))?;
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| kind.media_type() == wire.artifact_type);
@@ -200,15 +198,11 @@ impl Artifact {
         ))?;
         let mut files = BTreeMap::new();
         for layer in wire.layers {
-            let title = layer
-                .annotations
-                .get(TITLE)
-                .ok_or(ArtifactError::Manifest("a layer has no title"))?;
             let digest = layer.digest.parse();
             let digest =
                 digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
             files.insert(
-                TreePath::new(title)?,
+                TreePath::new(&layer.annotations.title)?,
                 FileEntry {
                     digest,
                     size_bytes: layer.size,
@@ -216,7 +210,7 @@ impl Artifact {
             );
         }
         let artifact = Self::new(kind, files)?;
-        if artifact.manifest() == bytes {
+        if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {
             Err(ArtifactError::Manifest(
@@ -226,38 +220,109 @@ impl Artifact {
     }
 }
 
-fn empty_config() -> wire::Descriptor {
-    wire::Descriptor {
-        media_type: EMPTY_TYPE.to_owned(),
-        digest: Digest::of(EMPTY_CONFIG).to_string(),
-        size: EMPTY_CONFIG.len() as u64,
-        annotations: BTreeMap::new(),
+/// Writes into a hasher.
+struct Hashing<'a>(&'a mut Hasher);
+
+impl std::io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
+/// The manifest's JSON, written and read without a copy of the files' names in memory.
 mod wire {
-    use std::collections::BTreeMap;
+    use std::borrow::Cow;
 
-    use serde::{Deserialize, Serialize};
+    use digest::Digest;
+    use serde::{Deserialize, Serialize, Serializer};
 
-    #[derive(Serialize, Deserialize)]
+    use super::{Artifact, EMPTY_CONFIG, EMPTY_TYPE, FILE_TYPE, MANIFEST_TYPE};
+
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    pub(super) struct Written<'a> {
+        schema_version: u32,
+        media_type: &'static str,
+        artifact_type: &'static str,
+        config: Config<'static>,
+        #[serde(serialize_with = "layers")]
+        layers: &'a Artifact,
+    }
+
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "camelCase")]
-    pub(super) struct Manifest {
-        pub(super) schema_version: u32,
-        pub(super) media_type: String,
-        pub(super) artifact_type: String,
-        pub(super) config: Descriptor,
-        pub(super) layers: Vec<Descriptor>,
+    pub(super) struct Read<'a> {
+        #[serde(rename = "schemaVersion")]
+        _schema_version: u32,
+        #[serde(rename = "mediaType", borrow)]
+        _media_type: Cow<'a, str>,
+        #[serde(borrow)]
+        pub(super) artifact_type: Cow<'a, str>,
+        #[serde(rename = "config", borrow)]
+        _config: Config<'a>,
+        #[serde(borrow)]
+        pub(super) layers: Vec<Layer<'a>>,
     }
 
     #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "camelCase")]
-    pub(super) struct Descriptor {
-        pub(super) media_type: String,
-        pub(super) digest: String,
+    struct Config<'a> {
+        #[serde(borrow)]
+        media_type: Cow<'a, str>,
+        #[serde(borrow)]
+        digest: Cow<'a, str>,
+        size: u64,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct Layer<'a> {
+        #[serde(borrow)]
+        media_type: Cow<'a, str>,
+        #[serde(borrow)]
+        pub(super) digest: Cow<'a, str>,
         pub(super) size: u64,
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        pub(super) annotations: BTreeMap<String, String>,
+        #[serde(borrow)]
+        pub(super) annotations: Annotations<'a>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Annotations<'a> {
+        #[serde(rename = "org.opencontainers.image.title", borrow)]
+        pub(super) title: Cow<'a, str>,
+    }
+
+    impl<'a> From<&'a Artifact> for Written<'a> {
+        fn from(artifact: &'a Artifact) -> Self {
+            Self {
+                schema_version: 2,
+                media_type: MANIFEST_TYPE,
+                artifact_type: artifact.kind.media_type(),
+                config: Config {
+                    media_type: EMPTY_TYPE.into(),
+                    digest: Digest::of(EMPTY_CONFIG).to_string().into(),
+                    size: EMPTY_CONFIG.len() as u64,
+                },
+                layers: artifact,
+            }
+        }
+    }
+
+    fn layers<S: Serializer>(artifact: &Artifact, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(artifact.files.iter().map(|(name, file)| Layer {
+            media_type: FILE_TYPE.into(),
+            digest: file.digest.to_string().into(),
+            size: file.size_bytes,
+            annotations: Annotations {
+                title: name.as_str().into(),
+            },
+        }))
     }
 }
 

@@ -101,6 +101,7 @@ codes! {
     DemoFailed "demo_failed" Denied 422 "An attack of the demo passed, or its control was refused."
     // What the log says
     LogInconsistent "log_inconsistent" Denied 422 "The log was rewritten: its entries are not those of its checkpoint."
+    LogRolledBack "log_rolled_back" Denied 422 "The log lacks lines that it once had."
     LogKeyUnknown "log_key_unknown" Denied 422 "The trust root does not know this log."
     // What the store holds
     StoreDamaged "store_damaged" Denied 422 "The store does not hold what it says."
@@ -135,6 +136,7 @@ codes! {
     StoreForeign "store_foreign" Error 400 "The folder is not a store."
     StoreNewer "store_newer" Error 400 "The store was written by a newer version."
     StoreCorrupt "store_corrupt" Error 500 "The store can't be read: something in it is damaged."
+    LogMissing "log_missing" Error 500 "The store has lost its log."
     StoreFull "store_full" Error 507 "The disk is full."
     StoreReadOnly "store_read_only" Error 403 "The store can't be written."
     Io "io" Error 500 "A file can't be read or written."

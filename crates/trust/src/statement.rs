@@ -1,6 +1,6 @@
 //! in-toto Statement v1: what someone says about digests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decode::json::{self, Limits};
 use digest::Digest;
@@ -57,8 +57,15 @@ impl<P: Predicate> Statement<P> {
     /// since two artifacts may share one.
     #[must_use]
     pub fn covers(&self, artifact: &Artifact) -> bool {
-        let mut files = artifact.files().values();
-        self.is_about(artifact.digest()) || files.all(|file| self.is_about(file.digest))
+        let files = artifact.files().values().map(|file| file.digest);
+        self.is_about(artifact.digest()) || self.is_about_all(files)
+    }
+
+    /// Whether each of these digests is a subject's. Walking the subjects for each of them takes minutes where there are
+    /// tens of thousands.
+    pub fn is_about_all(&self, digests: impl IntoIterator<Item = Digest>) -> bool {
+        let stated: BTreeSet<Digest> = self.subjects.iter().map(|s| s.digest).collect();
+        digests.into_iter().all(|digest| stated.contains(&digest))
     }
 
     /// Whether one of the subjects has this digest.
@@ -74,8 +81,12 @@ impl Statement<Opaque> {
     /// # Errors
     /// The bytes are no in-toto Statement v1 with SHA-256 subjects.
     pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let wire: ReadStatement =
-            json::from_slice(payload, Limits::LARGE).map_err(Error::StatementJson)?;
+        let mut document = json::value(payload, Limits::LARGE).map_err(Error::StatementJson)?;
+        // Taken out as it is: over many files it is long, and reading it as a value once more doubles it.
+        let predicate = take_predicate(&mut document).ok_or_else(|| {
+            Error::StatementJson(json::Error::Shape("missing field `predicate`".to_owned()))
+        })?;
+        let wire: ReadStatement = json::from_value(document).map_err(Error::StatementJson)?;
         if wire.type_ != TYPE {
             return Err(Error::StatementShape(format!(
                 "its `_type` is `{}`, not `{TYPE}`",
@@ -94,7 +105,7 @@ impl Statement<Opaque> {
             .collect::<Result<_, _>>()?;
         let predicate = Opaque {
             predicate_type: wire.predicate_type,
-            predicate: wire.predicate,
+            predicate,
         };
         Ok(Self {
             subjects,
@@ -132,7 +143,15 @@ struct WriteStatement<'a, P> {
     predicate: &'a P,
 }
 
-/// in-toto's parsing rules let a statement carry fields that its reader doesn't know.
+fn take_predicate(document: &mut json::Value) -> Option<json::Value> {
+    let json::Value::Object(members) = document else {
+        return None;
+    };
+    let position = members.iter().position(|(key, _)| key == "predicate")?;
+    Some(members.swap_remove(position).1)
+}
+
+/// A statement without its predicate. in-toto's parsing rules let it carry fields that its reader doesn't know.
 #[derive(Deserialize)]
 struct ReadStatement {
     #[serde(rename = "_type")]
@@ -140,7 +159,6 @@ struct ReadStatement {
     subject: Vec<WireSubject>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
-    predicate: json::Value,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -167,4 +185,43 @@ fn read_subject(wire: WireSubject) -> Result<Subject, Error> {
         name: wire.name,
         digest,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::FileEntry;
+    use crate::predicate::{Recall, RecallKind};
+    use crate::{Kind, Time, TreePath};
+
+    /// A debug build that looks each file up by walking all subjects does not come to an end here.
+    #[test]
+    fn covering_takes_each_of_many_files_and_not_one_less() {
+        let digest = |number: usize| Digest::of(&number.to_be_bytes());
+        let file = |number: usize| {
+            let entry = FileEntry {
+                digest: digest(number),
+                size_bytes: 1,
+            };
+            (TreePath::new(&number.to_string()).unwrap(), entry)
+        };
+        let model = Artifact::new(Kind::Model, (0..50_000).map(file).collect()).unwrap();
+        let subject = |number| Subject {
+            name: String::new(),
+            digest: digest(number),
+        };
+        let predicate = Recall {
+            kind: RecallKind::Model,
+            target: String::new(),
+            reason: String::new(),
+            recalled_at: Time::from_unix(0),
+        };
+        let mut statement = Statement {
+            subjects: (0..50_000).rev().map(subject).collect(),
+            predicate,
+        };
+        assert!(statement.covers(&model));
+        statement.subjects.pop();
+        assert!(!statement.covers(&model));
+    }
 }

@@ -72,7 +72,10 @@ fn believe<P: Predicate>(
             got: envelope.payload_type.clone(),
         });
     }
-    let statement = Statement::<Opaque>::parse(&envelope.payload)?.typed::<P>()?;
+    let statement = Statement::<Opaque>::parse(&envelope.payload)?;
+    // Of many files it is long, and not needed besides what was read from it.
+    drop(bundle);
+    let statement = statement.typed::<P>()?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
     if let Some(claimed) = statement.predicate.speaker()
         && !key.speaks_for.iter().any(|name| name == claimed)

@@ -269,3 +269,33 @@ fn the_same_model_under_other_names_is_the_same_model() {
         assert!(world.recalled(&model("v")).is_empty());
     }
 }
+
+/// A recall can only forbid, so that it counts without a line; anything else that lies about does not.
+#[test]
+fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
+    let mut world = world();
+    let (a, base) = (data("a"), model("base"));
+    let mut lines_off = |said: fn(&mut World, &Artifact) -> Digest, about: &Artifact| {
+        let bundle = said(&mut world, about);
+        world.gathered.entries.pop();
+        let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+        world.gathered.unlogged.push(bytes);
+    };
+    lines_off(|world, model| world.say(&signed(model)), &base);
+    lines_off(
+        |world, data| world.say_by(STRANGER, &recall(Dataset, &data.digest().to_string())),
+        &a,
+    );
+    world.gathered.unlogged.push(b"{}".to_vec());
+    assert_eq!(world.recalled(&base), Vec::<String>::new());
+    let signatures = world.ledger().all::<trust::predicate::ModelSignature>();
+    assert!(signatures.believed.is_empty());
+    let bundle = world.recall(Dataset, &a.digest().to_string());
+    world.gathered.entries.pop();
+    let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+    world.gathered.unlogged.push(bytes);
+    assert_eq!(world.recalled(&base).len(), 1);
+    let ledger = world.ledger();
+    let lines = ledger.entries().len() as u64;
+    assert_eq!(ledger.recalls().unwrap().believed[0].index, lines);
+}

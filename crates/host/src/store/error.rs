@@ -118,6 +118,12 @@ pub enum StoreError {
     /// The index failed.
     #[error("the store's index, `index.sqlite`, failed")]
     Index(#[source] rusqlite::Error),
+    /// The folder `log` is gone, with every line that was ever in it.
+    #[error("the store `{}` has lost its log: the folder `log` is not there", folder.display())]
+    LogMissing {
+        /// The store.
+        folder: PathBuf,
+    },
     /// The log lost lines.
     #[error("the store's index knows {indexed} lines of the log, and the log has only {logged}")]
     LogShrank {
@@ -151,6 +157,9 @@ impl StoreError {
             Self::Index(_) | Self::Json { .. } => {
                 Some("run `modelward store rebuild`: it is made again from the log and the blobs")
             }
+            Self::LogMissing { .. } => Some(
+                "restore `log` from the newest backup: it can't be made again; without one, begin a new store and say again what still holds",
+            ),
             Self::LogShrank { .. } => Some(
                 "restore `log` from a backup; `modelward store rebuild` accepts the shorter log",
             ),

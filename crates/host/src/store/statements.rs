@@ -103,7 +103,10 @@ impl Store {
         change.commit()?;
         self.catch_up(&mut index)?;
         self.rebuild_names(&mut index, known.as_deref())?;
-        self.remove_strays(&index)
+        self.remove_strays(&index)?;
+        let recorded = index.statements()?;
+        let logged = recorded.iter().map(|(recorded, _)| recorded.bundle);
+        self.remove_traces(&logged.collect())
     }
 
     /// Takes in what other processes recorded meanwhile, if this one may.

@@ -4,14 +4,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use digest::{Digest, measure_file};
+use trust::Code;
 use trust::log::{Entry, LogKey};
 use trust::predicate::{Dataset, Provenance};
 use trust::{Bundle, Opaque, Predicate, Statement};
 
 use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manifest};
 use super::statements::{parse, subject_of};
+use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
 use crate::log::{LogError, durable};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// What is not as it should be.
+    pub problems: Vec<Problem>,
+    /// Bundles that were never recorded, as far as can be told: a writer was killed before it came to the log. They do
+    /// no harm, and recording them again records them.
+    pub unrecorded: BTreeSet<Digest>,
+}
 
 /// Something in the store that is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +75,16 @@ pub enum Problem {
     /// Nobody said which key signs the log.
     #[error("the log was not checked: its key is not known")]
     LogUnchecked,
+    /// The log once had a line that it has no more: its referrer was written after it.
+    #[error(
+        "the log has lost the line of the statement {bundle}, which {manifest} was written after: an older log was put back"
+    )]
+    LineLost {
+        /// Which statement.
+        bundle: Digest,
+        /// What tells of its line.
+        manifest: Digest,
+    },
     /// A line of the log is none of ours.
     #[error("a line of the log can't be read")]
     Entry {
@@ -95,6 +117,15 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Its code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::LineLost { .. } => Code::LogRolledBack,
+            _ => Code::StoreDamaged,
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
@@ -113,6 +144,9 @@ impl Problem {
             Self::Log { .. } | Self::Entry { .. } => {
                 Some("restore `log` from a backup: it can't be made again")
             }
+            Self::LineLost { .. } => Some(
+                "restore the newest `log`; to go on without what it lost, run `modelward store rebuild`: recalls count though their line is gone, and the rest has to be said again",
+            ),
             Self::Stray { .. } | Self::LogUnchecked => None,
         }
     }
@@ -121,8 +155,8 @@ impl Problem {
 impl Store {
     /// Reads everything again: (1) each blob has the bytes of its name; (2) the log holds what its checkpoints commit
     /// to, signed by `key`; (3) each line has its bundle, its rows in the index and its place among the referrers;
-    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them.
-    /// `progress` hears how many bytes were read.
+    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them; (5) the log
+    /// has not lost a line that the blobs tell of. `progress` hears how many bytes were read.
     ///
     /// Without a key, a log that isn't empty is a problem of its own.
     ///
@@ -132,7 +166,7 @@ impl Store {
         &self,
         key: Option<&LogKey>,
         progress: &dyn Fn(u64),
-    ) -> Result<Vec<Problem>, StoreError> {
+    ) -> Result<Checked, StoreError> {
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
@@ -140,12 +174,18 @@ impl Store {
         };
         found.layout()?;
         found.blobs(progress)?;
+        // Before the log is read: what is written for a line meanwhile has its line by then. Whatever makes this fail is
+        // found by the other checks, and is a problem there.
+        let traces = self.traces().unwrap_or_default();
         // Blobs don't change and may take hours; what follows does, and writers wait for it.
         let _lock = self.is_writable().then(|| self.lock()).transpose()?;
         found.log(key, progress)?;
-        found.statements()?;
+        let unrecorded = found.statements(&traces)?;
         found.artifacts()?;
-        Ok(found.problems)
+        Ok(Checked {
+            problems: found.problems,
+            unrecorded,
+        })
     }
 }
 
@@ -201,7 +241,8 @@ impl Findings<'_> {
         Ok(())
     }
 
-    fn statements(&mut self) -> Result<(), StoreError> {
+    /// Returns the bundles that were never recorded.
+    fn statements(&mut self, traces: &Traces) -> Result<BTreeSet<Digest>, StoreError> {
         let mut lines = Vec::new();
         let read = self.store.log.claimed_entries(0, &mut |log_index, bytes| {
             lines.push((log_index, parse(log_index, bytes)?));
@@ -210,11 +251,11 @@ impl Findings<'_> {
         match read {
             Ok(_) => {}
             // The log's own check has told of it.
-            Err(StoreError::Log(_)) => return Ok(()),
+            Err(StoreError::Log(_)) => return Ok(BTreeSet::new()),
             Err(cause) => {
                 let cause = Box::new(cause);
                 self.problems.push(Problem::Entry { cause });
-                return Ok(());
+                return Ok(BTreeSet::new());
             }
         }
         for (log_index, entry) in &lines {
@@ -224,7 +265,20 @@ impl Findings<'_> {
             self.stated(*log_index, entry);
         }
         self.index(&lines);
-        self.referrers(&lines)
+        self.referrers(&lines)?;
+        Ok(self.lost(&lines, traces))
+    }
+
+    fn lost(&mut self, lines: &[(u64, Entry)], traces: &Traces) -> BTreeSet<Digest> {
+        let mut accounted: BTreeSet<Digest> =
+            lines.iter().map(|(_, entry)| entry.bundle()).collect();
+        for (&manifest, &bundle) in &traces.referrers {
+            // A statement about several things has a manifest for each; one of them is enough.
+            if accounted.insert(bundle) {
+                self.problems.push(Problem::LineLost { bundle, manifest });
+            }
+        }
+        traces.bundles.difference(&accounted).copied().collect()
     }
 
     /// What a statement says is here, whoever signed it: a data set has its name, and a build the list of its step's root.

@@ -174,12 +174,22 @@ fn a_log_that_lost_lines_is_noticed_when_opening() {
 #[test]
 fn a_log_without_its_key_counts_as_a_problem() {
     let room = room();
-    assert!(room.store.verify(None, &|_| ()).unwrap().is_empty());
+    assert!(
+        room.store
+            .verify(None, &|_| ())
+            .unwrap()
+            .problems
+            .is_empty()
+    );
     record(&room.store, "one", "model");
-    assert_eq!(room.store.verify(None, &|_| ()).unwrap().len(), 1);
+    assert_eq!(room.store.verify(None, &|_| ()).unwrap().problems.len(), 1);
     let other = trust::log::LogSigner::from_seed("example.com/log", &[6; 32]).unwrap();
     assert_eq!(
-        room.store.verify(Some(other.key()), &|_| ()).unwrap().len(),
+        room.store
+            .verify(Some(other.key()), &|_| ())
+            .unwrap()
+            .problems
+            .len(),
         1
     );
     let (bundle, entry) = statement("two", "model");

@@ -49,7 +49,7 @@ pub(crate) fn record(store: &Store, text: &str, subject: &str) -> Recorded {
 
 pub(crate) fn problems(store: &Store) -> Vec<String> {
     let found = store.verify(Some(signer().key()), &|_| ()).unwrap();
-    found.iter().map(ToString::to_string).collect()
+    found.problems.iter().map(ToString::to_string).collect()
 }
 
 /// All files under a folder, by path relative to it.

@@ -161,7 +161,12 @@ fn bring_source(
         Source::Npm { package, version } => {
             let folder = staging.join("package");
             std::fs::create_dir_all(&folder).map_err(|e| unreadable(&folder, &e))?;
-            let archive = fetch::npm(package, version, &folder)?;
+            let size_bytes = rule.archive.as_ref().map(|archive| archive.size_bytes);
+            let bar = ui.bytes_bar("downloading", size_bytes);
+            let archive = fetch::npm(package, version, &folder, &|size_bytes| {
+                bar.set_position(size_bytes);
+            })?;
+            bar.finish_and_clear();
             workspace.store.put_file(&archive, &|_| ())?;
             Ok(archive)
         }

@@ -100,7 +100,7 @@ fn show(workspace: &Workspace) -> Result<Answer, Failure> {
 
 fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
     let key = workspace.log_key()?.ok_or_else(no_log)?;
-    let bar = ui.bytes_bar("reading the log", 0);
+    let bar = ui.bytes_bar("reading the log", None);
     let checkpoint = workspace
         .store
         .log()

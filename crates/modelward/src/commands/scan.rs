@@ -53,8 +53,14 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .map(|workspace| record(&model, &scanned, &workspace, &args.key, ui))
         .transpose()?;
     let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
-    let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
-    let mut answer = Answer::new(text, data(&model, &scanned, verdict, said.as_ref()));
+    // Of many files either is long, and only one of them is printed.
+    let mut answer = match ui.json {
+        true => Answer::new("", data(&model, &scanned, verdict, said.as_ref())),
+        false => {
+            let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
+            Answer::new(text, Value::Null)
+        }
+    };
     answer.unsure = verdict == Verdict::Inconclusive;
     Ok(answer.denied_if(Denied::from_reasons(
         scanned.iter().filter_map(reason).collect(),
@@ -232,8 +238,9 @@ fn data(model: &Model, scanned: &[Scanned], verdict: Verdict, said: Option<&Said
         "verdict": verdict.as_str(),
         "model": model.artifact.digest().to_string(),
         "statement": said.map(Said::data),
-        "files": scanned.iter().map(file).collect::<Vec<_>>(),
     });
+    // `json!` would copy it.
+    data["files"] = Value::Array(scanned.iter().map(file).collect());
     if let (trust::predicate::Form::SingleFile, [only]) = (model.form, scanned)
         && let (Value::Object(data), Value::Object(file)) = (&mut data, file(only))
     {

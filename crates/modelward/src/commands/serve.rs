@@ -129,10 +129,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
             "is the address free, and may this user listen on it?",
         )
     })?;
-    Ok(Answer::new(
-        "stopped",
-        json!({"address": address.to_string()}),
-    ))
+    // Where it was is its answer; that it ended is for whoever watches.
+    ui.note(&format!("stopped serving on http://{address}"));
+    Ok(Answer::printed())
 }
 
 fn announcement(

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use host::store::Store;
 use serde_json::json;
-use trust::{Code, Denied, Reason, TrustRoot};
+use trust::{Denied, Reason, TrustRoot};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -99,8 +99,8 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
 
 fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
-    let bar = ui.bytes_bar("reading the store", 0);
-    let problems = workspace
+    let bar = ui.bytes_bar("reading the store", None);
+    let checked = workspace
         .store
         .verify(workspace.log_key()?.as_ref(), &|size_bytes| {
             bar.inc(size_bytes)
@@ -108,18 +108,23 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     bar.finish_and_clear();
     let reason = |problem: &host::store::Problem| {
         Reason::new(
-            Code::StoreDamaged,
+            problem.code(),
             problem.to_string(),
             problem.hint().unwrap_or_default(),
         )
     };
-    let reasons: Vec<Reason> = problems.iter().map(reason).collect();
-    let data = json!({"problems": reasons.len()});
-    let text = if reasons.is_empty() {
-        "the store holds what it says"
-    } else {
-        ""
-    };
+    let reasons: Vec<Reason> = checked.problems.iter().map(reason).collect();
+    let unrecorded: Vec<String> = checked.unrecorded.iter().map(ToString::to_string).collect();
+    let data = json!({"problems": reasons.len(), "unrecorded": unrecorded});
+    let mut text = String::new();
+    if reasons.is_empty() {
+        text.push_str("the store holds what it says");
+        for bundle in &unrecorded {
+            text.push_str(&format!(
+                "\nnote: the statement {bundle} was not recorded: what said it was killed, or the log was made shorter; a recall counts all the same"
+            ));
+        }
+    }
     Ok(Answer::new(text, data).denied_if(Denied::from_reasons(reasons)))
 }
 

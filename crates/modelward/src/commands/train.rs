@@ -369,7 +369,11 @@ fn root(
         .join(made.digest().hex());
     if !kept.exists() {
         std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
-        std::fs::rename(&folder, &kept)?;
+        match std::fs::rename(&folder, &kept) {
+            // Another process has just made the same one; it is verified as any other.
+            Err(_) if kept.is_dir() => {}
+            renamed => renamed?,
+        }
     }
     let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)?;
     Ok((kept, command))

@@ -6,7 +6,7 @@ use chain::Dossier;
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::{Provenance, Recall};
-use trust::{Artifact, Predicate};
+use trust::{Artifact, Bundle, Opaque, Predicate, Statement};
 
 use super::Workspace;
 use crate::answer::Failure;
@@ -41,11 +41,15 @@ impl Workspace {
         // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
         let entries = dossier.entries.iter();
         let entries: Vec<Entry> = entries.filter_map(|line| Entry::parse(line).ok()).collect();
+        let files = dossier.artifacts.iter().flat_map(|a| a.files().values());
+        let mut known: BTreeSet<Digest> = files.map(|file| file.digest).collect();
         for entry in &entries {
             if let Some(bytes) = self.bundle(entry.bundle()) {
                 dossier.bundles.insert(entry.bundle(), bytes);
             }
+            known.insert(entry.bundle());
         }
+        dossier.unlogged = self.store.bundles_besides(&known)?;
         let unnamed = self.unnamed(&entries, &dossier);
         dossier.artifacts.extend(unnamed);
         Ok(dossier)
@@ -69,10 +73,31 @@ impl Workspace {
                 wanted.extend(chain::step_root::lists_named_in(bundle));
             }
         }
+        // A recall counts without its line.
+        wanted.extend(
+            dossier
+                .unlogged
+                .iter()
+                .flat_map(|bundle| recalled_in(bundle)),
+        );
         for named in &dossier.artifacts {
             wanted.remove(&named.digest());
         }
         let read = |digest| self.artifact(digest).ok();
         wanted.into_iter().filter_map(read).collect()
+    }
+}
+
+/// What a bundle recalls, if it is a recall; believed or not.
+fn recalled_in(bundle: &[u8]) -> Vec<Digest> {
+    let claimed = Bundle::parse(bundle)
+        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
+    match claimed {
+        Ok(claimed) if claimed.predicate.predicate_type == Recall::TYPE => claimed
+            .subjects
+            .iter()
+            .map(|subject| subject.digest)
+            .collect(),
+        _ => Vec::new(),
     }
 }

@@ -112,10 +112,7 @@ fn every_command_answers_in_its_documented_form() {
     let served = Workshop::admitted();
     let stopped = Server::start(&served).stop();
     met.insert("serve".to_owned());
-    met.insert(schema::check(
-        "serve-stopped",
-        &schema::strict(stopped.stdout.as_bytes()),
-    ));
+    assert_eq!(stopped.stdout, "", "one object is all");
     // These two take a trainer and ten thousand pictures.
     met.extend(["demo".to_owned(), "demo-denied".to_owned()]);
     assert_eq!(met, schema::forms());
@@ -164,10 +161,7 @@ fn the_text_names_every_member_of_the_schema() {
     let text =
         std::fs::read_to_string(crate::bands::house().join("docs/formats/output.md")).unwrap();
     for form in schema::forms() {
-        let command = form
-            .trim_end_matches("-denied")
-            .trim_end_matches("-error")
-            .trim_end_matches("-stopped");
+        let command = form.trim_end_matches("-denied").trim_end_matches("-error");
         let heading = match command {
             "denied" | "error" | "text" | "help-errors" | "help-environment" => continue,
             _ => format!("\n### {}\n", command.replace('-', " ")),

@@ -27,7 +27,7 @@ impl Server {
 
     pub(crate) fn start_with(workshop: &Workshop, flags: &str) -> Self {
         let mut command = workshop.command(&format!("{} {flags} --json", serve(PROD)));
-        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Held(command.spawn().unwrap());
         let mut stdout = BufReader::new(child.0.stdout.take().unwrap());
         let mut line = String::new();
@@ -69,17 +69,20 @@ impl Server {
         )
     }
 
-    /// Ends it as a service manager does, and gives its last word.
+    /// Ends it as a service manager does, and gives what it said after its start.
     pub(crate) fn stop(mut self) -> Outcome {
         let id = Pid::from_raw(self.child.0.id().cast_signed()).unwrap();
         kill_process(id, Signal::TERM).unwrap();
         let mut stdout = String::new();
         self.stdout.read_to_string(&mut stdout).unwrap();
+        let mut stderr = String::new();
+        let mut said = self.child.0.stderr.take().unwrap();
+        said.read_to_string(&mut stderr).unwrap();
         let status = self.child.0.wait().unwrap().code().unwrap_or(-1);
         Outcome {
             status,
             stdout,
-            stderr: String::new(),
+            stderr,
         }
     }
 }

@@ -23,6 +23,31 @@ fn what_follows_from_the_log_is_made_again() {
     workshop.is_sound();
 }
 
+/// All but the log follows from something, so that no empty one takes its place.
+#[test]
+fn a_lost_log_is_told_as_such_and_none_is_begun() {
+    let workshop = Workshop::admitted();
+    let log = workshop.file(".modelward/log");
+    fs::rename(&log, workshop.file("kept")).unwrap();
+    for line in [
+        "store verify",
+        "store rebuild",
+        "store init",
+        "log show",
+        "sign out/digits",
+    ] {
+        let answer = workshop.json(line);
+        assert_eq!(answer["code"], "log_missing", "{line}: {answer:#}");
+        assert!(
+            answer["hint"].as_str().unwrap().contains("backup"),
+            "{answer:#}"
+        );
+        assert!(!log.exists(), "{line}");
+    }
+    fs::rename(workshop.file("kept"), &log).unwrap();
+    workshop.is_sound();
+}
+
 /// An index that is nonsense is no loss, since it says nothing that the log does not.
 #[test]
 fn an_index_of_nonsense_stops_nobody() {

@@ -1,5 +1,7 @@
 //! The scan requirement. It fails closed: what was not read, or not as these bytes, was not scanned.
 
+use std::collections::BTreeSet;
+
 use digest::Digest;
 use trust::predicate::{ScanReport, ScanVerdict, ScannedFile};
 use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verified};
@@ -92,22 +94,26 @@ fn missing(rules: &AdmissionRules, subject: &Artifact, scans: &[&Scan], now: Tim
 
 /// Whether a report names every file of the model with its bytes.
 fn covers(subject: &Artifact, report: &ScanReport) -> bool {
-    subject.files().iter().all(|(path, file)| {
-        let mut scanned = report.files.iter();
-        scanned.any(|scanned| scanned.name == path.as_str() && scanned.digest == file.digest)
-    })
+    let scanned = report
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.digest));
+    let scanned: BTreeSet<_> = scanned.collect();
+    let mut files = subject.files().iter();
+    files.all(|(path, file)| scanned.contains(&(path.as_str(), file.digest)))
 }
 
 /// What a report says of the bytes of this model, whatever it calls the files.
 fn files_of<'a>(
-    subject: &'a Artifact,
+    subject: &Artifact,
     report: &'a ScanReport,
 ) -> impl Iterator<Item = &'a ScannedFile> {
-    let is_ours = |digest| subject.files().values().any(|file| file.digest == digest);
+    let files = subject.files().values();
+    let ours: BTreeSet<Digest> = files.map(|file| file.digest).collect();
     report
         .files
         .iter()
-        .filter(move |scanned| is_ours(scanned.digest))
+        .filter(move |scanned| ours.contains(&scanned.digest))
 }
 
 fn worst(subject: &Artifact, report: &ScanReport) -> ScanVerdict {

@@ -543,3 +543,22 @@ fn a_deployment_is_for_the_package_that_it_names() {
         ["deployment_missing"]
     );
 }
+
+/// Looking each file up by walking the report takes a debug build longer than anybody waits.
+#[test]
+fn a_model_of_many_files_is_decided() {
+    let names: Vec<String> = (0..50_000).map(|number| format!("{number}.json")).collect();
+    let files: Vec<(&str, &str)> = names
+        .iter()
+        .map(|name| (name.as_str(), name.as_str()))
+        .collect();
+    let model = model(&files);
+    let mut said = Said::all_of(&model);
+    let mut backwards = report(&model, 50);
+    backwards.files.reverse();
+    said.scans = vec![scanned(&model, backwards.clone())];
+    assert_eq!(codes(&said.verdict(&rules(), &model)), Vec::<&str>::new());
+    backwards.files.pop();
+    said.scans = vec![scanned(&model, backwards)];
+    assert_eq!(codes(&said.verdict(&rules(), &model)), ["scan_missing"]);
+}

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trust::Code;
 
 use super::Server;
+use super::places::Place;
 use super::refusal::Refusal;
 
 /// The most that is read of a body that nobody wants, so that its sender sees the answer.
@@ -104,11 +105,18 @@ async fn next_frame<B: HttpBody + Unpin>(body: &mut B) -> Option<Result<Frame<B:
 
 /// A body that its connection can still reach after a handler took it.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<Mutex<Incoming>>);
+pub(super) struct Shared {
+    body: Arc<Mutex<Incoming>>,
+    place: Arc<Place>,
+}
 
 impl Shared {
-    pub(super) fn new(body: Incoming) -> Self {
-        Self(Arc::new(Mutex::new(body)))
+    pub(super) fn new(body: Incoming, place: Arc<Place>) -> Self {
+        if body.is_end_stream() {
+            place.request_came();
+        }
+        let body = Arc::new(Mutex::new(body));
+        Self { body, place }
     }
 
     /// Reads on where a refusal stopped, and forgets it: most clients look for an answer only after they sent everything.
@@ -130,7 +138,7 @@ impl Shared {
     }
 
     fn with<T>(&self, look: impl FnOnce(Pin<&mut Incoming>) -> T) -> T {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
         look(Pin::new(&mut *body))
     }
 }
@@ -143,7 +151,11 @@ impl HttpBody for Shared {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.with(|body| body.poll_frame(context))
+        let frame = self.with(|body| body.poll_frame(context));
+        if matches!(frame, Poll::Ready(None)) {
+            self.place.request_came();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

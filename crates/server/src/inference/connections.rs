@@ -15,10 +15,11 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tower::Service;
 
 use super::body::Shared;
+use super::places::{Place, Places};
 use super::stall::Stall;
 use super::{Limits, Server, routes};
 
@@ -37,8 +38,7 @@ pub(super) async fn serve(
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let (drain, draining) = watch::channel(false);
-    let connections_max = u32::try_from(server.limits.connections_max).unwrap_or(u32::MAX);
-    let places = Arc::new(Semaphore::new(connections_max as usize));
+    let places = Places::new(server.limits.connections_max);
     let connections = Connections {
         router: routes::router(server),
         limits: server.limits.clone(),
@@ -52,8 +52,7 @@ pub(super) async fn serve(
     server.gate.drain();
     drain.send_replace(true);
     // All places are free again when all connections have ended; those that don't in time are cut.
-    let all_ended = places.acquire_many(connections_max);
-    let _ = tokio::time::timeout(server.limits.drain_timeout, all_ended).await;
+    let _ = tokio::time::timeout(server.limits.drain_timeout, places.all_free()).await;
     Ok(())
 }
 
@@ -65,11 +64,12 @@ struct Connections {
 }
 
 impl Connections {
-    /// Never returns. A place is taken before the connection, so that what is too many waits in the kernel.
-    async fn accept(&self, listener: &TcpListener, places: &Arc<Semaphore>) {
-        while let Ok(place) = Arc::clone(places).acquire_owned().await {
+    /// Never returns. One newcomer at most waits for a place, the others wait in the kernel.
+    async fn accept(&self, listener: &TcpListener, places: &Arc<Places>) {
+        loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
+                    let place = places.take(peer.ip()).await;
                     tokio::spawn(self.clone().connection(stream, place));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -77,7 +77,7 @@ impl Connections {
         }
     }
 
-    async fn connection(self, stream: TcpStream, _place: OwnedSemaphorePermit) {
+    async fn connection(self, stream: TcpStream, place: Arc<Place>) {
         let Self {
             router,
             limits,
@@ -85,8 +85,8 @@ impl Connections {
         } = self;
         // Answers are small and go out whole. When the option can't be set they are only slower.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Stall::new(stream, limits.write_timeout));
-        let service = service_fn(move |request| answer(router.clone(), request));
+        let io = TokioIo::new(Stall::new(stream, limits.write_timeout, Arc::clone(&place)));
+        let service = service_fn(|request| answer(router.clone(), request, Arc::clone(&place)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits.head_timeout)
@@ -98,6 +98,7 @@ impl Connections {
         // A connection's error is its client's: it broke off, or sent what is no HTTP and was told so by a status.
         tokio::select! {
             _ = connection.as_mut() => return,
+            () = place.is_wanted() => return,
             _ = draining.wait_for(|is_draining| *is_draining) => {}
         }
         connection.as_mut().graceful_shutdown();
@@ -105,15 +106,21 @@ impl Connections {
     }
 }
 
-async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(
+    mut router: Router,
+    request: Request<Incoming>,
+    place: Arc<Place>,
+) -> Result<Response, Infallible> {
+    place.head_came();
     let (parts, body) = request.into_parts();
     let is_waiting = parts.headers.contains_key(header::EXPECT);
-    let body = Shared::new(body);
+    let body = Shared::new(body, Arc::clone(&place));
     let request = Request::from_parts(parts, Body::new(body.clone()));
     let response = router.call(request).await?;
     // Who asked before sending, or was too slow, need not send the rest.
     if !is_waiting && response.status() != StatusCode::REQUEST_TIMEOUT {
         body.discard().await;
     }
+    place.answer_goes();
     Ok(response)
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,18 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use super::places::Place;
+
 pub(super) struct Stall {
     stream: TcpStream,
     time_max: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    place: Arc<Place>,
 }
 
 impl Stall {
-    pub(super) const fn new(stream: TcpStream, time_max: Duration) -> Self {
+    pub(super) const fn new(stream: TcpStream, time_max: Duration, place: Arc<Place>) -> Self {
         Self {
             stream,
             time_max,
             waiting: None,
+            place,
         }
     }
 
@@ -35,6 +40,7 @@ impl Stall {
             self.waiting = None;
             return written;
         }
+        self.place.writing_rests();
         let time_max = self.time_max;
         let waiting = self
             .waiting
@@ -78,7 +84,11 @@ impl AsyncWrite for Stall {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.limit(context, |stream, context| stream.poll_flush(context))
+        let flushed = self.limit(context, |stream, context| stream.poll_flush(context));
+        if flushed.is_ready() {
+            self.place.writing_rests();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {

@@ -239,7 +239,7 @@ fn a_panic_costs_one_answer() {
 }
 
 /// Hooks whose record waits: it says when a prediction is there, and goes on when it is told.
-fn held() -> (Hooks, Receiver<()>, Sender<()>) {
+pub(crate) fn held() -> (Hooks, Receiver<()>, Sender<()>) {
     let (entered, there) = channel();
     let (go, wait) = channel();
     let wait = Mutex::new(wait);

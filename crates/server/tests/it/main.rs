@@ -5,4 +5,5 @@ mod client;
 mod fixture;
 mod hostile;
 mod lifecycle;
+mod places;
 mod v2;
