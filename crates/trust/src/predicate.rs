@@ -21,7 +21,7 @@ pub use dataset::Dataset;
 pub use deployment::{Deployment, GOOGLE_SERVICE_ACCOUNT};
 pub use model_signature::{Form, ModelSignature};
 pub use provenance::{
-    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    BuildDefinition, BuilderRef, Isolation, Provenance, ROOT_FILES, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
 };
 pub use publish::{BUILD_LEVEL, PackageDescriptor, Properties, Publish};

@@ -7,6 +7,8 @@ use super::Node;
 
 /// A file that the command was told to read.
 pub(super) const ARGUMENT: &str = "argument";
+/// A file that stood in a step's root, and that the provenance does not name apart.
+pub(super) const IN_ROOT: &str = "file in a step's root";
 /// The digest of a state of a git repository.
 const COMMIT: &str = "gitCommit";
 
@@ -73,6 +75,7 @@ pub(super) fn material_kind(material: &ResourceDescriptor) -> &'static str {
         uri if uri.starts_with("modelward:program") => "program",
         uri if uri.starts_with("modelward:argument") => ARGUMENT,
         uri if uri.starts_with("modelward:root") => "step root",
+        uri if uri.starts_with("modelward:included") => "included file",
         uri if uri.starts_with("modelward:model") => "model",
         uri if uri.starts_with("git+") || material.digest.contains_key(COMMIT) => "source",
         _ => "input",

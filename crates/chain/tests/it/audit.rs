@@ -321,7 +321,7 @@ fn a_step_root_and_a_model_without_a_name_have_one() {
     let node = traced(&world, root.digest()).backward;
     assert_eq!(
         (node.kind.as_str(), node.name.as_str()),
-        ("step root", "bin/sh")
+        ("step root", "all its files")
     );
     assert_eq!(node.gaps, Vec::<String>::new());
     world.keep(&model("w"));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use host::store::Store;
 use serde_json::json;
-use trust::{Denied, Reason, TrustRoot};
+use trust::{Code, Denied, Reason, TrustRoot};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;

@@ -49,7 +49,8 @@ pub(crate) struct Args {
     /// The folder that the model is written to; it is in the store in any case
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// A file or folder of this host that the step sees too, at the same path or at the one after `=`
+    /// A program's or library's file or folder of this host that the step sees too, at the same path or at the one after
+    /// `=`. Data comes in with `--input`
     #[arg(long = "include", value_name = "PATH[=INSIDE]")]
     included: Vec<String>,
     /// The tree that the step sees as `/`, instead of one made of the program and its libraries
@@ -102,6 +103,8 @@ struct Plan {
     environment: BTreeMap<String, String>,
     source: Option<String>,
     dependencies: Vec<ResourceDescriptor>,
+    /// What stands in the step's root.
+    root_list: Artifact,
     limits: Value,
     /// Keeps the inputs' links until the run is over.
     _staging: Staging,
@@ -115,8 +118,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
-    allowed(chain::train::decide(&workspace.ledger()?, &artifacts)?)?;
+    let ledger = workspace.ledger()?;
+    allowed(chain::train::decide(&ledger, &artifacts)?)?;
     let plan = plan(args, &inputs, &workspace, ui)?;
+    let root = std::slice::from_ref(&plan.root_list);
+    allowed(chain::train::decide(&ledger, root)?)?;
     if args.reuse
         && let Some((artifact, build)) = reuse::reusable(&plan, &workspace)?
     {
@@ -146,6 +152,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .map(|name| (name.clone(), ran.staged().join(name)))
         .collect();
     let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
+    // Before the statement that names it: without it no gate could follow a recall.
+    workspace.store.put_bytes(&plan.root_list.manifest())?;
     let said = workspace.record::<Provenance>(&bundle)?;
     write_to(args, &artifact, &workspace)?;
     let build = Recorded {
@@ -279,7 +287,8 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
             executable: false,
         });
     }
-    let mut dependencies = dependencies::all(args, inputs, &root, workspace)?;
+    let root_list = dependencies::list(&root)?;
+    let mut dependencies = dependencies::all(args, inputs, &root, &root_list, workspace)?;
     let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
@@ -303,6 +312,7 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
         environment,
         source,
         dependencies,
+        root_list,
         limits: args.limits.stated(),
         _staging: staging,
     })

@@ -26,6 +26,7 @@ mod output;
 mod publish;
 mod readme;
 mod recall;
+mod recall_evasion;
 mod scan;
 mod schema;
 mod serve;
