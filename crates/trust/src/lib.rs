@@ -79,5 +79,6 @@ pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, differences, verify, verify_resources, verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_to_forbid, verify_tree,
 };

@@ -10,7 +10,10 @@ use crate::{
 mod signed;
 mod signer;
 
-pub use signed::{Difference, differences, verify_resources, verify_sealed, verify_tree};
+pub use signed::{
+    Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_tree,
+};
 use signer::{Encoding, Signer, When, signer};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
