@@ -10,7 +10,7 @@ use super::error::Error;
 use super::lines::Lines;
 use super::message::Plan;
 use super::process::{Process, Role};
-use super::profile::SandboxProfile;
+use super::profile::{MemoryBound, SandboxProfile};
 use super::run_folder::RunFolder;
 use super::signer::Signer;
 use super::step::{Ran, Step, Stream};
@@ -33,7 +33,7 @@ pub fn run(
     let folder = RunFolder::new(&step.runs)?;
     inputs::copy(&step.inputs, &folder.inputs())?;
     let mut crew = Crew::start(users, key, Cgroup::new(&step.limits))?;
-    let plan = plan(step, users, &folder);
+    let plan = plan(step, users, &folder, crew.memory());
     let ended = watch::step(&mut crew, &plan, on_line)?;
     let (outputs, claims) = receive::outputs(&crew.observer, step, &folder, &ended.folders)?;
     Ok(Ran {
@@ -43,6 +43,7 @@ pub fn run(
             isolation: users.isolation(),
             layers: ended.layers,
             cgroup: crew.cgroup.as_ref().map(Cgroup::version),
+            memory: crew.memory(),
             limits: step.limits,
         },
         seconds: ended.seconds,
@@ -79,7 +80,7 @@ fn check(step: &Step) -> Result<(), Error> {
 
 const COMMAND_SIZE_BYTES_MAX: usize = 1 << 20;
 
-fn plan(step: &Step, users: &Users, folder: &RunFolder) -> Plan {
+fn plan(step: &Step, users: &Users, folder: &RunFolder, memory: MemoryBound) -> Plan {
     Plan {
         scaffold: folder.scaffold(),
         root: step.root.path().to_owned(),
@@ -87,6 +88,7 @@ fn plan(step: &Step, users: &Users, folder: &RunFolder) -> Plan {
         command: step.command.clone(),
         env: step.env.clone(),
         limits: step.limits,
+        memory,
         user: users.inner(Role::Runner),
     }
 }
@@ -133,6 +135,13 @@ impl Crew {
             err,
             cgroup,
         })
+    }
+
+    pub(super) const fn memory(&self) -> MemoryBound {
+        match self.cgroup {
+            Some(_) => MemoryBound::Cgroup,
+            None => MemoryBound::Polled,
+        }
     }
 }
 

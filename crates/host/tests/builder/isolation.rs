@@ -7,6 +7,7 @@ use host::builder::{Error, FIRST_ID, Isolation, Users};
 
 use crate::Case;
 use crate::attacks::sleeps_until_killed;
+use crate::memory::{is_counted_by_looking, uncounted_memory_is_out_of_reach};
 use crate::world::{public_copy, read, run, script, world};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -25,6 +26,11 @@ pub(crate) fn as_user() -> Vec<Case> {
         ("is_same", || is_isolated_by(Isolation::SameUser)),
         ("has_no_sandbox", has_no_sandbox),
         ("sleeps_until_killed", sleeps_until_killed),
+        ("is_counted_by_looking", is_counted_by_looking),
+        (
+            "uncounted_memory_is_out_of_reach",
+            uncounted_memory_is_out_of_reach,
+        ),
     ]
 }
 
@@ -131,7 +137,7 @@ fn uid_of_sleeper(mark: &str) -> Option<u32> {
 }
 
 /// Runs a case as the user `nobody`, who has these subordinate ids. Only a mount namespace of its own sees them.
-fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
+pub(crate) fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("becoming another user takes root".into());
     }
