@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
@@ -18,7 +19,8 @@ use super::users::Users;
 use super::{inputs, receive, watch};
 
 /// Runs a step: `key` (PKCS#8 PEM, not encrypted), if there is one, goes to the signer alone, for [`Ran::sign`]. `on_line` hears what the step
-/// prints, as it prints it; the text is the step's, so whoever shows it has to make it harmless.
+/// prints, as it prints it; the text is the step's, so whoever shows it has to make it harmless. Another thread, or the
+/// handler of a signal, sets `stop` to end the run early.
 ///
 /// # Errors
 /// The step could not be run, did not end well, or its outputs are not taken.
@@ -26,6 +28,7 @@ pub fn run(
     step: &Step,
     users: &Users,
     key: Option<&str>,
+    stop: &AtomicBool,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ran, Error> {
     check(step)?;
@@ -34,7 +37,7 @@ pub fn run(
     inputs::copy(&step.inputs, &folder.inputs())?;
     let mut crew = Crew::start(users, key, Cgroup::new(&step.limits))?;
     let plan = plan(step, users, &folder, crew.memory());
-    let ended = watch::step(&mut crew, &plan, on_line)?;
+    let ended = watch::step(&mut crew, &plan, stop, on_line)?;
     let (outputs, claims) = receive::outputs(&crew.observer, step, &folder, &ended.folders)?;
     Ok(Ran {
         outputs,

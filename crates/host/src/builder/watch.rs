@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -28,6 +29,7 @@ pub(super) struct Ended {
 pub(super) fn step(
     crew: &mut Crew,
     plan: &Plan,
+    stop: &AtomicBool,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ended, Error> {
     let start = Instant::now();
@@ -36,15 +38,15 @@ pub(super) fn step(
     let mut seen = Seen::default();
     while !seen.is_dead {
         let left = seen.deadline(&plan.limits).saturating_sub(start.elapsed());
-        let next = seen
-            .meter
-            .as_ref()
-            .map_or(left, |meter| left.min(meter.due()));
+        let next = seen.meter.as_ref().map_or(LISTENING_MAX, Meter::due);
         if left.is_zero() {
             let limit = plan.limits.wall;
             seen.stop(crew, start.elapsed(), Error::TimedOut { limit })?;
-        } else if listen(crew, next, on_line)? {
+        } else if listen(crew, left.min(next), on_line)? {
             seen.hear(crew, plan)?;
+        }
+        if stop.load(Ordering::SeqCst) && seen.told.is_none() {
+            seen.stop(crew, start.elapsed(), Error::Stopped)?;
         }
         if seen.needs_too_much(crew)? {
             seen.stop(crew, start.elapsed(), out_of_memory(&plan.limits))?;
@@ -252,4 +254,6 @@ fn failure_of(
 }
 
 const SHELL_SIGNAL_BASE: i32 = 128;
+/// How long a wish to stop may go unnoticed.
+const LISTENING_MAX: Duration = Duration::from_millis(100);
 const STOPPING_MAX: Duration = Duration::from_secs(10);

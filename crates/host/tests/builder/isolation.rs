@@ -8,7 +8,7 @@ use host::builder::{Error, FIRST_ID, Isolation, Users};
 use crate::Case;
 use crate::attacks::sleeps_until_killed;
 use crate::memory::{is_counted_by_looking, uncounted_memory_is_out_of_reach};
-use crate::world::{public_copy, read, run, script, world};
+use crate::world::{GOES_ON, public_copy, read, run, script, world};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -116,7 +116,7 @@ fn seen_from_outside(users: &Users) -> Option<u32> {
     const MARK: &str = "1.2345678";
     let mut uid = None;
     let step = script(&format!("echo started; sleep {MARK}"));
-    let ran = host::builder::run(&step, users, None, &mut |_, _| {
+    let ran = host::builder::run(&step, users, None, &GOES_ON, &mut |_, _| {
         let start = std::time::Instant::now();
         while uid.is_none() && start.elapsed().as_secs() < 1 {
             uid = uid_of_sleeper(MARK);

@@ -1,15 +1,17 @@
 //! Steps that want more than they may have.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use host::builder::Error;
 
 use crate::Case;
-use crate::world::{inside, read, run, script};
+use crate::world::{inside, read, run, script, world};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
         ("time_by_the_clock", time_by_the_clock),
+        ("a_wish_to_stop", a_wish_to_stop),
         ("time_of_the_processor", time_of_the_processor),
         ("processes", processes),
         ("file_size", file_size),
@@ -29,6 +31,20 @@ fn time_by_the_clock() -> Result<(), String> {
     let mut step = script("trap '' TERM HUP INT; while true; do sleep 1; done");
     step.limits.wall = Duration::from_millis(300);
     assert!(matches!(run(&step), Err(Error::TimedOut { .. })));
+    Ok(())
+}
+
+/// From whoever asked for the run; it ends like any other, and cleans up after itself.
+fn a_wish_to_stop() -> Result<(), String> {
+    let step = script("trap '' TERM HUP INT; echo started; while true; do sleep 1; done");
+    let stop = AtomicBool::new(false);
+    let start = Instant::now();
+    let ended = host::builder::run(&step, &world().users, None, &stop, &mut |_, _| {
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert!(matches!(ended, Err(Error::Stopped)), "{ended:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(std::fs::read_dir(&step.runs).unwrap().count(), 0);
     Ok(())
 }
 
