@@ -42,9 +42,8 @@ def check_our_keys(record: Record, peer: str, ours: Modelward, room: Path) -> No
 
 
 def check_its_keys(record: Record, peer: str, ours: Modelward, room: Path, model: Path) -> None:
-    plain, locked, older, larger = (room / f"{name}.pem" for name in ("plain", "locked", "older", "larger"))
+    plain, locked, older = (room / f"{name}.pem" for name in ("plain", "locked", "older"))
     public = generate(plain, "P-256")
-    generate(larger, "P-384")
     commands.output("openssl", "pkcs8", "-topk8", "-in", plain, "-out", locked, "-v2", "aes-256-cbc",
                     "-v2prf", "hmacWithSHA256", "-passout", f"pass:{PASSWORD}")
     locked.chmod(0o600)
@@ -64,8 +63,29 @@ def check_its_keys(record: Record, peer: str, ours: Modelward, room: Path, model
         expect("BEGIN EC PRIVATE KEY" in older.read_text(), "it isn't in the older form")
         ours.allowed(*sign, older)
         expect(model.with_name("model.bin.sig").read_bytes() == unlocked, "the bundles differ")
-    with record.check(peer, "makes a P-384 key that we refuse"):
-        ours.refused("key_invalid", *sign, larger)
+    check_its_other_keys(record, peer, ours, room, model)
+
+
+def check_its_other_keys(record: Record, peer: str, ours: Modelward, room: Path, model: Path) -> None:
+    sign = ("sign", model, "--private-key")
+    for curve in ("P-384", "P-521"):
+        larger = room / f"{curve}.pem"
+        public = generate(larger, curve)
+        with record.check(peer, f"makes a {curve} key that we sign with"):
+            ours.allowed(*sign, larger)
+            ours.allowed("verify", model, "--public-key", public)
+    for cipher in ("-aes256", "-des3"):
+        legacy = room / f"legacy{cipher}.pem"
+        commands.output("openssl", "ec", "-in", room / "plain.pem", cipher, "-passout", f"pass:{PASSWORD}", "-out", legacy)
+        legacy.chmod(0o600)
+        with record.check(peer, f"makes a key encrypted the old way (`openssl ec {cipher}`) that we sign with"):
+            expect("Proc-Type: 4,ENCRYPTED" in legacy.read_text(), "it isn't encrypted the old way")
+            ours.allowed(*sign, legacy, MODELWARD_PASSWORD=PASSWORD)
+            ours.refused("password_wrong", *sign, legacy, MODELWARD_PASSWORD="wrong")
+    with record.check(peer, "makes a secp256k1 key that we refuse"):
+        other = room / "secp256k1.pem"
+        generate(other, "secp256k1")
+        ours.refused("key_invalid", *sign, other)
 
 
 def generate(path: Path, curve: str) -> Path:

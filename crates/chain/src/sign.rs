@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use digest::Digest;
 use trust::predicate::{Form, ModelSignature};
 use trust::{Artifact, Statement};
 
@@ -29,15 +30,16 @@ pub fn statement(
 pub fn is_signed(ledger: &Ledger<'_>, artifact: &Artifact) -> bool {
     let root = BTreeSet::from([artifact.signing_root()]);
     let files = artifact.files().iter();
-    let files: BTreeMap<&str, _> = files
-        .map(|(path, file)| (path.as_str(), file.digest))
-        .collect();
-    let same = |signature: &ModelSignature| match signature.form() {
-        Form::SingleFile => signature
-            .resources()
-            .map(|(_, digest)| digest)
-            .eq(files.values().copied()),
-        Form::Folder => signature.resources().collect::<BTreeMap<_, _>>() == files,
+    let files = files.map(|(path, file)| (path.as_str(), file.digest));
+    let files: BTreeMap<&str, Digest> = files.collect();
+    let same = |signature: &ModelSignature| {
+        let Some(signed) = signature.files() else {
+            return false;
+        };
+        match signature.form() {
+            Form::SingleFile => signed.values().eq(files.values()),
+            Form::Folder => signed == files,
+        }
     };
     let signatures = ledger.about::<ModelSignature>(&root).believed;
     signatures

@@ -1,17 +1,46 @@
 //! A folder's files, each measured, in the order of their names.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::{Measured, ReadError, measure_file};
+use rustix::fs::{AtFlags, Dir, FileType, OFlags, fstat, statat};
+
+use crate::beneath::Tree;
+use crate::schedule::{self, Order, Piece};
+use crate::stream::{Entry, Stamp};
+use crate::{Kernels, Measured, MeasuredResource, Method, ReadError};
 
 /// The regular files under a folder: names relative to it, with `/`, in code-point order, each with what it measures.
 pub type Listing = BTreeMap<String, Measured>;
 
+/// As OpenSSF model signing names them: a file by its name, as in a [`Listing`], or a shard of it by `NAME:START:END`,
+/// where the end is exclusive. An empty file has no shard.
+pub type Resources = BTreeMap<String, MeasuredResource>;
+
+/// What of a folder is walked.
+#[derive(Clone, Copy)]
+pub struct Walk<'a> {
+    /// Leaves out the paths for which it says so; a folder that is left out takes all below it along.
+    pub ignore: &'a (dyn Fn(&str) -> bool + Sync),
+    /// What becomes of symbolic links.
+    pub links: Links<'a>,
+}
+
+/// What becomes of symbolic links.
+#[derive(Debug, Clone, Copy)]
+pub enum Links<'a> {
+    /// A link is an error.
+    Refuse,
+    /// Links to files and folders inside this one are followed; it is the root, or holds it. All others are errors, and
+    /// so is a link to a folder that holds the link.
+    Inside(&'a Path),
+}
+
 const DEPTH_MAX: usize = 64;
 const FILES_MAX: usize = 1_000_000;
+const FOLDER_LINKS_MAX: usize = 10_000;
 
 /// Measures every file under `root`, on all cores, leaving out the paths for which `ignore` says so (a folder that is
 /// left out takes all below it along). `progress` hears the size of each file when it is done.
@@ -23,9 +52,77 @@ pub fn list(
     ignore: &(dyn Fn(&str) -> bool + Sync),
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Listing, WalkError> {
-    let mut names = Vec::new();
-    collect(root, "", 0, ignore, &mut names)?;
-    measure_all(root, &names, progress)
+    let links = Links::Refuse;
+    let tree = Tree::open(root, links)?;
+    let files = Collector::collect(&tree, &Walk { ignore, links })?;
+    let pieces = whole(&files);
+    let order = Order {
+        tree: &tree,
+        files: &files,
+        pieces: &pieces,
+        algorithm: Method::WHOLE_SHA256.algorithm,
+        kernels: Kernels::of_this_processor(),
+        progress,
+    };
+    let digests = schedule::measure(&order)?;
+    let measured = digests.iter().filter_map(MeasuredResource::measured);
+    Ok(files
+        .into_iter()
+        .map(|file| file.name)
+        .zip(measured)
+        .collect())
+}
+
+/// Measures every file under `root`, or `root` itself if it is a file (then by its own name), as a signature's method
+/// says. `progress` hears the size of each resource when it is done.
+///
+/// # Errors
+/// As [`list`]; or there are too many shards, or a link leads outside or around in a circle.
+pub fn list_resources(
+    root: &Path,
+    walk: &Walk<'_>,
+    method: Method,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Resources, WalkError> {
+    list_resources_by(Kernels::of_this_processor(), root, walk, method, progress)
+}
+
+/// As [`list_resources`], with these kernels, so that they can be compared.
+///
+/// # Errors
+/// As [`list_resources`].
+pub fn list_resources_by(
+    kernels: Kernels,
+    root: &Path,
+    walk: &Walk<'_>,
+    method: Method,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Resources, WalkError> {
+    let (tree, files) = open(root, walk)?;
+    let pieces = match method.shard_size {
+        None => whole(&files),
+        Some(size) => shards(&files, size).ok_or_else(|| WalkError::TooMuch {
+            path: root.to_owned(),
+        })?,
+    };
+    let order = Order {
+        tree: &tree,
+        files: &files,
+        pieces: &pieces,
+        algorithm: method.algorithm,
+        kernels,
+        progress,
+    };
+    let digests = schedule::measure(&order)?;
+    let name = |piece: &Piece| {
+        let name = &files[piece.file].name;
+        match method.shard_size {
+            None => name.clone(),
+            Some(_) => format!("{name}:{}:{}", piece.start, piece.end),
+        }
+    };
+    // No two are called the same: after its last two colons a name says which piece it is, and before them of which file.
+    Ok(pieces.iter().map(name).zip(digests).collect())
 }
 
 /// The names of the regular files under `root`, as [`list`] has them, without reading any.
@@ -36,89 +133,167 @@ pub fn names(
     root: &Path,
     ignore: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<Vec<String>, WalkError> {
-    let mut names = Vec::new();
-    collect(root, "", 0, ignore, &mut names)?;
+    let links = Links::Refuse;
+    let tree = Tree::open(root, links)?;
+    let files = Collector::collect(&tree, &Walk { ignore, links })?;
+    let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
     names.sort();
     Ok(names)
 }
 
-fn collect(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    ignore: &(dyn Fn(&str) -> bool + Sync),
-    names: &mut Vec<String>,
-) -> Result<(), WalkError> {
-    let failed = |cause| {
-        WalkError::Read(ReadError::Io {
-            path: folder.to_owned(),
-            cause,
-        })
+/// The files of a folder, or a single file in the folder where it stands.
+fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Vec<Entry>), WalkError> {
+    let failed = |cause| ReadError::Io {
+        path: root.to_owned(),
+        cause,
     };
-    if depth == DEPTH_MAX || names.len() > FILES_MAX {
-        return Err(WalkError::TooMuch {
-            path: folder.to_owned(),
-        });
+    if std::fs::metadata(root).map_err(failed)?.is_dir() {
+        let tree = Tree::open(root, walk.links)?;
+        let files = Collector::collect(&tree, walk)?;
+        return Ok((tree, files));
     }
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let path = entry.path();
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|_| WalkError::Name { path: path.clone() })?;
-        let name = format!("{prefix}{name}");
-        if ignore(&name) {
-            continue;
-        }
-        let kind = entry.file_type().map_err(failed)?;
-        if kind.is_dir() {
-            collect(&path, &format!("{name}/"), depth + 1, ignore, names)?;
-        } else if kind.is_symlink() {
-            return Err(WalkError::Read(ReadError::Link { path }));
-        } else {
-            names.push(name);
-        }
-    }
-    Ok(())
+    let path = || root.to_owned();
+    let name = root.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| WalkError::Name { path: path() })?;
+    let folder = root.parent().filter(|folder| *folder != Path::new(""));
+    let tree = Tree::open(folder.unwrap_or(Path::new(".")), walk.links)?;
+    let file = tree.open_name(name, OFlags::PATH)?;
+    let stat = fstat(file).map_err(|e| failed(e.into()))?;
+    let stamp = Stamp::of(&stat).ok_or_else(|| ReadError::NotAFile { path: path() })?;
+    let name = name.to_owned();
+    Ok((tree, vec![Entry { name, stamp }]))
 }
 
-/// Files are handed out one by one, so that one large file doesn't hold up the others.
-fn measure_all(
-    root: &Path,
-    names: &[String],
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<Listing, WalkError> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Ok(Listing::new()));
-    let work = || {
-        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let measured = measure_file(&root.join(name));
-            let mut results = results
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            match (measured, results.as_mut()) {
-                (Ok(measured), Ok(listing)) => {
-                    listing.insert(name.clone(), measured);
-                    progress(measured.size_bytes());
-                }
-                (Err(e), Ok(_)) => *results = Err(WalkError::Read(e)),
-                (_, Err(_)) => return,
+fn whole(files: &[Entry]) -> Vec<Piece> {
+    let piece = |(file, entry): (usize, &Entry)| Piece {
+        file,
+        start: 0,
+        end: entry.stamp.size_bytes(),
+    };
+    files.iter().enumerate().map(piece).collect()
+}
+
+/// None if there would be too many.
+fn shards(files: &[Entry], size: NonZeroU64) -> Option<Vec<Piece>> {
+    let counts = files
+        .iter()
+        .map(|file| file.stamp.size_bytes().div_ceil(size.get()));
+    let count = counts.fold(0, u64::saturating_add);
+    (count <= FILES_MAX as u64).then_some(())?;
+    let mut pieces = Vec::new();
+    for (file, entry) in files.iter().enumerate() {
+        let mut start = 0;
+        while start < entry.stamp.size_bytes() {
+            let end = start
+                .saturating_add(size.get())
+                .min(entry.stamp.size_bytes());
+            pieces.push(Piece { file, start, end });
+            start = end;
+        }
+    }
+    Some(pieces)
+}
+
+/// Goes through folders and notes files.
+struct Collector<'a> {
+    tree: &'a Tree,
+    walk: &'a Walk<'a>,
+    files: Vec<Entry>,
+    /// Files, folders and links that were seen.
+    seen: usize,
+    /// Links to folders that were followed: a few of them can make far more names than there are files.
+    folder_links: usize,
+    /// The folders from the root to the one at hand, by device and inode.
+    above: Vec<(u64, u64)>,
+}
+
+impl<'a> Collector<'a> {
+    fn collect(tree: &'a Tree, walk: &'a Walk<'a>) -> Result<Vec<Entry>, WalkError> {
+        let mut collector = Self {
+            tree,
+            walk,
+            files: Vec::new(),
+            seen: 0,
+            folder_links: 0,
+            above: Vec::new(),
+        };
+        collector.folder("")?;
+        Ok(collector.files)
+    }
+
+    fn folder(&mut self, name: &str) -> Result<(), WalkError> {
+        let failed = |cause: rustix::io::Errno| self.failed(name, cause);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let folder = self.tree.open_name(name, flags)?;
+        let stat = fstat(&folder).map_err(failed)?;
+        #[expect(
+            clippy::useless_conversion,
+            reason = "the types differ from one architecture to the next"
+        )]
+        let identity = (u64::from(stat.st_dev), u64::from(stat.st_ino));
+        if self.above.contains(&identity) {
+            let path = self.tree.path(name);
+            return Err(WalkError::Circle { path });
+        }
+        let entries = Dir::read_from(&folder).map_err(failed)?;
+        self.above.push(identity);
+        for entry in entries {
+            let entry = entry.map_err(|cause| self.failed(name, cause))?;
+            let bytes = entry.file_name().to_bytes();
+            if bytes == b"." || bytes == b".." {
+                continue;
+            }
+            self.seen += 1;
+            let is_too_much = self.above.len() > DEPTH_MAX
+                || self.seen > FILES_MAX
+                || self.folder_links > FOLDER_LINKS_MAX;
+            if is_too_much {
+                let path = self.tree.path(name);
+                return Err(WalkError::TooMuch { path });
+            }
+            let Ok(last) = entry.file_name().to_str() else {
+                let last: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(bytes);
+                let path = self.tree.path(name).join(last);
+                return Err(WalkError::Name { path });
+            };
+            let name = if name.is_empty() {
+                last.to_owned()
+            } else {
+                format!("{name}/{last}")
+            };
+            if !(self.walk.ignore)(&name) {
+                self.entry(&folder, last, name)?;
             }
         }
-    };
-    let cores = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(names.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 1..cores {
-            scope.spawn(work);
+        self.above.pop();
+        Ok(())
+    }
+
+    fn entry(&mut self, folder: impl AsFd, last: &str, name: String) -> Result<(), WalkError> {
+        let failed = |cause| self.failed(&name, cause);
+        let mut stat = statat(folder, last, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
+        let mut kind = FileType::from_raw_mode(stat.st_mode);
+        if kind == FileType::Symlink && self.tree.follows_links() {
+            let there = self.tree.open_name(&name, OFlags::PATH)?;
+            stat = fstat(there).map_err(failed)?;
+            kind = FileType::from_raw_mode(stat.st_mode);
+            self.folder_links += usize::from(kind == FileType::Directory);
         }
-        work();
-    });
-    results
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        let path = || self.tree.path(&name);
+        match (kind, Stamp::of(&stat)) {
+            (FileType::Directory, _) => self.folder(&name)?,
+            (FileType::Symlink, _) => return Err(ReadError::Link { path: path() }.into()),
+            (_, Some(stamp)) => self.files.push(Entry { name, stamp }),
+            (_, None) => return Err(ReadError::NotAFile { path: path() }.into()),
+        }
+        Ok(())
+    }
+
+    fn failed(&self, name: &str, cause: rustix::io::Errno) -> WalkError {
+        let path = self.tree.path(name);
+        let cause = cause.into();
+        WalkError::Read(ReadError::Io { path, cause })
+    }
 }
 
 /// Why a folder could not be listed.
@@ -133,8 +308,18 @@ pub enum WalkError {
         /// Which file.
         path: PathBuf,
     },
-    /// Too deep, or too many files.
-    #[error("`{}` holds more than {FILES_MAX} files or is deeper than {DEPTH_MAX} folders", path.display())]
+    /// A folder that is reached again through a link in it.
+    #[error("`{}` is a link to a folder that holds it", path.display())]
+    Circle {
+        /// Which link.
+        path: PathBuf,
+    },
+    /// Too deep, too many files or shards, or too many links to folders.
+    #[error(
+        "`{}` holds more than {FILES_MAX} files, shards or folders, more than {FOLDER_LINKS_MAX} links to folders, \
+         or is deeper than {DEPTH_MAX} folders",
+        path.display()
+    )]
     TooMuch {
         /// Where it was noticed.
         path: PathBuf,
@@ -142,30 +327,4 @@ pub enum WalkError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measure_bytes;
-
-    #[test]
-    fn lists_in_order_and_leaves_out() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["b/c", "b-d", "a", ".git/x"] {
-            let path = dir.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, name).unwrap();
-        }
-        let listing = list(dir.path(), &|name| name == ".git", &|_| ()).unwrap();
-        assert_eq!(listing.keys().collect::<Vec<_>>(), ["a", "b-d", "b/c"]);
-        assert_eq!(listing["b/c"], measure_bytes(b"b/c"));
-    }
-
-    #[test]
-    fn a_link_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/etc", dir.path().join("l")).unwrap();
-        assert!(matches!(
-            list(dir.path(), &|_| false, &|_| ()),
-            Err(WalkError::Read(ReadError::Link { .. }))
-        ));
-    }
-}
+mod tests;

@@ -1,6 +1,11 @@
 //! Private keys in files that only their owner reads, and the randomness that keys are made of.
 //!
+//! Other holders of keys sign without giving them out: [`pkcs11`] tokens, and [`exec`] for key services.
+//!
 //! A key's file is trusted: whoever can read it (and knows its password, if it has one) can sign as the key.
+
+pub mod exec;
+pub mod pkcs11;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};

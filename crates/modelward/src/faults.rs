@@ -5,6 +5,8 @@ use std::path::Path;
 
 use host::fetch::FetchError;
 use host::keys::KeyFileError;
+use host::keys::exec::PluginError;
+use host::keys::pkcs11::TokenError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
@@ -43,6 +45,22 @@ impl From<KeyFileError> for Failure {
             _ => error.code(),
         };
         Self::from_error(code, &error, way)
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::from_error(
+            error.code(),
+            &error,
+            "`pkcs11-tool -O` lists what a token holds",
+        )
+    }
+}
+
+impl From<PluginError> for Failure {
+    fn from(error: PluginError) -> Self {
+        Self::from_error(error.code(), &error, "see docs/formats/signer-plugin.md")
     }
 }
 

@@ -3,9 +3,11 @@
 use std::process::ExitCode;
 
 mod answer;
+mod believed;
 mod cli;
 mod commands;
 mod faults;
+mod holder;
 mod interruption;
 mod model;
 mod pages;

@@ -1,9 +1,9 @@
 //! A model as it is given on the command line: a file, a folder, or a digest of one in the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use digest::{Digest, Listing};
+use digest::{Digest, Links, Listing, Method, Walk};
 use trust::predicate::Form;
 use trust::{Artifact, Code, Kind, TreePath};
 
@@ -31,27 +31,29 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// Measures the file or folder at `path`, without the paths in `ignored` and what is below them.
+    /// Measures the file or folder at `path`, without the paths in `ignored` and what is below them. Links are errors.
     pub(crate) fn measure(
         path: &Path,
         kind: Kind,
         ignored: &[String],
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let name = name_of(path)?;
-        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-        let bar = ui.bytes_bar("hashing", size_of(path));
-        let (form, listing) = if metadata.is_dir() {
-            let ignore = |name: &str| ignored.iter().any(|ignored| ignored == name);
-            (
-                Form::Folder,
-                digest::list(path, &ignore, &|size_bytes| bar.inc(size_bytes))?,
-            )
-        } else {
-            let measured = digest::measure_file(path)?;
-            (Form::SingleFile, BTreeMap::from([(name.clone(), measured)]))
-        };
-        bar.finish_and_clear();
+        Self::measure_through(path, kind, ignored, None, ui)
+    }
+
+    /// As [`Self::measure`], following links that lead to files inside the folder `links`, if one is named.
+    pub(crate) fn measure_through(
+        path: &Path,
+        kind: Kind,
+        ignored: &[String],
+        links: Option<&Path>,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
+        let method = Method::WHOLE_SHA256;
+        let measured = Resources::measure(path, ignored, links, method, ui)?;
+        let files = measured.resources.iter();
+        let files = files.filter_map(|(name, file)| Some((name.clone(), file.measured()?)));
+        let listing: Listing = files.collect();
         let artifact = Artifact::from_listing(kind, &listing).map_err(|e| {
             Failure::from_error(
                 Code::ModelInvalid,
@@ -60,24 +62,12 @@ impl Model {
             )
         })?;
         Ok(Self {
-            name,
+            name: measured.name,
             path: path.to_owned(),
-            form,
+            form: measured.form,
             listing,
             artifact,
         })
-    }
-
-    /// Which of these paths are in the model's folder and are not part of the model.
-    pub(crate) fn left_out(&self, ignored: &[String]) -> Vec<String> {
-        let is_there = |path: &&String| {
-            let path = TreePath::new(path);
-            path.is_ok_and(|path| self.path.join(path.as_str()).symlink_metadata().is_ok())
-        };
-        match self.form {
-            Form::Folder => ignored.iter().filter(is_there).cloned().collect(),
-            Form::SingleFile => Vec::new(),
-        }
     }
 
     /// Where a file of the model is on disk.
@@ -96,6 +86,70 @@ impl Model {
             .map(|name| (name.clone(), self.file(name)))
             .collect()
     }
+}
+
+/// A model on disk, measured as a signature says.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    /// Its last name.
+    pub(crate) name: String,
+    /// Whether it is one file.
+    pub(crate) form: Form,
+    /// Its files or the pieces of them, by their names.
+    pub(crate) resources: digest::Resources,
+}
+
+impl Resources {
+    /// Measures the file or folder at `path` by a method, without the paths in `ignored` and what is below them. Links are
+    /// errors, but for those that lead to files inside the folder `links`.
+    pub(crate) fn measure(
+        path: &Path,
+        ignored: &[String],
+        links: Option<&Path>,
+        method: Method,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
+        let name = name_of(path)?;
+        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+        let form = match metadata.is_dir() {
+            true => Form::Folder,
+            false => Form::SingleFile,
+        };
+        let bar = ui.bytes_bar("hashing", size_of(path));
+        let walk = Walk {
+            ignore: &|name| form == Form::Folder && ignored.iter().any(|ignored| ignored == name),
+            links: links.map_or(Links::Refuse, Links::Inside),
+        };
+        let resources = digest::list_resources(path, &walk, method, &|size| bar.inc(size))?;
+        bar.finish_and_clear();
+        Ok(Self {
+            name,
+            form,
+            resources,
+        })
+    }
+
+    /// How many files there are: an empty one has no piece, and is not counted where pieces are.
+    pub(crate) fn files(&self, method: Method) -> usize {
+        let path = |name: &String| match method.shard_size {
+            None => name.clone(),
+            Some(_) => name.rsplitn(3, ':').nth(2).unwrap_or(name).to_owned(),
+        };
+        self.resources
+            .keys()
+            .map(path)
+            .collect::<BTreeSet<_>>()
+            .len()
+    }
+}
+
+/// Which of these paths are in the model's folder, and so are not part of the model.
+pub(crate) fn left_out(model: &Path, ignored: &[String]) -> Vec<String> {
+    let is_there = |path: &&String| {
+        let path = TreePath::new(path);
+        path.is_ok_and(|path| model.join(path.as_str()).symlink_metadata().is_ok())
+    };
+    ignored.iter().filter(is_there).cloned().collect()
 }
 
 /// The artifact that a word on the command line means: a digest of one in the store, or what is at a path.

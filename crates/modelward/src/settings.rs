@@ -40,6 +40,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "MODELWARD_PASSWORD_FILE",
         "a file whose first line is that password; only its owner may read it",
     ),
+    (
+        "MODELWARD_PIN",
+        "the PIN of a token that signs; without it there is a prompt",
+    ),
     ("NO_COLOR", "no colour, if it is not empty"),
 ];
 

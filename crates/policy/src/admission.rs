@@ -11,13 +11,11 @@ mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use digest::Digest;
+use digest::{Digest, Method, ResourceDigest};
 use trust::predicate::{
     Deployment, Form, GOOGLE_SERVICE_ACCOUNT, ModelSignature, Provenance, Publish, ScanReport,
 };
-use trust::{
-    Artifact, Code, Denied, Difference, Reason, Statement, Time, TreePath, Verdict, Verified,
-};
+use trust::{Artifact, Code, Denied, Difference, Reason, Statement, Time, Verdict, Verified};
 
 use crate::slsa::PackageName;
 use crate::verdict::{first_allowed, found_unless, is_future, settled};
@@ -314,32 +312,15 @@ fn signature(
 }
 
 fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
-    let files = subject.files();
-    // A signature over a single file names it `.`, whatever it is called here.
-    let is_single = signed.form() == Form::SingleFile && files.len() == 1;
-    let by_name = signed.by_name();
-    let mut differences = Vec::new();
-    for (path, file) in files {
-        let name = if is_single { "." } else { path.as_str() };
-        let path = path.as_str().to_owned();
-        match by_name.get(name).copied() {
-            None => differences.push(Difference::Extra { path }),
-            Some(want) if want != file.digest => differences.push(Difference::Changed {
-                path,
-                want,
-                got: file.digest,
-            }),
-            Some(_) => {}
-        }
-    }
-    let here: BTreeSet<&str> = files.keys().map(TreePath::as_str).collect();
-    let missing = by_name
-        .keys()
-        .filter(|name| !is_single && !here.contains(*name));
-    differences.extend(missing.map(|name| Difference::Missing {
-        path: (*name).to_owned(),
-    }));
-    differences
+    let files = subject.files().iter();
+    let files: BTreeMap<&str, ResourceDigest> = files
+        .map(|(path, file)| (path.as_str(), file.digest.into()))
+        .collect();
+    let form = match files.len() {
+        1 => Form::SingleFile,
+        _ => Form::Folder,
+    };
+    trust::differences(signed, Method::WHOLE_SHA256, &files, form)
 }
 
 /// Whether a signature is about this model in some earlier or altered state, rather than about another one.
@@ -348,9 +329,11 @@ fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
         signed.by_name(),
         signed.resources().map(|(_, digest)| digest),
     );
-    let digests: BTreeSet<Digest> = digests.collect();
+    let digests: BTreeSet<ResourceDigest> = digests.collect();
     let mut files = subject.files().iter();
-    files.any(|(path, file)| by_name.contains_key(path.as_str()) || digests.contains(&file.digest))
+    files.any(|(path, file)| {
+        by_name.contains_key(path.as_str()) || digests.contains(&file.digest.into())
+    })
 }
 
 /// Provenance of the model as a whole, or of every one of its files.

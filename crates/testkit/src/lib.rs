@@ -1,5 +1,6 @@
 //! Fixtures made with real keys, for tests only; and, in `tests/`, the tests that keep the architecture true.
 
+pub mod certificates;
 pub mod files;
 pub mod statements;
 pub mod targets;

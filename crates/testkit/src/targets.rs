@@ -4,6 +4,7 @@
 //! of mutations, in this crate's tests. Each asserts more than that nothing panics: what was accepted is written and
 //! read again, keeps its limits, and was not forged.
 
+mod certified;
 mod decoded;
 mod inferred;
 mod keys;
@@ -42,6 +43,23 @@ pub const ALL: &[Target] = &[
     target("trust_root", keys::trust_root, keys::trust_root_seeds),
     target("public_key", keys::public_key, keys::public_key_seeds),
     target("private_key", keys::private_key, keys::private_key_seeds),
+    target("token_uri", keys::token_uri, keys::token_uri_seeds),
+    target(
+        "certificate_chain",
+        certified::certificate_chain,
+        certified::certificate_chain_seeds,
+    ),
+    target(
+        "certificate_pem",
+        certified::certificate_pem,
+        certified::certificate_pem_seeds,
+    ),
+    target(
+        "timestamp",
+        certified::timestamp,
+        certified::timestamp_seeds,
+    ),
+    target("identity", certified::identity, certified::identity_seeds),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),

@@ -1,64 +1,132 @@
-//! Sigstore bundles, version 0.3, of the key kind: an envelope and the name of the key that signed it.
+//! Sigstore bundles: an envelope, and what it takes to check its signature.
 
 use decode::json::{self, Limits};
+use digest::Digest;
 
 use crate::dsse::{Envelope, wire as dsse_wire};
-use crate::{Error, KeyId};
+use crate::{Error, KeyId, base64};
 
+/// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
+/// What is read too: the names that the same form had before.
+const OLDER_MEDIA_TYPES: [&str; 3] = [
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+];
+const CERTIFICATES_MAX: usize = 16;
+const TIMESTAMPS_MAX: usize = 16;
 
 /// A statement, sealed, with what it takes to check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
     envelope: Envelope,
-    hint: Option<KeyId>,
+    material: Material,
+    is_older_form: bool,
+}
+
+/// What it takes to check a signature, besides what the verifier knows already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Material {
+    /// A key signed: which one, if it is said.
+    Key {
+        /// The name of the key.
+        hint: Option<KeyId>,
+    },
+    /// The key of a certificate signed.
+    Certificate {
+        /// The certificate of the key, in DER.
+        leaf: Vec<u8>,
+        /// Who issued it, and who issued that; only claims, until a chain leads to an anchor.
+        intermediates: Vec<Vec<u8>>,
+        /// RFC 3161 tokens over the signature, in DER.
+        timestamps: Vec<Vec<u8>>,
+    },
+    /// A key of one use signed, certified by Sigstore's authority and entered in a log.
+    Keyless {
+        /// The certificate of the key, in DER.
+        leaf: Vec<u8>,
+        /// The bundle as it was received: log entries and timestamps are checked from there.
+        received: Vec<u8>,
+    },
 }
 
 impl Bundle {
-    /// Puts an envelope and the key that signed it together.
+    /// Puts an envelope and what it takes to check it together.
     #[must_use]
-    pub(crate) const fn new(envelope: Envelope, hint: KeyId) -> Self {
+    pub(crate) const fn new(envelope: Envelope, material: Material) -> Self {
         Self {
             envelope,
-            hint: Some(hint),
+            material,
+            is_older_form: false,
         }
     }
 
-    /// Reads a bundle (Sigstore protobuf-specs, `Bundle`, JSON form). Nothing is checked yet but its shape.
+    /// Reads a bundle (Sigstore protobuf-specs, `Bundle`, JSON form) as any release of OpenSSF model signing wrote it.
+    /// Nothing is checked yet but its shape.
     ///
     /// # Errors
     /// It is no JSON, has unknown or doubled keys, is of another kind, or holds no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let wire: wire::Bundle =
             json::from_slice(bytes, Limits::LARGE).map_err(Error::BundleJson)?;
-        if wire.media_type != MEDIA_TYPE {
+        let is_older_name = OLDER_MEDIA_TYPES.contains(&wire.media_type.as_str());
+        if wire.media_type != MEDIA_TYPE && !is_older_name {
             return Err(Error::BundleMediaType {
                 got: wire.media_type,
             });
         }
-        let key = wire.verification_material.public_key;
-        let hint = match key.hint.as_str() {
-            "" => None,
-            hint => Some(
-                KeyId::from_hex(hint)
-                    .map_err(|_| Error::BundleShape("a key hint that is no digest"))?,
-            ),
-        };
-        let envelope = Envelope::from_wire(wire.dsse_envelope).map_err(Error::BundleShape)?;
-        Ok(Self { envelope, hint })
+        let envelope = wire.dsse_envelope.ok_or(Error::BundleShape(
+            "a signature over bytes, not over a statement",
+        ))?;
+        let envelope = Envelope::from_wire(envelope).map_err(Error::BundleShape)?;
+        let (material, is_older_material) =
+            material(wire.verification_material, bytes).map_err(Error::BundleShape)?;
+        Ok(Self {
+            envelope,
+            material,
+            is_older_form: is_older_name || is_older_material,
+        })
     }
 
-    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order.
+    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order. A keyless
+    /// bundle has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let wire = wire::Bundle {
-            media_type: MEDIA_TYPE.to_owned(),
-            verification_material: wire::Material {
-                public_key: wire::PublicKey {
-                    hint: self.hint.map(|id| id.hex()).unwrap_or_default(),
-                },
-                tlog_entries: Vec::new(),
-            },
+        let raw = |bytes: &Vec<u8>| wire::Raw {
+            raw_bytes: base64::encode(bytes),
+        };
+        let mut written = wire::Material::default();
+        match &self.material {
+            Material::Key { hint } => {
+                written.public_key = Some(wire::PublicKey {
+                    hint: hint.map(|id| id.hex()).unwrap_or_default(),
+                    raw_bytes: None,
+                    key_details: None,
+                });
+            }
+            Material::Certificate {
+                leaf,
+                intermediates,
+                timestamps,
+            } => {
+                let certificates = std::iter::once(leaf).chain(intermediates);
+                written.x509_certificate_chain = Some(wire::Chain {
+                    certificates: certificates.map(raw).collect(),
+                });
+                let stamp = |token: &Vec<u8>| wire::Timestamp {
+                    signed_timestamp: base64::encode(token),
+                };
+                written.timestamp_verification_data =
+                    (!timestamps.is_empty()).then(|| wire::Timestamps {
+                        rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
+                    });
+            }
+            Material::Keyless { received, .. } => return received.clone(),
+        }
+        let wire = wire::Written {
+            media_type: MEDIA_TYPE,
+            verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
         };
         // Strings and lists of strings always serialise.
@@ -71,47 +139,209 @@ impl Bundle {
         &self.envelope
     }
 
-    /// Which key is said to have signed it, if any is.
+    /// What it takes to check the signature.
     #[must_use]
-    pub const fn hint(&self) -> Option<KeyId> {
-        self.hint
+    pub const fn material(&self) -> &Material {
+        &self.material
+    }
+
+    /// Whether it is written as releases before 1.1 of the reference did: read, and better written anew.
+    #[must_use]
+    pub const fn is_older_form(&self) -> bool {
+        self.is_older_form
     }
 }
 
+/// The material, and whether it is written as older releases did.
+fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &'static str> {
+    let has_entries = !wire.tlog_entries.is_empty();
+    let kinds = (
+        wire.public_key,
+        wire.x509_certificate_chain,
+        wire.certificate,
+    );
+    let timestamps = timestamps(wire.timestamp_verification_data)?;
+    match kinds {
+        (Some(_), None, None) if has_entries || !timestamps.is_empty() => {
+            Err("a key's signature with log entries or timestamps, which are not checked for keys")
+        }
+        (Some(key), None, None) => {
+            let is_older = key.raw_bytes.is_some();
+            let hint = hint(key)?;
+            Ok((Material::Key { hint }, is_older))
+        }
+        (None, Some(chain), None) => {
+            let mut certificates = chain.certificates.iter().map(raw);
+            if certificates.len() > CERTIFICATES_MAX {
+                return Err("more than 16 certificates");
+            }
+            let leaf = certificates.next().ok_or("an empty certificate chain")??;
+            if has_entries {
+                let received = received.to_vec();
+                return Ok((Material::Keyless { leaf, received }, true));
+            }
+            let intermediates = certificates.collect::<Result<_, _>>()?;
+            let material = Material::Certificate {
+                leaf,
+                intermediates,
+                timestamps,
+            };
+            Ok((material, false))
+        }
+        (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
+        (None, None, Some(certificate)) => {
+            let (leaf, received) = (raw(&certificate)?, received.to_vec());
+            Ok((Material::Keyless { leaf, received }, false))
+        }
+        _ => Err("not exactly one of a key, a certificate and a chain of certificates"),
+    }
+}
+
+/// The name of the key: as it is said, or of the PEM text that releases before 1.1 put there.
+fn hint(key: wire::PublicKey) -> Result<Option<KeyId>, &'static str> {
+    match (key.hint.as_str(), key.raw_bytes) {
+        ("", None) => Ok(None),
+        ("", Some(pem)) => {
+            let pem = base64::decode(&pem).ok_or("a public key that is not base64")?;
+            Ok(Some(Digest::of(&pem)))
+        }
+        (hint, None) => KeyId::from_hex(hint)
+            .map(Some)
+            .map_err(|_| "a key hint that is no digest"),
+        (_, Some(_)) => Err("a public key and a hint of one"),
+    }
+}
+
+fn raw(certificate: &wire::Raw) -> Result<Vec<u8>, &'static str> {
+    base64::decode(&certificate.raw_bytes).ok_or("a certificate that is not base64")
+}
+
+fn timestamps(wire: Option<wire::Timestamps>) -> Result<Vec<Vec<u8>>, &'static str> {
+    let stamped = wire.map(|wire| wire.rfc3161_timestamps).unwrap_or_default();
+    if stamped.len() > TIMESTAMPS_MAX {
+        return Err("more than 16 timestamps");
+    }
+    let token = |stamp: wire::Timestamp| {
+        base64::decode(&stamp.signed_timestamp).ok_or("a timestamp that is not base64")
+    };
+    stamped.into_iter().map(token).collect()
+}
+
 mod wire {
+    use decode::json;
     use serde::{Deserialize, Serialize};
 
     use super::dsse_wire;
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Bundle {
-        #[serde(rename = "mediaType")]
+        #[serde(rename = "mediaType", alias = "media_type")]
         pub(super) media_type: String,
+        #[serde(rename = "verificationMaterial", alias = "verification_material")]
+        pub(super) verification_material: Material,
+        #[serde(default, rename = "dsseEnvelope", alias = "dsse_envelope")]
+        pub(super) dsse_envelope: Option<dsse_wire::Envelope>,
+        /// The other kind of content; known, so that it is refused for what it is.
+        #[serde(default, rename = "messageSignature", alias = "message_signature")]
+        _message_signature: Option<json::Value>,
+    }
+
+    #[derive(Serialize)]
+    pub(super) struct Written {
+        #[serde(rename = "mediaType")]
+        pub(super) media_type: &'static str,
         #[serde(rename = "verificationMaterial")]
         pub(super) verification_material: Material,
         #[serde(rename = "dsseEnvelope")]
         pub(super) dsse_envelope: dsse_wire::Envelope,
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Default, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Material {
-        #[serde(rename = "publicKey")]
-        pub(super) public_key: PublicKey,
-        /// Always written; empty for a key. An entry here would be a proof that we don't check yet, so none is taken.
-        #[serde(rename = "tlogEntries", default)]
-        pub(super) tlog_entries: Vec<Nothing>,
+        #[serde(
+            default,
+            rename = "publicKey",
+            alias = "public_key",
+            skip_serializing_if = "Option::is_none"
+        )]
+        pub(super) public_key: Option<PublicKey>,
+        #[serde(
+            default,
+            rename = "x509CertificateChain",
+            alias = "x509_certificate_chain",
+            skip_serializing_if = "Option::is_none"
+        )]
+        pub(super) x509_certificate_chain: Option<Chain>,
+        #[serde(default, skip_serializing)]
+        pub(super) certificate: Option<Raw>,
+        /// Always written, and empty: a bundle with entries keeps the bytes that it came in.
+        #[serde(
+            default,
+            rename = "tlogEntries",
+            alias = "tlog_entries",
+            serialize_with = "no_entries"
+        )]
+        pub(super) tlog_entries: Vec<json::Value>,
+        #[serde(
+            default,
+            rename = "timestampVerificationData",
+            alias = "timestamp_verification_data",
+            skip_serializing_if = "Option::is_none"
+        )]
+        pub(super) timestamp_verification_data: Option<Timestamps>,
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Default, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct PublicKey {
         #[serde(default)]
         pub(super) hint: String,
+        #[serde(default, rename = "rawBytes", alias = "raw_bytes", skip_serializing)]
+        pub(super) raw_bytes: Option<String>,
+        /// What the key is, which the key itself says better.
+        #[expect(dead_code, reason = "named so that it is a known member")]
+        #[serde(
+            default,
+            rename = "keyDetails",
+            alias = "key_details",
+            skip_serializing
+        )]
+        pub(super) key_details: Option<String>,
     }
 
-    /// A value that no document has.
     #[derive(Serialize, Deserialize)]
-    pub(super) enum Nothing {}
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Chain {
+        pub(super) certificates: Vec<Raw>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Raw {
+        #[serde(rename = "rawBytes", alias = "raw_bytes")]
+        pub(super) raw_bytes: String,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Timestamps {
+        #[serde(default, rename = "rfc3161Timestamps", alias = "rfc3161_timestamps")]
+        pub(super) rfc3161_timestamps: Vec<Timestamp>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Timestamp {
+        #[serde(rename = "signedTimestamp", alias = "signed_timestamp")]
+        pub(super) signed_timestamp: String,
+    }
+
+    fn no_entries<S: serde::Serializer>(
+        _entries: &Vec<json::Value>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(std::iter::empty::<u8>())
+    }
 }

@@ -59,6 +59,10 @@ codes! {
     KeyRole "key_role" Denied 422 "The key may not say this: it lacks the role."
     KeyNotYetValid "key_not_yet_valid" Denied 422 "The key's time has not come."
     KeyExpired "key_expired" Denied 422 "The key's time is over."
+    CertificateUntrusted "certificate_untrusted" Denied 422 "No authority that is trusted vouches for the signer's certificate."
+    CertificateTime "certificate_time" Denied 422 "The signer's certificate was not valid when it signed."
+    IdentityMismatch "identity_mismatch" Denied 422 "Somebody else signed than was expected."
+    TimestampInvalid "timestamp_invalid" Denied 422 "The timestamp over the signature is not what it says."
     SpeakerMismatch "speaker_mismatch" Denied 422 "The statement claims a name that its key may not speak for."
     RootExpired "root_expired" Denied 422 "The trust root's time is over."
     RootNotYetValid "root_not_yet_valid" Denied 422 "The trust root's time has not come, or this machine's clock is wrong."
@@ -67,6 +71,7 @@ codes! {
     FileExtra "file_extra" Denied 422 "There is a file that was not stated."
     FileMissing "file_missing" Denied 422 "A stated file is not there."
     SubjectMismatch "subject_mismatch" Denied 422 "The statement is about something else."
+    SignatureMethod "signature_method" Denied 422 "The model was signed in another way than is asked for here."
     // What must have been said
     SignatureMissing "signature_missing" Denied 403 "Nobody signed the model."
     ProvenanceMissing "provenance_missing" Denied 403 "Nobody says how the model was made."

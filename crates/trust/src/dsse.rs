@@ -22,6 +22,45 @@ impl Envelope {
     pub fn signed_bytes(&self) -> Vec<u8> {
         pae(&self.payload_type, &self.payload)
     }
+
+    /// The bytes that the first release of OpenSSF model signing (0.2) signed instead, by a mistake in its encoding: the
+    /// payload as Python prints it. None where the payload is longer than any of that release's.
+    #[must_use]
+    pub(crate) fn bytes_signed_by_first_release(&self) -> Option<Vec<u8>> {
+        const PAYLOAD_SIZE_BYTES_MAX: usize = 16 << 20;
+        (self.payload.len() <= PAYLOAD_SIZE_BYTES_MAX)
+            .then(|| first_release_pae(&self.payload_type, &self.payload))
+    }
+}
+
+/// `DSSEV1 LEN(type) type LEN(payload) PRINTED(payload)`, where the payload is printed as a Python bytes literal.
+fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+    let mut out = format!(
+        "DSSEV1 {} {payload_type} {} ",
+        payload_type.chars().count(),
+        payload.len()
+    )
+    .into_bytes();
+    // Python prefers single quotes, and takes double ones where that saves it from escaping.
+    let quote = if payload.contains(&b'\'') && !payload.contains(&b'"') {
+        b'"'
+    } else {
+        b'\''
+    };
+    out.extend([b'b', quote]);
+    for &byte in payload {
+        match byte {
+            b'\\' => out.extend(b"\\\\"),
+            b'\n' => out.extend(b"\\n"),
+            b'\r' => out.extend(b"\\r"),
+            b'\t' => out.extend(b"\\t"),
+            _ if byte == quote => out.extend([b'\\', byte]),
+            0x20..=0x7e => out.push(byte),
+            _ => out.extend(format!("\\x{byte:02x}").bytes()),
+        }
+    }
+    out.push(quote);
+    out
 }
 
 /// `DSSEv1 LEN(type) type LEN(payload) payload` (DSSE v1.0 protocol, "signature definition").
@@ -44,7 +83,7 @@ pub(crate) mod wire {
     #[serde(deny_unknown_fields)]
     pub(crate) struct Envelope {
         pub(crate) payload: String,
-        #[serde(rename = "payloadType")]
+        #[serde(rename = "payloadType", alias = "payload_type")]
         pub(crate) payload_type: String,
         pub(crate) signatures: Vec<Signature>,
     }
@@ -94,7 +133,7 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
-    use super::pae;
+    use super::{first_release_pae, pae};
 
     #[test]
     fn encodes_as_the_protocol_says() {
@@ -103,5 +142,19 @@ mod tests {
             pae("http://example.com/HelloWorld", b"hello world"),
             b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
         );
+    }
+
+    #[test]
+    fn prints_as_the_first_release_did() {
+        for (payload, printed) in [
+            (&b"a"[..], "b'a'"),
+            (b"it's", "b\"it's\""),
+            (b"it's \"so\"", "b'it\\'s \"so\"'"),
+            (b"\"", "b'\"'"),
+            (b"\\ \n\r\t\x00\x7f\xff", "b'\\\\ \\n\\r\\t\\x00\\x7f\\xff'"),
+        ] {
+            let want = format!("DSSEV1 4 type {} {printed}", payload.len());
+            assert_eq!(first_release_pae("type", payload), want.as_bytes());
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use decode::json;
 
-use crate::{Code, KeyId, Role, Time};
+use crate::timestamp::TimestampError;
+use crate::x509::{CertificateError, ChainError, IdentityError};
+use crate::{Code, KeyError, KeyId, Role, Time};
 
 /// Why a bundle did not become a [`crate::Verified`] statement.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -39,6 +41,31 @@ pub enum Error {
         /// What it is.
         got: String,
     },
+    /// It was signed in a way that the root knows nobody by.
+    #[error("it is signed {got}, and the trust root knows nobody who signs so")]
+    Method {
+        /// How it was signed.
+        got: &'static str,
+    },
+    /// A certificate that came with the signature can't be read.
+    #[error("a certificate of the signature can't be read")]
+    Certificate(#[source] CertificateError),
+    /// The certificate's key is not one that signs here.
+    #[error("the key of the signer's certificate is not used here")]
+    CertificateKey {
+        /// What is wrong with it.
+        #[source]
+        cause: KeyError,
+    },
+    /// No authority of the root vouches for the certificate.
+    #[error("no authority of the trust root vouches for the signer's certificate")]
+    Chain(#[source] ChainError),
+    /// The certificate is somebody else's.
+    #[error("somebody else signed than was expected")]
+    Identity(#[source] IdentityError),
+    /// A timestamp over the signature is not what it says.
+    #[error("a timestamp of the signature is not believed")]
+    Timestamp(#[source] TimestampError),
     /// The root's time has not come.
     #[error("the trust root is valid from {valid_from}, and now it is {now}")]
     RootNotYetValid {
@@ -119,6 +146,14 @@ impl Error {
                 Code::StatementInvalid
             }
             Self::PredicateType { .. } => Code::SubjectMismatch,
+            Self::Method { .. } => Code::KeyUnknown,
+            Self::Certificate(_) | Self::CertificateKey { .. } => Code::BundleInvalid,
+            Self::Chain(ChainError::Expired { .. } | ChainError::NotYetValid { .. }) => {
+                Code::CertificateTime
+            }
+            Self::Chain(_) => Code::CertificateUntrusted,
+            Self::Identity(_) => Code::IdentityMismatch,
+            Self::Timestamp(_) => Code::TimestampInvalid,
             Self::RootNotYetValid { .. } => Code::RootNotYetValid,
             Self::RootExpired { .. } => Code::RootExpired,
             Self::KeyUnknown { .. } => Code::KeyUnknown,
@@ -141,6 +176,22 @@ impl Error {
                 "have the statement made again"
             }
             Self::PredicateType { .. } => "give the statement of the other type",
+            Self::Certificate(_) | Self::CertificateKey { .. } => {
+                "sign again with another certificate"
+            }
+            Self::Chain(ChainError::Expired { .. } | ChainError::NotYetValid { .. }) => {
+                "sign again with a certificate that holds; a signature outlives its certificate only with a timestamp that is believed"
+            }
+            Self::Chain(_) => {
+                "give the authority's certificate, if you trust it, or sign with one that it certified"
+            }
+            Self::Identity(_) => "expect the one that it is, if you trust them",
+            Self::Timestamp(_) => {
+                "have the signature stamped again, or believe the authority that stamped it"
+            }
+            Self::Method { .. } => {
+                "name the signer as what it is: a key, a certificate or an identity"
+            }
             Self::RootNotYetValid { .. } => {
                 "check this machine's clock, or ask for the root that holds now"
             }

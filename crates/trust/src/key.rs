@@ -1,34 +1,37 @@
-//! Keys: ECDSA P-256, verified by AWS-LC, made and signed with by RustCrypto (deterministic, RFC 6979).
+//! Keys: of five kinds to verify with, by AWS-LC; ECDSA keys made, read and signed with by RustCrypto (deterministic,
+//! RFC 6979).
+//!
+//! ```text
+//! SubjectPublicKeyInfo ─► public ────────────────────────────► PublicKey
+//! PEM ─► file ─┬─ PKCS#8, RFC 5915 ──────────┬─► private ────► PrivateKey ─► Signer
+//!              ├─ PBES2                      │
+//!              ├─ legacy  (`Proc-Type`)      │
+//!              └─ cosign  (JSON, secretbox) ─┘
+//! ```
 
-use std::fmt;
+mod algorithm;
+mod cosign;
+mod file;
+mod legacy;
+mod private;
+mod public;
+mod signature;
+mod token_uri;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use digest::Digest;
-use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey};
-use p256::elliptic_curve::sec1::ToSec1Point;
-use p256::pkcs8::{
-    DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey, LineEnding,
-};
-use pkcs8::pkcs5::{pbes2, scrypt};
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
-use zeroize::Zeroizing;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Material};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
 
-/// A PEM file of one key is some hundreds of bytes.
+pub use algorithm::KeyAlgorithm;
+pub use file::looks_encrypted;
+pub use private::{EncryptionSeed, PrivateKey};
+pub use public::PublicKey;
+pub use signature::{ecdsa_from_der, ecdsa_to_der};
+pub use token_uri::{ModuleName, Pin, TokenName, TokenUri, TokenUriError};
+
+/// A PEM file of one key is some thousands of bytes, if it is of RSA.
 const PEM_SIZE_BYTES_MAX: usize = 16 * 1024;
-const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
-/// What our key files ask of scrypt: 16 MiB, five times over. OpenSSL opens none that asks for 32 MiB or more, and five
-/// rounds make up for it.
-const SCRYPT_LOG_COST: u8 = 14;
-const SCRYPT_BLOCK_SIZE: u32 = 8;
-const SCRYPT_PARALLELIZATION: u32 = 5;
-/// A key file names the cost of opening it. Older ones of ours ask scrypt for 128 MiB; OpenSSL's ask PBKDF2 for 2048 rounds.
-const SCRYPT_SIZE_BYTES_MAX: u64 = 256 << 20;
-const SCRYPT_PARALLELIZATION_MAX: u16 = 16;
-const PBKDF2_ROUNDS_MAX: u32 = 10_000_000;
 
 /// The name of a public key: SHA-256 of its PEM text, as OpenSSF model signing has it (the bundle's `hint`).
 pub type KeyId = Digest;
@@ -38,17 +41,17 @@ pub trait Signer {
     /// The public half of the key that signs.
     fn public_key(&self) -> &PublicKey;
 
-    /// Signs these bytes (DSSE's pre-authentication encoding): ECDSA over their SHA-256, in DER.
+    /// Signs these bytes (DSSE's pre-authentication encoding) in the one way in which the key's kind signs.
     ///
     /// # Errors
     /// What holds the key does not answer.
     fn sign(&self, signed_bytes: &[u8]) -> Result<Vec<u8>, KeyError>;
 
-    /// Seals a statement's bytes into a bundle.
+    /// Puts a statement's bytes and a signature over them into an envelope.
     ///
     /// # Errors
     /// As [`Signer::sign`].
-    fn seal(&self, payload: Vec<u8>) -> Result<Bundle, KeyError> {
+    fn enclose(&self, payload: Vec<u8>) -> Result<Envelope, KeyError> {
         let payload_type = PAYLOAD_TYPE.to_owned();
         let mut envelope = Envelope {
             payload_type,
@@ -58,220 +61,77 @@ pub trait Signer {
         envelope
             .signatures
             .push(self.sign(&envelope.signed_bytes())?);
-        Ok(Bundle::new(envelope, self.public_key().id()))
+        Ok(envelope)
     }
-}
 
-/// A P-256 public key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    pem: String,
-    point: Vec<u8>,
-    id: KeyId,
-}
-
-impl PublicKey {
-    /// Reads a PEM `SubjectPublicKeyInfo`.
+    /// Seals a statement's bytes into a bundle.
     ///
     /// # Errors
-    /// It is anything else, or a key of another curve.
-    pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        if pem.len() > PEM_SIZE_BYTES_MAX {
-            return Err(KeyError::NotAPublicKey);
-        }
-        let key = p256::PublicKey::from_public_key_pem(pem).map_err(|_| KeyError::NotAPublicKey)?;
-        Self::from_key(&key)
+    /// As [`Signer::sign`].
+    fn seal(&self, payload: Vec<u8>) -> Result<Bundle, KeyError> {
+        let hint = Some(self.public_key().id());
+        Ok(Bundle::new(self.enclose(payload)?, Material::Key { hint }))
     }
-
-    fn from_key(key: &p256::PublicKey) -> Result<Self, KeyError> {
-        let pem = key
-            .to_public_key_pem(LineEnding::LF)
-            .map_err(|_| KeyError::NotAPublicKey)?;
-        let point = key.to_sec1_point(false).as_bytes().to_vec();
-        let id = Digest::of(pem.as_bytes());
-        Ok(Self { pem, point, id })
-    }
-
-    /// The key as PEM, as `openssl ec -pubout` writes it.
-    #[must_use]
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// The key's name.
-    #[must_use]
-    pub const fn id(&self) -> KeyId {
-        self.id
-    }
-
-    /// Whether this key made this signature (DER) over these bytes.
-    #[must_use]
-    pub fn verifies(&self, signed_bytes: &[u8], signature: &[u8]) -> bool {
-        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &self.point);
-        key.verify(signed_bytes, signature).is_ok()
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey(p256:{})", self.id.short())
-    }
-}
-
-/// A P-256 private key in memory. Wiped when dropped; never printed.
-pub struct PrivateKey {
-    key: SigningKey,
-    public: PublicKey,
-}
-
-/// Fresh randomness that encrypting a key takes.
-#[derive(Debug, Clone, Copy)]
-pub struct EncryptionSeed {
-    /// For the key derivation.
-    pub salt: [u8; 16],
-    /// For the cipher.
-    pub iv: [u8; 16],
-}
-
-impl PrivateKey {
-    /// Makes a key of 32 fresh random bytes.
-    ///
-    /// # Errors
-    /// The bytes are no valid scalar, which happens once in 2^32 draws: draw again.
-    pub fn from_random(random: &[u8; 32]) -> Result<Self, KeyError> {
-        let secret = p256::SecretKey::from_slice(random).map_err(|_| KeyError::NotAPrivateKey)?;
-        Self::from_secret(&secret)
-    }
-
-    /// Reads a PEM private key in PKCS#8 (RFC 5958), decrypting it with `password` if it is encrypted (PBES2), or in the
-    /// form that `openssl ecparam -genkey -noout` writes (RFC 5915).
-    ///
-    /// # Errors
-    /// It is no such key, of another curve, encrypted and no password is there, or the password is wrong.
-    pub fn from_pem(pem: &str, password: Option<&str>) -> Result<Self, KeyError> {
-        if pem.len() > PEM_SIZE_BYTES_MAX {
-            return Err(KeyError::NotAPrivateKey);
-        }
-        let secret = if looks_encrypted(pem) {
-            let password = password.ok_or(KeyError::PasswordMissing)?;
-            let (_, der) =
-                pkcs8::SecretDocument::from_pem(pem).map_err(|_| KeyError::NotAPrivateKey)?;
-            let sealed = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes())
-                .map_err(|_| KeyError::NotAPrivateKey)?;
-            if !is_affordable(&sealed) {
-                return Err(KeyError::TooCostly);
-            }
-            let opened = sealed
-                .decrypt(password)
-                .map_err(|_| KeyError::PasswordWrong)?;
-            p256::SecretKey::from_pkcs8_der(opened.as_bytes())
-                .map_err(|_| KeyError::PasswordWrong)?
-        } else {
-            p256::SecretKey::from_pkcs8_pem(pem)
-                .ok()
-                .or_else(|| p256::SecretKey::from_sec1_pem(pem).ok())
-                .ok_or(KeyError::NotAPrivateKey)?
-        };
-        Self::from_secret(&secret)
-    }
-
-    fn from_secret(secret: &p256::SecretKey) -> Result<Self, KeyError> {
-        let public = PublicKey::from_key(&secret.public_key())?;
-        Ok(Self {
-            key: SigningKey::from(secret),
-            public,
-        })
-    }
-
-    /// The key as PKCS#8 PEM: encrypted (PBES2 with scrypt and AES-256-CBC, which OpenSSL reads) if a password is given.
-    ///
-    /// # Errors
-    /// The password is empty.
-    pub fn to_pem(
-        &self,
-        password: Option<(&str, EncryptionSeed)>,
-    ) -> Result<Zeroizing<String>, KeyError> {
-        let der = self
-            .key
-            .to_pkcs8_der()
-            .map_err(|_| KeyError::NotAPrivateKey)?;
-        let Some((password, seed)) = password else {
-            return der
-                .to_pem("PRIVATE KEY", LineEnding::LF)
-                .map_err(|_| KeyError::NotAPrivateKey);
-        };
-        if password.is_empty() {
-            return Err(KeyError::PasswordMissing);
-        }
-        let info =
-            PrivateKeyInfoRef::try_from(der.as_bytes()).map_err(|_| KeyError::NotAPrivateKey)?;
-        let sealed = info
-            .encrypt_with_params(encryption(seed)?, password)
-            .map_err(|_| KeyError::NotAPrivateKey)?;
-        sealed
-            .to_pem(ENCRYPTED_LABEL, LineEnding::LF)
-            .map_err(|_| KeyError::NotAPrivateKey)
-    }
-}
-
-impl Signer for PrivateKey {
-    fn public_key(&self) -> &PublicKey {
-        &self.public
-    }
-
-    fn sign(&self, signed_bytes: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature: DerSignature = self.key.sign(signed_bytes);
-        Ok(signature.as_bytes().to_vec())
-    }
-}
-
-impl fmt::Debug for PrivateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrivateKey(p256:{})", self.public.id.short())
-    }
-}
-
-fn encryption(seed: EncryptionSeed) -> Result<pbes2::Parameters, KeyError> {
-    scrypt::Params::new(SCRYPT_LOG_COST, SCRYPT_BLOCK_SIZE, SCRYPT_PARALLELIZATION)
-        .ok()
-        .and_then(|cost| {
-            pbes2::Parameters::generate_scrypt_aes256cbc(cost, &seed.salt, seed.iv).ok()
-        })
-        .ok_or(KeyError::NotAPrivateKey)
-}
-
-/// Whether opening a key takes no more memory and time than anybody asks for who means to open it again.
-fn is_affordable(sealed: &EncryptedPrivateKeyInfoRef<'_>) -> bool {
-    // Older schemes are not opened at all.
-    let Some(scheme) = sealed.encryption_algorithm.pbes2() else {
-        return true;
-    };
-    if let Some(scrypt) = scheme.kdf.scrypt() {
-        let size_bytes = scrypt
-            .cost_parameter
-            .checked_mul(u64::from(scrypt.block_size) * 128);
-        return size_bytes.is_some_and(|size| size <= SCRYPT_SIZE_BYTES_MAX)
-            && scrypt.parallelization <= SCRYPT_PARALLELIZATION_MAX;
-    }
-    let pbkdf2 = scheme.kdf.pbkdf2();
-    pbkdf2.is_some_and(|pbkdf2| pbkdf2.iteration_count <= PBKDF2_ROUNDS_MAX)
-}
-
-/// Whether a PEM text is an encrypted key, so that somebody can be asked for its password.
-#[must_use]
-pub fn looks_encrypted(pem: &str) -> bool {
-    pem.contains(ENCRYPTED_LABEL)
 }
 
 /// Why a key can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The text is no P-256 public key.
-    #[error("this is not a P-256 public key in PEM")]
+    /// The text is no public key.
+    #[error("this is not a public key in PEM (`BEGIN PUBLIC KEY`) or DER")]
     NotAPublicKey,
-    /// The text is no P-256 private key.
-    #[error("this is not a P-256 private key in PEM (PKCS#8)")]
+    /// The text is no private key.
+    #[error("this is not a P-256, P-384 or P-521 private key in PEM")]
     NotAPrivateKey,
+    /// A kind of key that is not used here.
+    #[error(
+        "this is a key of the kind {kind}, where ECDSA, Ed25519 and RSA (PKCS#1) keys are known"
+    )]
+    UnknownKind {
+        /// Its object identifier.
+        kind: String,
+    },
+    /// A curve that is not used here.
+    #[error("this key is on the curve `{curve}`, where P-256, P-384 and P-521 are known")]
+    UnknownCurve {
+        /// Its name, or object identifier.
+        curve: String,
+    },
+    /// A curve that is spelt out: it can be any, and look like a known one.
+    #[error(
+        "this key does not name its curve; write it anew with `openssl ec -param_enc named_curve`"
+    )]
+    ExplicitCurve,
+    /// A point in another encoding, not on its curve, or of small order.
+    #[error(
+        "this key's point is not on its curve, weak, or not written whole; if it is compressed, write it anew with `openssl ec -conv_form uncompressed`"
+    )]
+    OddPoint,
+    /// An RSA key that is too small or too large.
+    #[error("this RSA key has {bits} bits, where 2048 to 8192 are allowed")]
+    RsaSize {
+        /// Its size.
+        bits: usize,
+    },
+    /// RSA keys are verified and do not sign.
+    #[error("RSA keys do not sign here; make an ECDSA key")]
+    RsaSigns,
+    /// An Ed25519 key, and nobody asked for one.
+    #[error(
+        "this is an Ed25519 key, which other verifiers of model signatures refuse; make an ECDSA key, or say that it is meant"
+    )]
+    Ed25519,
+    /// A way of encrypting that is not read.
+    #[error(
+        "the key is encrypted in a way that is not read; encrypt it again with `openssl pkcs8 -topk8`"
+    )]
+    UnknownEncryption,
+    /// Not the two numbers of an ECDSA signature.
+    #[error("what holds the key answered with something that is no signature")]
+    NotASignature,
+    /// A signature of another key.
+    #[error("what holds the key answered with a signature that is not this key's")]
+    ForeignSignature,
     /// The key is encrypted.
     #[error("the key is encrypted and no password was given")]
     PasswordMissing,
@@ -289,131 +149,4 @@ pub enum KeyError {
 }
 
 #[cfg(test)]
-mod tests {
-    use pkcs8::der::EncodePem;
-
-    use super::*;
-
-    const SEED: EncryptionSeed = EncryptionSeed {
-        salt: [1; 16],
-        iv: [2; 16],
-    };
-
-    fn key() -> PrivateKey {
-        PrivateKey::from_random(&[7; 32]).unwrap()
-    }
-
-    #[test]
-    fn signs_the_same_each_time_and_verifies() {
-        let signature = key().sign(b"statement").unwrap();
-        assert_eq!(signature, key().sign(b"statement").unwrap());
-        assert!(key().public.verifies(b"statement", &signature));
-        assert!(!key().public.verifies(b"Statement", &signature));
-        for at in 0..signature.len() {
-            let mut altered = signature.clone();
-            altered[at] ^= 1;
-            assert!(!key().public.verifies(b"statement", &altered), "byte {at}");
-        }
-        let other = PrivateKey::from_random(&[8; 32]).unwrap();
-        assert!(!other.public.verifies(b"statement", &signature));
-    }
-
-    #[test]
-    fn keys_survive_pem_with_and_without_a_password() {
-        let plain = key().to_pem(None).unwrap();
-        assert_eq!(
-            PrivateKey::from_pem(&plain, None).unwrap().public,
-            key().public
-        );
-        let sec1 = p256::SecretKey::from(key().key.as_nonzero_scalar())
-            .to_sec1_pem(LineEnding::LF)
-            .unwrap();
-        assert!(sec1.starts_with("-----BEGIN EC PRIVATE KEY-----"));
-        assert_eq!(
-            PrivateKey::from_pem(&sec1, None).unwrap().public,
-            key().public
-        );
-        let cut = sec1.replacen('M', "", 1);
-        assert_eq!(
-            PrivateKey::from_pem(&cut, None).unwrap_err(),
-            KeyError::NotAPrivateKey
-        );
-        let sealed = key().to_pem(Some(("secret", SEED))).unwrap();
-        assert!(looks_encrypted(&sealed) && !looks_encrypted(&plain));
-        assert_eq!(
-            PrivateKey::from_pem(&sealed, Some("secret"))
-                .unwrap()
-                .public,
-            key().public
-        );
-        assert_eq!(
-            PrivateKey::from_pem(&sealed, Some("Secret")).unwrap_err(),
-            KeyError::PasswordWrong
-        );
-        assert_eq!(
-            PrivateKey::from_pem(&sealed, None).unwrap_err(),
-            KeyError::PasswordMissing
-        );
-        let public = key().public;
-        assert_eq!(PublicKey::from_pem(public.pem()).unwrap(), public);
-    }
-
-    #[test]
-    fn openssl_has_the_memory_to_open_our_keys() {
-        let ours = encryption(SEED).unwrap();
-        let scrypt = ours.kdf.scrypt().unwrap();
-        let (n, r) = (scrypt.cost_parameter, u64::from(scrypt.block_size));
-        let p = u64::from(scrypt.parallelization);
-        assert!(128 * r * (n + 2 + p) <= 32 << 20);
-    }
-
-    #[test]
-    fn a_key_that_asks_for_too_much_is_not_opened() {
-        let ours = encryption(SEED).unwrap();
-        let sealed = |cost: u64, parallelization: u16| {
-            let scrypt = pbes2::ScryptParams {
-                cost_parameter: cost,
-                parallelization,
-                ..*ours.kdf.scrypt().unwrap()
-            };
-            let scheme = pbes2::Parameters {
-                kdf: scrypt.into(),
-                encryption: ours.encryption,
-            };
-            let info = pkcs8::EncryptedPrivateKeyInfoOwned {
-                encryption_algorithm: scheme.into(),
-                encrypted_data: pkcs8::der::asn1::OctetString::new([0; 16]).unwrap(),
-            };
-            info.to_pem(LineEnding::LF).unwrap()
-        };
-        let opened = |pem: &str| PrivateKey::from_pem(pem, Some("secret")).unwrap_err();
-        assert_eq!(opened(&sealed(2, 1)), KeyError::PasswordWrong);
-        for (cost, parallelization) in [(1 << 19, 1), (1 << 62, 1), (u64::MAX, 1), (2, 17)] {
-            assert_eq!(
-                opened(&sealed(cost, parallelization)),
-                KeyError::TooCostly,
-                "{cost}"
-            );
-        }
-    }
-
-    #[test]
-    fn refuses_what_is_no_key() {
-        for text in [
-            "",
-            "hello",
-            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
-        ] {
-            assert_eq!(
-                PublicKey::from_pem(text).unwrap_err(),
-                KeyError::NotAPublicKey
-            );
-            assert_eq!(
-                PrivateKey::from_pem(text, None).unwrap_err(),
-                KeyError::NotAPrivateKey
-            );
-        }
-        assert!(PrivateKey::from_random(&[0; 32]).is_err());
-        assert!(PrivateKey::from_random(&[0xff; 32]).is_err());
-    }
-}
+mod tests;

@@ -4,8 +4,43 @@
 //! key ─► root ─┐
 //! dsse ─► bundle ─► statement<predicate> ─► verify ─► Verified<Statement<P>> ─┬─► Verified<Artifact>   (with a listing)
 //!                                                                            └─► Verified<Sealed>     (with sealed bytes)
+//! x509 ─► path to an anchor, identity        timestamp ─► the time at which bytes were there
 //! ```
 //! Pure: bytes and time are arguments; nothing here opens a file, reads a clock or rolls dice.
+//!
+//! # Verify a model
+//!
+//! ```
+//! use trust::predicate::{Form, ModelSignature};
+//! use trust::{PublicKey, Role, Time, TrustRoot, verify, verify_tree};
+//!
+//! # fn example(folder: &std::path::Path, pem: &str, now: Time) -> Result<(), Box<dyn std::error::Error>> {
+//! let root = TrustRoot::of_key(PublicKey::from_pem(pem)?, Role::Sign);
+//! let bundle = std::fs::read(folder.join("model.sig"))?;
+//! let signature = verify::<ModelSignature>(&bundle, &root, now)?;
+//! let left_out = |path: &str| signature.value().predicate.ignored().iter().any(|known| known == path);
+//! let files = digest::list(&folder.join("model"), &left_out, &|_size_bytes| {})?;
+//! match verify_tree(&signature, &files, Form::Folder) {
+//!     Ok(model) => println!("{} is as {} signed it", model.value().digest(), model.proof().key_name),
+//!     Err(differences) => differences.iter().for_each(|difference| println!("{}", difference.reason().message)),
+//! }
+//! # Ok(())
+//! # }
+//! # // Really run: on a model that is signed here, and on one that was changed since.
+//! # use trust::{PrivateKey, Signer, artifact::Kind, Artifact, seal};
+//! # let folder = std::env::temp_dir().join(format!("verify-a-model-{}", std::process::id()));
+//! # std::fs::create_dir_all(folder.join("model")).unwrap();
+//! # std::fs::write(folder.join("model/weights"), "w").unwrap();
+//! # let key = PrivateKey::from_random(&[7; 32]).unwrap();
+//! # let files = digest::list(&folder.join("model"), &|_| false, &|_| {}).unwrap();
+//! # let artifact = Artifact::from_listing(Kind::Model, &files).unwrap();
+//! # let statement = ModelSignature::statement("model", &artifact, Form::Folder, vec![]);
+//! # std::fs::write(folder.join("model.sig"), seal(&statement, &key).unwrap().to_bytes()).unwrap();
+//! # example(&folder, key.public_key().pem(), Time::from_unix(0)).unwrap();
+//! # std::fs::write(folder.join("model.sig"), "{}").unwrap();
+//! # assert!(example(&folder, key.public_key().pem(), Time::from_unix(0)).is_err());
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! ```
 
 pub mod artifact;
 mod base64;
@@ -19,21 +54,31 @@ mod key;
 pub mod log;
 pub mod predicate;
 mod root;
+mod seal;
 mod statement;
 mod time;
+pub mod timestamp;
 mod verified;
 mod verify;
+pub mod x509;
 
 pub use artifact::{Artifact, Kind, TreePath};
-pub use bundle::Bundle;
+pub use bundle::{Bundle, Material};
 pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
 pub use error::Error;
-pub use key::{EncryptionSeed, KeyError, KeyId, PrivateKey, PublicKey, Signer, looks_encrypted};
+pub use key::{
+    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, ModuleName, Pin, PrivateKey, PublicKey, Signer,
+    TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der, looks_encrypted,
+};
 pub use predicate::Predicate;
-pub use root::{Role, RootError, RootKey, TrustRoot};
+pub use root::{Role, RootCertificate, RootError, RootKey, TrustRoot};
+pub use seal::{SealError, seal, seal_certified};
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
-pub use verified::{Proof, Verified};
-pub use verify::{Difference, seal, verify, verify_sealed, verify_to_forbid, verify_tree};
+pub use verified::{How, Proof, Verified};
+pub use verify::{
+    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_to_forbid, verify_tree,
+};

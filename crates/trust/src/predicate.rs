@@ -4,7 +4,7 @@ use decode::json;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Role, Subject};
+use crate::{Error, Opaque, Role, Statement, Subject};
 
 mod admission;
 mod dataset;
@@ -19,7 +19,8 @@ mod serving;
 pub use admission::Admission;
 pub use dataset::Dataset;
 pub use deployment::{Deployment, GOOGLE_SERVICE_ACCOUNT};
-pub use model_signature::{Form, ModelSignature};
+pub(crate) use model_signature::first_release::TYPE as FIRST_RELEASE_TYPE;
+pub use model_signature::{Form, ModelSignature, Span, Spelling, Terms};
 pub use provenance::{
     BuildDefinition, BuilderRef, Isolation, Provenance, ROOT_FILES, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
@@ -41,6 +42,25 @@ pub trait Predicate: Serialize + Sized {
     /// # Errors
     /// The value has not the shape of this type.
     fn read(value: json::Value) -> Result<Self, Error>;
+
+    /// Reads a whole statement as one that says this.
+    ///
+    /// # Errors
+    /// It says something else, has not the shape of this type, or contradicts its subjects.
+    fn of_statement(statement: Statement<Opaque>) -> Result<Statement<Self>, Error> {
+        if statement.predicate.predicate_type != Self::TYPE {
+            return Err(Error::PredicateType {
+                want: Self::TYPE,
+                got: statement.predicate.predicate_type,
+            });
+        }
+        let predicate = Self::read(statement.predicate.predicate)?;
+        predicate.fits(&statement.subjects)?;
+        Ok(Statement {
+            subjects: statement.subjects,
+            predicate,
+        })
+    }
 
     /// Says whether what is said fits what it is said about.
     ///

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use digest::Digest;
 
+use crate::x509::{Certificate, CertificateError, Identity, ParseIdentityError};
 use crate::{Error, KeyError, KeyId, PublicKey, Time};
 
 const FORMAT: &str = "modelward-trust-root/v1";
@@ -103,13 +104,35 @@ pub struct RootKey {
     pub valid_until: Time,
 }
 
-/// Which keys and logs we believe.
+/// Somebody whom the root knows by a certificate that an authority made out to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootCertificate {
+    /// What the root calls them.
+    pub name: String,
+    /// The authorities whose word is taken.
+    pub anchors: Vec<Certificate>,
+    /// To whom the certificate must be made out; none takes everyone whom these authorities certify.
+    pub identity: Option<Identity>,
+    /// The authorities whose timestamps are believed: with one, a signature outlives its certificate.
+    pub timestamp_anchors: Vec<Certificate>,
+    /// What they may say.
+    pub roles: Vec<Role>,
+    /// The names they may speak for.
+    pub speaks_for: Vec<String>,
+    /// From when.
+    pub valid_from: Time,
+    /// Until when.
+    pub valid_until: Time,
+}
+
+/// Which keys, certificates and logs we believe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustRoot {
     serial: u64,
     valid_from: Time,
     expires: Time,
     keys: BTreeMap<KeyId, RootKey>,
+    certificates: Vec<RootCertificate>,
     logs: Vec<String>,
     digest: Digest,
 }
@@ -123,6 +146,7 @@ impl TrustRoot {
             valid_from,
             expires,
             keys: BTreeMap::new(),
+            certificates: Vec::new(),
             logs: Vec::new(),
             digest: Digest::of(b""),
         };
@@ -145,6 +169,30 @@ impl TrustRoot {
         Self::new(always, never).with_key(key)
     }
 
+    /// A root that believes certificates of some authorities in one role at any time: what `--certificate-chain FILE` means.
+    #[must_use]
+    pub fn of_authorities(
+        anchors: Vec<Certificate>,
+        identity: Option<Identity>,
+        timestamp_anchors: Vec<Certificate>,
+        role: Role,
+    ) -> Self {
+        let (always, never) = (Time::from_unix(i64::MIN), Time::from_unix(i64::MAX));
+        let name = identity
+            .as_ref()
+            .map_or("whoever they certify".to_owned(), ToString::to_string);
+        Self::new(always, never).with_certificate(RootCertificate {
+            name,
+            anchors,
+            identity,
+            timestamp_anchors,
+            roles: vec![role],
+            speaks_for: vec![],
+            valid_from: always,
+            valid_until: never,
+        })
+    }
+
     /// Reads a root.
     ///
     /// # Errors
@@ -158,7 +206,10 @@ impl TrustRoot {
         if wire.format != FORMAT {
             return Err(RootError::Format(wire.format));
         }
-        if wire.key.len() > KEYS_MAX || wire.log.len() > KEYS_MAX {
+        if wire.key.len() > KEYS_MAX
+            || wire.certificate.len() > KEYS_MAX
+            || wire.log.len() > KEYS_MAX
+        {
             return Err(RootError::TooLong);
         }
         let mut root = Self::new(wire.valid_from, wire.expires);
@@ -171,6 +222,18 @@ impl TrustRoot {
                 return Err(RootError::Twice(key.name));
             }
             root.keys.insert(key.public_key.id(), key);
+        }
+        for holder in wire.certificate {
+            let holder = read_certificate(holder)?;
+            let is_name_taken = root.keys.values().any(|key| key.name == holder.name)
+                || root
+                    .certificates
+                    .iter()
+                    .any(|other| other.name == holder.name);
+            if is_name_taken {
+                return Err(RootError::Twice(holder.name));
+            }
+            root.certificates.push(holder);
         }
         root.logs = wire.log.into_iter().map(|log| log.verifier_key).collect();
         root.digest = Digest::of(bytes);
@@ -186,6 +249,7 @@ impl TrustRoot {
             valid_from: self.valid_from,
             expires: self.expires,
             key: self.keys.values().map(write_key).collect(),
+            certificate: self.certificates.iter().map(write_certificate).collect(),
             log: self
                 .logs
                 .iter()
@@ -222,6 +286,11 @@ impl TrustRoot {
     #[must_use]
     pub fn key(&self, id: KeyId) -> Option<&RootKey> {
         self.keys.get(&id)
+    }
+
+    /// Everybody who is known by a certificate.
+    pub fn certificates(&self) -> impl Iterator<Item = &RootCertificate> {
+        self.certificates.iter()
     }
 
     /// All keys.
@@ -267,10 +336,19 @@ impl TrustRoot {
         self.next()
     }
 
-    /// The next root: without the key of this name.
+    /// The next root: with this certificate's holder, new or instead of the one of its name.
+    #[must_use]
+    pub fn with_certificate(mut self, holder: RootCertificate) -> Self {
+        self.certificates.retain(|other| other.name != holder.name);
+        self.certificates.push(holder);
+        self.next()
+    }
+
+    /// The next root: without the key or certificate of this name.
     #[must_use]
     pub fn without_key(mut self, name: &str) -> Self {
         self.keys.retain(|_, key| key.name != name);
+        self.certificates.retain(|holder| holder.name != name);
         self.next()
     }
 
@@ -318,6 +396,49 @@ fn read_key(wire: wire::Key) -> Result<RootKey, RootError> {
     })
 }
 
+fn read_certificate(wire: wire::Certificate) -> Result<RootCertificate, RootError> {
+    let bad = |cause| RootError::Certificate {
+        name: wire.name.clone(),
+        cause,
+    };
+    let anchors = Certificate::all_from_pem(&wire.anchors).map_err(bad)?;
+    let timestamp_anchors = wire
+        .timestamp_anchors
+        .as_deref()
+        .map_or(Ok(Vec::new()), Certificate::all_from_pem)
+        .map_err(bad)?;
+    let roles: Result<Vec<Role>, String> = wire.roles.iter().map(|role| role.parse()).collect();
+    Ok(RootCertificate {
+        anchors,
+        identity: Some(wire.identity.parse()?),
+        timestamp_anchors,
+        roles: roles.map_err(RootError::Role)?,
+        speaks_for: wire.speaks_for,
+        valid_from: wire.valid_from,
+        valid_until: wire.valid_until,
+        name: wire.name,
+    })
+}
+
+fn write_certificate(holder: &RootCertificate) -> wire::Certificate {
+    let pem = |certificates: &[Certificate]| certificates.iter().map(Certificate::to_pem).collect();
+    let stamps = &holder.timestamp_anchors;
+    wire::Certificate {
+        name: holder.name.clone(),
+        anchors: pem(&holder.anchors),
+        identity: holder
+            .identity
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        timestamp_anchors: (!stamps.is_empty()).then(|| pem(stamps)),
+        roles: holder.roles.iter().map(ToString::to_string).collect(),
+        speaks_for: holder.speaks_for.clone(),
+        valid_from: holder.valid_from,
+        valid_until: holder.valid_until,
+    }
+}
+
 fn write_key(key: &RootKey) -> wire::Key {
     wire::Key {
         name: key.name.clone(),
@@ -343,8 +464,25 @@ mod wire {
         pub(super) expires: Time,
         #[serde(default)]
         pub(super) key: Vec<Key>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub(super) certificate: Vec<Certificate>,
         #[serde(default)]
         pub(super) log: Vec<Log>,
+    }
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Certificate {
+        pub(super) name: String,
+        pub(super) anchors: String,
+        pub(super) identity: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub(super) timestamp_anchors: Option<String>,
+        pub(super) roles: Vec<String>,
+        #[serde(default)]
+        pub(super) speaks_for: Vec<String>,
+        pub(super) valid_from: Time,
+        pub(super) valid_until: Time,
     }
 
     #[derive(Serialize, Deserialize)]
@@ -390,6 +528,18 @@ pub enum RootError {
         #[source]
         cause: KeyError,
     },
+    /// A bad certificate.
+    #[error("the trust root's certificates of `{name}` can't be read")]
+    Certificate {
+        /// Whose.
+        name: String,
+        /// Why.
+        #[source]
+        cause: CertificateError,
+    },
+    /// A bad identity.
+    #[error(transparent)]
+    Identity(#[from] ParseIdentityError),
     /// A bad role.
     #[error("{0}")]
     Role(String),

@@ -36,6 +36,8 @@ pub struct Opaque {
     pub predicate_type: String,
     /// The predicate, read but not understood.
     pub predicate: json::Value,
+    /// What each subject's descriptor says besides, where it says something.
+    pub subject_annotations: Vec<Option<json::Value>>,
 }
 
 impl<P: Predicate> Statement<P> {
@@ -98,36 +100,19 @@ impl Statement<Opaque> {
                 "it names no subject, or too many".to_owned(),
             ));
         }
-        let subjects = wire
-            .subject
-            .into_iter()
-            .map(read_subject)
-            .collect::<Result<_, _>>()?;
+        let mut subject_annotations = Vec::with_capacity(wire.subject.len());
+        let mut subjects = Vec::with_capacity(wire.subject.len());
+        for mut subject in wire.subject {
+            subject_annotations.push(subject.annotations.take());
+            subjects.push(read_subject(subject)?);
+        }
         let predicate = Opaque {
             predicate_type: wire.predicate_type,
             predicate,
+            subject_annotations,
         };
         Ok(Self {
             subjects,
-            predicate,
-        })
-    }
-
-    /// The same statement, with its predicate read as a `P`.
-    ///
-    /// # Errors
-    /// The predicate is of another type, or has not the shape of its type.
-    pub(crate) fn typed<P: Predicate>(self) -> Result<Statement<P>, Error> {
-        if self.predicate.predicate_type != P::TYPE {
-            return Err(Error::PredicateType {
-                want: P::TYPE,
-                got: self.predicate.predicate_type,
-            });
-        }
-        let predicate = P::read(self.predicate.predicate)?;
-        predicate.fits(&self.subjects)?;
-        Ok(Statement {
-            subjects: self.subjects,
             predicate,
         })
     }
@@ -156,27 +141,36 @@ fn take_predicate(document: &mut json::Value) -> Option<json::Value> {
 struct ReadStatement {
     #[serde(rename = "_type")]
     type_: String,
-    subject: Vec<WireSubject>,
+    subject: Vec<ReadSubject>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct WireSubject {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    digest: BTreeMap<&'static str, String>,
+}
+
+#[derive(Deserialize)]
+struct ReadSubject {
+    #[serde(default)]
     name: String,
     digest: BTreeMap<String, String>,
+    #[serde(default)]
+    annotations: Option<json::Value>,
 }
 
 fn write_subject(subject: &Subject) -> WireSubject {
-    let digest = BTreeMap::from([("sha256".to_owned(), subject.digest.hex())]);
+    let digest = BTreeMap::from([("sha256", subject.digest.hex())]);
     WireSubject {
         name: subject.name.clone(),
         digest,
     }
 }
 
-fn read_subject(wire: WireSubject) -> Result<Subject, Error> {
+fn read_subject(wire: ReadSubject) -> Result<Subject, Error> {
     let refused =
         || Error::StatementShape(format!("its subject `{}` has no SHA-256 digest", wire.name));
     let hex = wire.digest.get("sha256").ok_or_else(refused)?;

@@ -35,7 +35,7 @@ impl<T> Verified<T> {
 pub struct Proof {
     /// The key that signed.
     pub key: KeyId,
-    /// What the trust root calls that key.
+    /// What the trust root calls who holds it.
     pub key_name: String,
     /// The names that the key may speak for.
     pub speaks_for: Vec<String>,
@@ -45,4 +45,24 @@ pub struct Proof {
     pub bundle: Digest,
     /// When it was checked: a holder that lives long asks again.
     pub at: Time,
+    /// What the root knows who signed by.
+    pub how: How,
+}
+
+/// What the trust root knows somebody by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum How {
+    /// Their key.
+    Key,
+    /// A certificate that an authority made out to them.
+    Certificate {
+        /// To whom, as RFC 4514 writes it.
+        subject: String,
+        /// SHA-256 of the certificate.
+        fingerprint: Digest,
+        /// Who was expected; none if anyone was whom the authority certified.
+        identity: Option<String>,
+        /// When an authority that is believed stamped the signature.
+        stamped: Option<Time>,
+    },
 }

@@ -1,13 +1,20 @@
 //! The one verb: bytes and a trust root in, a [`Verified`] out.
 
-use digest::{Digest, Listing, Sealed};
+use digest::Digest;
 
-use crate::artifact::{ArtifactError, FileEntry};
-use crate::predicate::{Admission, Form, ModelSignature};
+use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Artifact, Bundle, Code, Error, Kind, Opaque, PAYLOAD_TYPE, Predicate, Proof, Reason, RootKey,
-    Statement, Time, TreePath, TrustRoot, Verified,
+    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Statement, Time, TrustRoot, Verified,
 };
+
+mod signed;
+mod signer;
+
+pub use signed::{
+    Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_tree,
+};
+use signer::{Encoding, Signer, When, signer};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
 ///
@@ -52,16 +59,20 @@ fn believe<P: Predicate>(
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
     let bundle = Bundle::parse(bundle_bytes)?;
-    // (2) A key of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
-    let key = signing_key(&bundle, root)?;
-    // (3) That key holds now. Stops: keys that were retired.
+    // (2) Somebody of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
+    let when = match purpose {
+        Purpose::Allow => When::At(now),
+        Purpose::Forbid => When::AtItsBeginning,
+    };
+    let signer = signer(&bundle, root, when)?;
+    // (3) The root believes them now. Stops: keys that were retired.
     if purpose == Purpose::Allow {
-        check_key_time(key, now)?;
+        check_time(&signer, now)?;
     }
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if purpose == Purpose::Allow && !key.roles.contains(&P::ROLE) {
+    if purpose == Purpose::Allow && !signer.roles.contains(&P::ROLE) {
         return Err(Error::KeyRole {
-            key_name: key.name.clone(),
+            key_name: signer.name.to_owned(),
             role: P::ROLE,
         });
     }
@@ -75,265 +86,65 @@ fn believe<P: Predicate>(
     let statement = Statement::<Opaque>::parse(&envelope.payload)?;
     // Of many files it is long, and not needed besides what was read from it.
     drop(bundle);
-    let statement = statement.typed::<P>()?;
+    let said = &statement.predicate.predicate_type;
+    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
+        return Err(Error::Signature {
+            key_name: signer.name.to_owned(),
+        });
+    }
+    let statement = P::of_statement(statement)?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
     if let Some(claimed) = statement.predicate.speaker()
-        && !key.speaks_for.iter().any(|name| name == claimed)
+        && !signer.speaks_for.iter().any(|name| name == claimed)
     {
         return Err(Error::Speaker {
-            key_name: key.name.clone(),
+            key_name: signer.name.to_owned(),
             claimed: claimed.to_owned(),
         });
     }
-    Ok(Verified::new(
-        statement,
-        proof(key, root, Digest::of(bundle_bytes), now),
-    ))
-}
-
-fn proof(key: &RootKey, root: &TrustRoot, bundle: Digest, now: Time) -> Proof {
-    Proof {
-        key: key.public_key.id(),
-        key_name: key.name.clone(),
-        speaks_for: key.speaks_for.clone(),
+    let proof = Proof {
+        key: signer.key,
+        key_name: signer.name.to_owned(),
+        speaks_for: signer.speaks_for.to_vec(),
         root: root.digest(),
-        bundle,
+        bundle: Digest::of(bundle_bytes),
         at: now,
-    }
-}
-
-/// The key of the root that made one of the signatures.
-fn signing_key<'a>(bundle: &Bundle, root: &'a TrustRoot) -> Result<&'a RootKey, Error> {
-    let envelope = bundle.envelope();
-    let signed_bytes = envelope.signed_bytes();
-    let signed = |key: &RootKey| {
-        envelope
-            .signatures
-            .iter()
-            .any(|signature| key.public_key.verifies(&signed_bytes, signature))
+        how: signer.how,
     };
-    match bundle.hint() {
-        Some(id) => {
-            let key = root.key(id).ok_or(Error::KeyUnknown { key: Some(id) })?;
-            if signed(key) {
-                Ok(key)
-            } else {
-                Err(Error::Signature {
-                    key_name: key.name.clone(),
-                })
-            }
-        }
-        None => root
-            .keys()
-            .find(|key| signed(key))
-            .ok_or(Error::KeyUnknown { key: None }),
-    }
+    Ok(Verified::new(statement, proof))
 }
 
-fn check_key_time(key: &RootKey, now: Time) -> Result<(), Error> {
-    let key_name = key.name.clone();
-    if now < key.valid_from {
+fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
+    let key_name = signer.name.to_owned();
+    let (valid_from, valid_until) = (signer.valid_from, signer.valid_until);
+    if now < valid_from {
         return Err(Error::KeyNotYetValid {
             key_name,
-            valid_from: key.valid_from,
+            valid_from,
             now,
         });
     }
-    if now >= key.valid_until {
+    if now >= valid_until {
         return Err(Error::KeyExpired {
             key_name,
-            valid_until: key.valid_until,
+            valid_until,
             now,
         });
     }
     Ok(())
 }
 
-/// How a folder differs from what was signed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Difference {
-    /// Signed, and not there.
-    Missing {
-        /// Which file.
-        path: String,
-    },
-    /// There, and not signed.
-    Extra {
-        /// Which file.
-        path: String,
-    },
-    /// There, with other bytes.
-    Changed {
-        /// Which file.
-        path: String,
-        /// What was signed.
-        want: Digest,
-        /// What is there.
-        got: Digest,
-    },
-}
-
-impl Difference {
-    /// The difference as a reason for a no.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
-        match self {
-            Self::Missing { path } => Reason::new(
-                Code::FileMissing,
-                format!("`{path}` was signed and is not there"),
-                "get the file again from where it was signed",
-            ),
-            Self::Extra { path } => Reason::new(
-                Code::FileExtra,
-                format!("`{path}` is there and was not signed"),
-                extra_way(path),
-            ),
-            Self::Changed { path, want, got } => Reason::new(
-                Code::DigestMismatch,
-                format!("`{path}` is not the file that was signed: expected {want}, got {got}"),
-                "get the file again from where it was signed; if the change is yours, sign again",
-            ),
-        }
-    }
-}
-
-/// The files that systems leave behind have their own advice.
-fn extra_way(path: &str) -> &'static str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if name == ".DS_Store" || name.starts_with("._") || name == "Thumbs.db" {
-        "the operating system left it there: delete it"
-    } else {
-        "delete it, or sign again if it belongs to the model"
-    }
-}
-
-/// Joins a model's signature with files that were measured, of a folder or of one file: they are the signed ones, all
-/// of them and no others.
-///
-/// # Errors
-/// All differences, in the order of their paths.
-pub fn verify_tree(
-    signature: &Verified<Statement<ModelSignature>>,
-    listing: &Listing,
-    form: Form,
-) -> Result<Verified<Artifact>, Vec<Difference>> {
-    let signed = &signature.value().predicate;
-    // The released tools write `.` for a model of one file, whatever its name is here.
-    let is_single = signed.form() == Form::SingleFile && form == Form::SingleFile;
-    let at = |path: &str| match is_single {
-        true => listing.values().next(),
-        false => listing.get(path),
-    };
-    let by_name = signed.by_name();
-    let is_signed = |path: &str| is_single || by_name.contains_key(path);
-    let mut differences = Vec::new();
-    for (&path, &want) in &by_name {
-        match at(path) {
-            None => differences.push(Difference::Missing {
-                path: path.to_owned(),
-            }),
-            Some(got) if got.digest() != want => {
-                differences.push(Difference::Changed {
-                    path: path.to_owned(),
-                    want,
-                    got: got.digest(),
-                });
-            }
-            Some(_) => {}
-        }
-    }
-    let extra = listing.keys().filter(|path| !is_signed(path));
-    differences.extend(extra.map(|path| Difference::Extra { path: path.clone() }));
-    if !differences.is_empty() {
-        differences.sort_by(|a, b| path_of(a).cmp(path_of(b)));
-        return Err(differences);
-    }
-    match Artifact::from_listing(Kind::Model, listing) {
-        Ok(artifact) => Ok(Verified::new(artifact, signature.proof().clone())),
-        // Signed names are fit; the own name of a single file, which is not signed, may be not.
-        Err(_) => Err(listing
-            .keys()
-            .map(|path| Difference::Extra { path: path.clone() })
-            .collect()),
-    }
-}
-
-fn path_of(difference: &Difference) -> &str {
-    match difference {
-        Difference::Missing { path }
-        | Difference::Extra { path }
-        | Difference::Changed { path, .. } => path,
-    }
-}
-
-/// Joins an admission with sealed bytes: these bytes are the admitted model's file of this name.
-///
-/// # Errors
-/// The admission is of another model, or the bytes are others than it names.
-pub fn verify_sealed(
-    admission: &Verified<Statement<Admission>>,
-    manifest: &[u8],
-    name: &str,
-    sealed: Sealed,
-) -> Result<Verified<Sealed>, Reason> {
-    let admitted = |digest| admission.value().is_about(digest);
-    let unknown = |cause: ArtifactError| {
-        Reason::new(
-            Code::SubjectMismatch,
-            format!("the model's manifest can't be used: {cause}"),
-            "",
-        )
-    };
-    if !admitted(Digest::of(manifest)) {
-        return Err(not_admitted(Digest::of(manifest)));
-    }
-    let artifact = Artifact::from_manifest(manifest).map_err(unknown)?;
-    let path = TreePath::new(name).map_err(unknown)?;
-    match artifact.files().get(&path) {
-        Some(FileEntry { digest, .. }) if *digest == sealed.digest() => {
-            Ok(Verified::new(sealed, admission.proof().clone()))
-        }
-        Some(FileEntry { digest, .. }) => Err(Difference::Changed {
-            path: name.to_owned(),
-            want: *digest,
-            got: sealed.digest(),
-        }
-        .reason()),
-        None => Err(Difference::Extra {
-            path: name.to_owned(),
-        }
-        .reason()),
-    }
-}
-
-fn not_admitted(model: Digest) -> Reason {
-    Reason::new(
-        Code::SubjectMismatch,
-        format!("the admission is not about the model {model}"),
-        "admit this model with `modelward admit`",
-    )
-}
-
-/// Puts a statement into the bytes that a key signs and a bundle holds.
-///
-/// # Errors
-/// What holds the key does not answer.
-pub fn seal<P: Predicate>(
-    statement: &Statement<P>,
-    signer: &dyn crate::Signer,
-) -> Result<Bundle, crate::KeyError> {
-    signer.seal(statement.to_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use digest::measure_bytes;
+    use digest::{Listing, measure_bytes};
 
     use super::*;
-    use crate::predicate::{BuildDefinition, BuilderRef, Provenance, RunDetails, RunMetadata};
-    use crate::{PrivateKey, Role, Signer, Subject};
+    use crate::predicate::{
+        BuildDefinition, BuilderRef, Form, ModelSignature, Provenance, RunDetails, RunMetadata,
+    };
+    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject, seal};
 
     const NOW: i64 = 500;
 
@@ -532,7 +343,12 @@ mod tests {
             ("\"name\":\"a\"", "\"name\":\"../a\"".into()),
             ("\"name\":\"a\"", "\"name\":\"/a\"".into()),
             ("\"method\":\"files\"", "\"method\":\"magic\"".into()),
-            ("\"allow_symlinks\":false", "\"allow_symlinks\":true".into()),
+            ("\"allow_symlinks\":false", "\"allow_symlinks\":0".into()),
+            ("\"method\":\"files\"", "\"method\":\"shards\"".into()),
+            (
+                "\"hash_type\":\"sha256\"",
+                "\"hash_type\":\"blake3\"".into(),
+            ),
             (resource.as_str(), format!("{resource},{resource}")),
             (resource.as_str(), String::new()),
         ] {

@@ -1,17 +1,24 @@
 //! `modelward sign MODEL`
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
+use digest::{Algorithm, Method};
 use serde_json::json;
-use trust::{Code, Kind, PrivateKey, Role, Signer};
+use trust::predicate::{Form, ModelSignature, Spelling, Terms};
+use trust::{Bundle, Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
-use crate::model::{Model, default_ignored, left_out_line, signature_path, unreadable};
+use crate::holder::HeldKey;
+use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::ui::Ui;
-use crate::workspace::{Workspace, password};
+use crate::workspace::Workspace;
 
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
+///
+/// Without `--private-key`, `--token` or `--plugin` a key of the store signs, and the signature is recorded there: that is
+/// what the other stages ask for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward sign out/digits")]
 pub(crate) struct Args {
@@ -21,61 +28,174 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
     /// A key of the store, by its name
-    #[arg(long, value_name = "NAME", conflicts_with = "private_key")]
+    #[arg(long, value_name = "NAME")]
     key: Option<String>,
-    /// A private key's file (PKCS#8 PEM), without a store
-    #[arg(long, value_name = "FILE")]
-    private_key: Option<PathBuf>,
+    #[command(flatten)]
+    held: HeldKey,
     /// Leave out this path in the model, and all below it; `.git`, `.gitattributes`, `.github` and `.gitignore` at its root
     /// always are, as the standard's own tool does
     #[arg(long = "ignore", value_name = "PATH")]
     ignored: Vec<String>,
+    #[command(flatten)]
+    odd: Odd,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+/// How a model is signed otherwise than whole and by SHA-256. The other stages of the chain don't take such signatures.
+#[derive(Debug, clap::Args)]
+struct Odd {
+    /// Hash by `blake2b` or `blake3` rather than `sha256`; the reference's command line verifies neither
+    #[arg(long, value_name = "NAME", value_parser = algorithm, requires = "held", default_value = "sha256")]
+    hash: Algorithm,
+    /// Sign pieces of so many bytes rather than whole files, so that one large file is hashed on all cores
+    #[arg(long, value_name = "BYTES", requires = "held")]
+    shard_size: Option<NonZeroU64>,
+    /// Follow symbolic links that lead to files inside this folder; the model itself if none is named
+    #[arg(long, value_name = "FOLDER", requires = "held", num_args = 0..=1)]
+    follow_links: Option<Option<PathBuf>>,
+    /// Write the name of a single file and the algorithm of a piece as the specification has it; the reference verifies
+    /// neither
+    #[arg(long, requires = "held")]
+    strict_spec: bool,
+}
+
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let target = args
         .signature
+        .clone()
         .map_or_else(|| signature_path(&args.model), Ok)?;
     check_target(&target)?;
-    let ignored = [default_ignored(), args.ignored].concat();
-    let beside = ignored.clone();
-    let ignored = with_signature(ignored, &args.model, &target);
-    let model = Model::measure(&args.model, Kind::Model, &ignored, ui)?;
-    let kept = if model.path.is_dir() {
-        ignored
-    } else {
-        Vec::new()
+    let beside = [default_ignored(), args.ignored.clone()].concat();
+    let ignored = with_signature(beside.clone(), &args.model, &target);
+    let signed = match args.held.is_named() {
+        true => by_held(args, &ignored, ui)?,
+        false => by_store(args, &ignored, common, ui)?,
     };
-    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, kept);
-    let (bundle, said) = match &args.private_key {
-        Some(path) => (seal(&statement, &load(path)?)?, None),
-        None => {
-            let workspace = Workspace::open(common)?;
-            let bundle = seal(
-                &statement,
-                &workspace.signer(Role::Sign, args.key.as_deref())?,
-            )?;
-            workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
-            let said = workspace.record::<trust::predicate::ModelSignature>(&bundle)?;
-            (bundle, Some(said))
-        }
-    };
-    host::whole_file::write(&target, &bundle.to_bytes()).map_err(|e| unreadable(&target, &e))?;
+    host::whole_file::write(&target, &signed.bundle.to_bytes())
+        .map_err(|e| unreadable(&target, &e))?;
+    let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = format!(
-        "signed {} files of `{}` ({}): {}",
-        model.listing.len(),
-        model.name,
-        model.artifact.digest(),
+        "signed {} of `{}` ({}): {}",
+        signed.what,
+        signed.name,
+        signed.digest,
         target.display()
     );
-    let left_out = model.left_out(&beside);
     text += &left_out_line(&left_out);
-    if let Some(said) = &said {
+    if let Some(said) = &signed.said {
         text = format!("{text}\n{said}");
     }
-    let data = json!({"model": model.artifact.digest().to_string(), "files": model.listing.len(),
-                      "ignored": left_out, "signature": target, "statement": said.map(|said| said.data())});
+    let data = json!({"model": signed.digest, "files": signed.files, "ignored": left_out, "signature": target,
+                      "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
+}
+
+/// What came of it.
+struct Signed {
+    bundle: Bundle,
+    name: String,
+    /// The model's digest, or the digest that stands for it in the signature.
+    digest: String,
+    files: usize,
+    what: String,
+    said: Option<crate::workspace::Said>,
+}
+
+fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
+    let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+    // Only a folder has something to leave out.
+    let ignored = match model.form {
+        Form::Folder => ignored.to_vec(),
+        Form::SingleFile => Vec::new(),
+    };
+    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    let workspace = Workspace::open(common)?;
+    let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
+    let bundle = trust::seal(&statement, &signer)
+        .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
+    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
+    let said = workspace.record::<ModelSignature>(&bundle)?;
+    Ok(Signed {
+        bundle,
+        digest: model.artifact.digest().to_string(),
+        files: model.listing.len(),
+        what: format!("{} files", model.listing.len()),
+        name: model.name,
+        said: Some(said),
+    })
+}
+
+fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> {
+    let terms = args.odd.terms(ignored);
+    if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
+        let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+        let files = model.artifact.files().iter();
+        let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+        let statement = statement(&model.name, files, model.form, terms);
+        return Ok(Signed {
+            bundle: args.held.seal(&statement)?,
+            digest: model.artifact.digest().to_string(),
+            files: model.listing.len(),
+            what: format!("{} files", model.listing.len()),
+            name: model.name,
+            said: None,
+        });
+    }
+    let links = args.odd.links(&args.model);
+    let model = Resources::measure(&args.model, ignored, links, terms.method, ui)?;
+    let method = terms.method;
+    let resources = model.resources.iter();
+    let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
+    let statement = statement(&model.name, resources, model.form, terms);
+    Ok(Signed {
+        bundle: args.held.seal(&statement)?,
+        digest: statement.predicate.root().to_string(),
+        files: model.files(method),
+        what: format!("{} files, {method}", model.files(method)),
+        name: model.name,
+        said: None,
+    })
+}
+
+fn statement<'a>(
+    name: &str,
+    resources: impl Iterator<Item = (&'a str, digest::ResourceDigest)>,
+    form: Form,
+    mut terms: Terms,
+) -> Statement<ModelSignature> {
+    if form == Form::SingleFile {
+        terms.ignored.clear();
+    }
+    ModelSignature::of_resources(name, resources, form, terms)
+}
+
+impl Odd {
+    fn terms(&self, ignored: &[String]) -> Terms {
+        Terms {
+            method: Method {
+                algorithm: self.hash,
+                shard_size: self.shard_size,
+            },
+            follows_links: self.follow_links.is_some(),
+            ignored: ignored.to_vec(),
+            spelling: match self.strict_spec {
+                true => Spelling::Specification,
+                false => Spelling::Interoperable,
+            },
+        }
+    }
+
+    /// The folder inside which links are followed, if they are.
+    fn links<'a>(&'a self, model: &'a Path) -> Option<&'a Path> {
+        let folder = self.follow_links.as_ref()?;
+        Some(folder.as_deref().unwrap_or(model))
+    }
+}
+
+fn algorithm(word: &str) -> Result<Algorithm, String> {
+    Algorithm::from_word(word).ok_or_else(|| {
+        let words = Algorithm::ALL.map(Algorithm::as_str).join(", ");
+        format!("the hash functions are {words}")
+    })
 }
 
 /// Found out now: once the statement is in the log, it stays there.
@@ -110,27 +230,4 @@ fn with_signature(mut ignored: Vec<String>, model: &Path, signature: &Path) -> V
     ignored.sort();
     ignored.dedup();
     ignored
-}
-
-fn seal(
-    statement: &trust::Statement<trust::predicate::ModelSignature>,
-    key: &dyn Signer,
-) -> Result<trust::Bundle, Failure> {
-    trust::seal(statement, key).map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
-}
-
-fn load(path: &Path) -> Result<PrivateKey, Failure> {
-    let pem = host::keys::read_private(path)?;
-    let password = if trust::looks_encrypted(&pem) {
-        password()?
-    } else {
-        None
-    };
-    PrivateKey::from_pem(&pem, password.as_ref().map(|password| password.as_str())).map_err(|e| {
-        let cause = host::keys::KeyFileError::Key {
-            path: path.to_owned(),
-            cause: e,
-        };
-        Failure::from(cause)
-    })
 }

@@ -1,10 +1,12 @@
 //! What ARCHITECTURE.md says of the house, and what every parser promises.
 
 mod bad_input;
+mod certificates;
 mod mutate;
 mod oms;
 mod replay;
 mod tidy;
+mod timestamps;
 
 use std::path::PathBuf;
 

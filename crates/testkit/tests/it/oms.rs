@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use digest::{Digest, Hasher, Listing, measure_bytes};
+use digest::{Digest, Hasher, Links, Listing, Walk, measure_bytes};
 use serde::Deserialize;
 use testkit::{key, trusting};
 use trust::predicate::{Form, ModelSignature};
-use trust::{Artifact, Kind, Signer, Time, TrustRoot, verify, verify_tree};
+use trust::{Artifact, Kind, Signer, Time, TrustRoot, verify, verify_resources, verify_tree};
 
 use crate::table;
 
+mod parts;
 mod vectors;
+
+/// When the vectors were made: their certificates that are to hold, hold then. 2026-11-21.
+fn now() -> Time {
+    Time::from_unix(1_795_219_200)
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,12 +65,47 @@ fn known_failures() -> BTreeMap<String, String> {
 
 /// `accept`, or the code of what refuses it.
 fn judged(bundle: &[u8], listing: &Listing, root: &TrustRoot) -> String {
-    match verify::<ModelSignature>(bundle, root, Time::from_unix(0)) {
+    match verify::<ModelSignature>(bundle, root, now()) {
         Err(error) => error.code().to_string(),
         Ok(verified) => match verify_tree(&verified, listing, form(listing)) {
             Ok(_) => "accept".to_owned(),
             Err(differences) => differences[0].reason().code.to_string(),
         },
+    }
+}
+
+/// As [`judged`], of a model on disk: measured as the signature says, once it is believed.
+fn judged_on_disk(
+    bundle: &[u8],
+    model: &std::path::Path,
+    left_out: &[&str],
+    root: &TrustRoot,
+) -> String {
+    let verified = match verify::<ModelSignature>(bundle, root, now()) {
+        Err(error) => return error.code().to_string(),
+        Ok(verified) => verified,
+    };
+    let signed = &verified.value().predicate;
+    let is_ignored = |path: &str| {
+        left_out.contains(&path) || signed.ignored().iter().any(|ignored| ignored == path)
+    };
+    let walk = Walk {
+        ignore: &is_ignored,
+        links: match signed.follows_links() {
+            true => Links::Inside(model),
+            false => Links::Refuse,
+        },
+    };
+    let Ok(resources) = digest::list_resources(model, &walk, signed.method(), &|_| {}) else {
+        return "unreadable".to_owned();
+    };
+    let form = match model.is_file() {
+        true => Form::SingleFile,
+        false => Form::Folder,
+    };
+    match verify_resources(&verified, signed.method(), resources, form) {
+        Ok(_) => "accept".to_owned(),
+        Err(differences) => differences[0].reason().code.to_string(),
     }
 }
 

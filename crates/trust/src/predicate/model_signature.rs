@@ -1,104 +1,48 @@
 //! `https://model_signing/signature/v1.0` of OpenSSF model signing: the files that a model has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decode::json;
-use digest::{Digest, Hasher};
-use serde::{Deserialize, Serialize};
+use digest::{Digest, Hasher, Method, ResourceDigest};
+use serde::{Serialize, Serializer};
 
-use super::{Predicate, read_as};
-use crate::artifact::TreePath;
+use super::Predicate;
+use crate::statement::Opaque;
 use crate::{Artifact, Error, Role, Statement, Subject};
 
-const ALGORITHM: &str = "sha256";
-const METHOD: &str = "files";
-/// The name that the released tools write for a model of a single file.
-const SINGLE_FILE: &str = ".";
+pub(crate) mod first_release;
+mod name;
+mod read;
 
-/// The files of a model, each with its digest, whole and by SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub use name::Span;
+use name::{Name, SINGLE_FILE};
+
+/// The files of a model, or pieces of them, each with its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSignature {
-    serialization: wire::Serialization,
-    resources: Vec<wire::Resource>,
+    method: Method,
+    follows_links: bool,
+    ignored: Vec<String>,
+    resources: Vec<Resource>,
+    spelling: Spelling,
+    is_first_release: bool,
 }
 
-impl ModelSignature {
-    /// The statement that signs a model, with the model's name and the paths in it that were left out.
-    #[must_use]
-    pub fn statement(
-        name: &str,
-        artifact: &Artifact,
-        form: Form,
-        ignored: Vec<String>,
-    ) -> Statement<Self> {
-        let resource = |(path, file): (&TreePath, &crate::artifact::FileEntry)| wire::Resource {
-            name: if form == Form::SingleFile {
-                SINGLE_FILE.to_owned()
-            } else {
-                path.as_str().to_owned()
-            },
-            algorithm: ALGORITHM.to_owned(),
-            digest: file.digest.hex(),
-        };
-        let serialization = wire::Serialization {
-            method: METHOD.to_owned(),
-            hash_type: ALGORITHM.to_owned(),
-            allow_symlinks: false,
-            ignore_paths: ignored,
-        };
-        let resources = artifact.files().iter().map(resource).collect();
-        let subject = Subject {
-            name: name.to_owned(),
-            digest: artifact.signing_root(),
-        };
-        Statement {
-            subjects: vec![subject],
-            predicate: Self {
-                serialization,
-                resources,
-            },
-        }
-    }
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Resource {
+    name: String,
+    digest: ResourceDigest,
+}
 
-    /// The signed files and their digests.
-    pub fn resources(&self) -> impl Iterator<Item = (&str, Digest)> {
-        // Each digest was checked when it was read, and written from a digest.
-        self.resources
-            .iter()
-            .filter_map(|r| Some((r.name.as_str(), Digest::from_hex(&r.digest).ok()?)))
-    }
-
-    /// The same, to look many files up: walking [`Self::resources`] for each takes minutes where there are tens of
-    /// thousands.
-    #[must_use]
-    pub fn by_name(&self) -> BTreeMap<&str, Digest> {
-        self.resources().collect()
-    }
-
-    /// The paths that were left out when it was signed, with all below them.
-    #[must_use]
-    pub fn ignored(&self) -> &[String] {
-        &self.serialization.ignore_paths
-    }
-
-    /// Whether a file rather than a folder was signed.
-    #[must_use]
-    pub fn form(&self) -> Form {
-        match self.resources.as_slice() {
-            [only] if only.name == SINGLE_FILE => Form::SingleFile,
-            _ => Form::Folder,
-        }
-    }
-
-    /// OpenSSF model signing's root digest: over the raw digests in the order they are listed.
-    #[must_use]
-    pub fn root(&self) -> Digest {
-        let mut hasher = Hasher::new();
-        for (_, digest) in self.resources() {
-            hasher.update(digest.raw());
-        }
-        hasher.finish()
-    }
+/// How the two things are written that the specification and its released implementations write differently: the name of
+/// a model of one file, and the algorithm of a piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spelling {
+    /// As the implementations verify it: `.`, and `sha256-sharded-N`.
+    #[default]
+    Interoperable,
+    /// As the specification says: the file's own name, and `sha256`.
+    Specification,
 }
 
 /// What was signed.
@@ -110,54 +54,211 @@ pub enum Form {
     SingleFile,
 }
 
+/// How a model is signed.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// What is hashed, and how.
+    pub method: Method,
+    /// Whether symbolic links were followed.
+    pub follows_links: bool,
+    /// The paths that were left out.
+    pub ignored: Vec<String>,
+    /// How it is written.
+    pub spelling: Spelling,
+}
+
+impl Terms {
+    /// Whole files by SHA-256, no links: what every verifier takes.
+    #[must_use]
+    pub const fn usual(ignored: Vec<String>) -> Self {
+        Self {
+            method: Method::WHOLE_SHA256,
+            follows_links: false,
+            ignored,
+            spelling: Spelling::Interoperable,
+        }
+    }
+}
+
+impl ModelSignature {
+    /// The statement that signs a model's files whole and by SHA-256, with the model's name and the paths in it that were
+    /// left out.
+    #[must_use]
+    pub fn statement(
+        name: &str,
+        artifact: &Artifact,
+        form: Form,
+        ignored: Vec<String>,
+    ) -> Statement<Self> {
+        let files = artifact.files().iter();
+        let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+        Self::of_resources(name, files, form, Terms::usual(ignored))
+    }
+
+    /// The statement that signs resources: files by their paths, or pieces by `PATH:START:END`. A single file goes by any
+    /// name.
+    #[must_use]
+    pub fn of_resources<'a>(
+        model: &str,
+        resources: impl Iterator<Item = (&'a str, ResourceDigest)>,
+        form: Form,
+        terms: Terms,
+    ) -> Statement<Self> {
+        let is_dot = form == Form::SingleFile && terms.spelling == Spelling::Interoperable;
+        let named = |name: &str| match is_dot {
+            true => single(name, terms.method),
+            false => name.to_owned(),
+        };
+        let mut resources: Vec<Resource> = resources
+            .map(|(name, digest)| Resource {
+                name: named(name),
+                digest,
+            })
+            .collect();
+        resources.sort_by(|a, b| a.name.cmp(&b.name));
+        let predicate = Self {
+            method: terms.method,
+            follows_links: terms.follows_links,
+            ignored: terms.ignored,
+            resources,
+            spelling: terms.spelling,
+            is_first_release: false,
+        };
+        let subject = Subject {
+            name: model.to_owned(),
+            digest: predicate.root(),
+        };
+        Statement {
+            subjects: vec![subject],
+            predicate,
+        }
+    }
+
+    /// What was hashed, and how.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// Whether symbolic links were followed.
+    #[must_use]
+    pub const fn follows_links(&self) -> bool {
+        self.follows_links
+    }
+
+    /// The signed resources by their names: paths, or `PATH:START:END`.
+    pub fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
+        self.resources.iter().map(|r| (r.name.as_str(), r.digest))
+    }
+
+    /// The same, to look many up.
+    #[must_use]
+    pub fn by_name(&self) -> BTreeMap<&str, ResourceDigest> {
+        self.resources().collect()
+    }
+
+    /// The file that a resource is, or is a piece of.
+    #[must_use]
+    pub fn file_of<'a>(&self, name: &'a str) -> &'a str {
+        Name::of(name, self.method).map_or(name, |name| name.path)
+    }
+
+    /// The files that were signed, whole or in pieces.
+    #[must_use]
+    pub fn signed_files(&self) -> BTreeSet<&str> {
+        let names = self.resources.iter();
+        names.map(|r| self.file_of(&r.name)).collect()
+    }
+
+    /// The signed files, if they were signed whole and by SHA-256, as artifacts are.
+    #[must_use]
+    pub fn files(&self) -> Option<BTreeMap<&str, Digest>> {
+        if self.method != Method::WHOLE_SHA256 {
+            return None;
+        }
+        self.resources()
+            .map(|(name, digest)| Some((name, digest.sha256()?)))
+            .collect()
+    }
+
+    /// The paths that were left out when it was signed, with all below them.
+    #[must_use]
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// Whether the first release (0.2) signed it: without a root digest, ignored paths or a word about links.
+    #[must_use]
+    pub const fn is_first_release(&self) -> bool {
+        self.is_first_release
+    }
+
+    /// Whether a file rather than a folder was signed. A file that was signed by its own name, as the specification has
+    /// it, looks like a folder with one file.
+    #[must_use]
+    pub fn form(&self) -> Form {
+        let mut names = self
+            .resources
+            .iter()
+            .map(|r| Name::of(&r.name, self.method));
+        match names.all(|name| name.is_some_and(|name| name.path == SINGLE_FILE)) {
+            true => Form::SingleFile,
+            false => Form::Folder,
+        }
+    }
+
+    /// What the resource of a single file, or a piece of it, goes by where the model was signed as one file.
+    #[must_use]
+    pub(crate) fn as_single(&self, name: &str) -> String {
+        single(name, self.method)
+    }
+
+    /// OpenSSF model signing's root digest: SHA-256 over the raw digests in the order they are listed.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        let mut hasher = Hasher::new();
+        for (_, digest) in self.resources() {
+            hasher.update(digest.raw());
+        }
+        hasher.finish()
+    }
+
+    /// Whether the resources are in the specification's order. The reference wrote another, which is read as well.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        self.resources.is_sorted_by(|a, b| a.name < b.name)
+    }
+
+    /// What a piece's or a file's algorithm is called.
+    fn algorithm_name(&self) -> String {
+        let plain = self.method.algorithm.as_str();
+        match (self.method.shard_size, self.spelling) {
+            (Some(size), Spelling::Interoperable) => format!("{plain}-sharded-{size}"),
+            _ => plain.to_owned(),
+        }
+    }
+}
+
+fn single(name: &str, method: Method) -> String {
+    match method.shard_size {
+        None => SINGLE_FILE.to_owned(),
+        Some(_) => name::renamed(name, SINGLE_FILE),
+    }
+}
+
 impl Predicate for ModelSignature {
     const TYPE: &'static str = "https://model_signing/signature/v1.0";
     const ROLE: Role = Role::Sign;
 
     fn read(value: json::Value) -> Result<Self, Error> {
-        let wire: wire::Signature = read_as(value)?;
-        let refused = |why: String| Err(Error::StatementShape(why));
-        let how = &wire.serialization;
-        if how.method != METHOD || how.hash_type != ALGORITHM {
-            return refused(format!(
-                "it signs by `{}` and `{}`, and only whole files by SHA-256 are read",
-                how.method, how.hash_type
-            ));
-        }
-        if how.allow_symlinks {
-            return refused(
-                "it was signed through symbolic links, and links are not followed".to_owned(),
-            );
-        }
-        if wire.resources.is_empty() {
-            return refused("it signs no file".to_owned());
-        }
-        let single = wire.resources.len() == 1;
-        let mut seen = BTreeMap::new();
-        for resource in &wire.resources {
-            let is_named =
-                TreePath::new(&resource.name).is_ok() || (single && resource.name == SINGLE_FILE);
-            if !is_named
-                || resource.algorithm != ALGORITHM
-                || Digest::from_hex(&resource.digest).is_err()
-            {
-                return refused(format!(
-                    "its file `{}` has an unfit name or digest",
-                    resource.name
-                ));
-            }
-            if seen.insert(&resource.name, ()).is_some() {
-                return refused(format!("it signs the file `{}` twice", resource.name));
-            }
-        }
-        Ok(Self {
-            serialization: wire.serialization,
-            resources: wire.resources,
-        })
+        read::predicate(&value, true)
     }
 
     fn fits(&self, subjects: &[Subject]) -> Result<(), Error> {
         match subjects {
+            [only] if only.name.is_empty() => Err(Error::StatementShape(
+                "it gives the model no name".to_owned(),
+            )),
             [only] if only.digest == self.root() => Ok(()),
             [only] => Err(Error::StatementShape(format!(
                 "its root digest is {}, and its files make {}",
@@ -169,33 +270,78 @@ impl Predicate for ModelSignature {
             )),
         }
     }
+
+    fn of_statement(statement: Statement<Opaque>) -> Result<Statement<Self>, Error> {
+        if statement.predicate.predicate_type == first_release::TYPE {
+            return first_release::read(statement);
+        }
+        // A later minor version says what this one says, and may say more (the specification's VERSIONING.md).
+        let is_strict = statement.predicate.predicate_type == Self::TYPE;
+        if !is_strict && !read::is_later_minor(&statement.predicate.predicate_type) {
+            return Err(Error::PredicateType {
+                want: Self::TYPE,
+                got: statement.predicate.predicate_type,
+            });
+        }
+        let predicate = read::predicate(&statement.predicate.predicate, is_strict)?;
+        predicate.fits(&statement.subjects)?;
+        Ok(Statement {
+            subjects: statement.subjects,
+            predicate,
+        })
+    }
 }
 
+impl Serialize for ModelSignature {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let algorithm = self.algorithm_name();
+        let resources = self.resources.iter().map(|resource| wire::Resource {
+            name: &resource.name,
+            algorithm: &algorithm,
+            digest: resource.digest.hex(),
+        });
+        let signature = wire::Signature {
+            serialization: wire::Serialization {
+                method: match self.method.shard_size {
+                    None => read::WHOLE,
+                    Some(_) => read::SHARDS,
+                },
+                hash_type: self.method.algorithm.as_str(),
+                shard_size: self.method.shard_size.map(std::num::NonZeroU64::get),
+                allow_symlinks: self.follows_links,
+                ignore_paths: &self.ignored,
+            },
+            resources: resources.collect(),
+        };
+        signature.serialize(serializer)
+    }
+}
+
+/// What is written.
 mod wire {
-    use super::{Deserialize, Serialize};
+    use super::Serialize;
 
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Signature {
-        pub(super) serialization: Serialization,
-        pub(super) resources: Vec<Resource>,
+    #[derive(Serialize)]
+    pub(super) struct Signature<'a> {
+        pub(super) serialization: Serialization<'a>,
+        pub(super) resources: Vec<Resource<'a>>,
     }
 
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Serialization {
-        pub(super) method: String,
-        pub(super) hash_type: String,
+    #[derive(Serialize)]
+    pub(super) struct Serialization<'a> {
+        pub(super) method: &'static str,
+        pub(super) hash_type: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub(super) shard_size: Option<u64>,
         pub(super) allow_symlinks: bool,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        pub(super) ignore_paths: Vec<String>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        pub(super) ignore_paths: &'a [String],
     }
 
-    #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Resource {
-        pub(super) name: String,
-        pub(super) algorithm: String,
+    #[derive(Serialize)]
+    pub(super) struct Resource<'a> {
+        pub(super) name: &'a str,
+        pub(super) algorithm: &'a str,
         pub(super) digest: String,
     }
 }

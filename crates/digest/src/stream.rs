@@ -1,0 +1,295 @@
+//! A piece of a file that is read once, from its start to its end, while nobody writes to the file.
+
+use std::io::IoSliceMut;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Advice, FileType, OFlags, Stat, fadvise, fstat};
+use rustix::io::{Errno, ReadWriteFlags, pread, preadv2};
+
+use crate::ReadError;
+use crate::beneath::Tree;
+
+/// A regular file that the walk saw.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// Its path from the root.
+    pub(crate) name: String,
+    pub(crate) stamp: Stamp,
+}
+
+/// Which file it is, and what changes when somebody writes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    device: u64,
+    inode: u64,
+    size_bytes: u64,
+    modified: (i64, u64),
+    changed: (i64, u64),
+}
+
+impl Stamp {
+    /// Of a regular file; anything else has none.
+    #[expect(
+        clippy::unnecessary_cast,
+        reason = "the types differ from one architecture to the next"
+    )]
+    pub(crate) fn of(stat: &Stat) -> Option<Self> {
+        let is_file = FileType::from_raw_mode(stat.st_mode).is_file();
+        is_file.then_some(Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size_bytes: u64::try_from(stat.st_size).ok()?,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+        })
+    }
+
+    pub(crate) const fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+}
+
+/// The file, open, and how far it is read.
+pub(crate) struct Stream<'a> {
+    tree: &'a Tree,
+    entry: &'a Entry,
+    file: OwnedFd,
+    at: u64,
+    end: u64,
+    /// From where on the page cache holds what we brought into it and nobody else asked for.
+    ours_from: Option<u64>,
+}
+
+impl<'a> Stream<'a> {
+    /// Opens a file for the bytes from `start` to `end`. With `drops_cache`, pages that were not in the page cache
+    /// before leave it again.
+    pub(crate) fn open(
+        tree: &'a Tree,
+        entry: &'a Entry,
+        (start, end): (u64, u64),
+        drops_cache: bool,
+    ) -> Result<Self, ReadError> {
+        // A FIFO that took the file's place meanwhile is not waited for.
+        let file = tree.open_name(&entry.name, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let mut stream = Self {
+            tree,
+            entry,
+            file,
+            at: start,
+            end,
+            ours_from: None,
+        };
+        stream.expect_unchanged()?;
+        if end - start >= ADVISED_FROM_BYTES {
+            // What the kernel makes of advice changes its speed and nothing else.
+            if drops_cache && stream.is_cold() {
+                stream.ours_from = Some(start);
+            }
+            let _ = fadvise(&stream.file, 0, None, Advice::Sequential);
+        }
+        Ok(stream)
+    }
+
+    pub(crate) const fn left_bytes(&self) -> u64 {
+        self.end - self.at
+    }
+
+    /// Fills the buffer, or as much of it as the stream still has; says how much.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let most = usize::try_from(self.left_bytes()).unwrap_or(usize::MAX);
+        let buffer = match buffer.get_mut(..most) {
+            Some(last) => last,
+            None => buffer,
+        };
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match pread(&self.file, rest, self.at) {
+                Ok(0) => return Err(self.changed()),
+                Ok(count) => {
+                    filled += count;
+                    self.at += count as u64;
+                }
+                Err(Errno::INTR) => {}
+                Err(cause) => return Err(self.failed(cause)),
+            }
+        }
+        self.drop_cache(DROPPED_AT_ONCE_BYTES);
+        Ok(filled)
+    }
+
+    /// Makes sure that nobody wrote meanwhile.
+    pub(crate) fn finish(mut self) -> Result<(), ReadError> {
+        self.drop_cache(1);
+        self.expect_unchanged()
+    }
+
+    fn expect_unchanged(&self) -> Result<(), ReadError> {
+        let stat = fstat(&self.file).map_err(|cause| self.failed(cause))?;
+        if Stamp::of(&stat) == Some(self.entry.stamp) {
+            Ok(())
+        } else {
+            Err(self.changed())
+        }
+    }
+
+    /// Whether none of a few pages, evenly spread, is in the page cache. A file system that can't say is left alone.
+    fn is_cold(&self) -> bool {
+        // So that asking for a page brings no others along.
+        let _ = fadvise(&self.file, 0, None, Advice::Random);
+        let step = ((self.end - self.at) / SAMPLES).max(1);
+        (0..SAMPLES).all(|sample| {
+            let mut byte = [0];
+            let mut into = [IoSliceMut::new(&mut byte)];
+            let at = self.at + sample * step;
+            let asked = preadv2(&self.file, &mut into, at, ReadWriteFlags::NOWAIT);
+            asked == Err(Errno::AGAIN)
+        })
+    }
+
+    /// Lets go of pages that are ours, once there are so many.
+    fn drop_cache(&mut self, least_bytes: u64) {
+        let Some(from) = self.ours_from else { return };
+        if let Some(length) = (self.at - from).checked_sub(least_bytes) {
+            let _ = fadvise(
+                &self.file,
+                from,
+                std::num::NonZeroU64::new(length + least_bytes),
+                Advice::DontNeed,
+            );
+            self.ours_from = Some(self.at);
+        }
+    }
+
+    fn changed(&self) -> ReadError {
+        ReadError::Changed {
+            path: self.tree.path(&self.entry.name),
+        }
+    }
+
+    fn failed(&self, cause: Errno) -> ReadError {
+        ReadError::Io {
+            path: self.tree.path(&self.entry.name),
+            cause: cause.into(),
+        }
+    }
+}
+
+/// Below this, advice costs more than it gives.
+const ADVISED_FROM_BYTES: u64 = 1 << 20;
+const DROPPED_AT_ONCE_BYTES: u64 = 8 << 20;
+const SAMPLES: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use super::*;
+    use crate::Links;
+
+    fn entry(tree: &Tree, name: &str) -> Entry {
+        let file = tree.open_name(name, OFlags::PATH).unwrap();
+        Entry {
+            name: name.to_owned(),
+            stamp: Stamp::of(&fstat(file).unwrap()).unwrap(),
+        }
+    }
+
+    fn read(
+        folder: &Path,
+        before_opening: impl FnOnce(&Path),
+        before_reading: impl FnOnce(&Path),
+        before_the_end: impl FnOnce(&Path),
+    ) -> Result<(), ReadError> {
+        let path = folder.join("f");
+        std::fs::write(&path, [1; 100]).unwrap();
+        // Times are as coarse as the kernel's clock ticks.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let tree = Tree::open(folder, Links::Refuse).unwrap();
+        let entry = entry(&tree, "f");
+        before_opening(&path);
+        let mut stream = Stream::open(&tree, &entry, (0, 100), false)?;
+        before_reading(&path);
+        assert_eq!(stream.fill(&mut [0; 64])?, 64);
+        assert_eq!(stream.fill(&mut [0; 64])?, 36);
+        before_the_end(&path);
+        stream.finish()
+    }
+
+    #[test]
+    fn a_writer_is_noticed_whenever_it_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let nothing = |_: &Path| ();
+        let write = |path: &Path| std::fs::write(path, [2; 100]).unwrap();
+        let replace = |path: &Path| {
+            std::fs::write(path.with_extension("new"), [1; 100]).unwrap();
+            std::fs::rename(path.with_extension("new"), path).unwrap();
+        };
+        let cut = |path: &Path| std::fs::write(path, [1; 70]).unwrap();
+        let folder = folder.path();
+        read(folder, nothing, nothing, nothing).unwrap();
+        for refused in [
+            read(folder, write, nothing, nothing),
+            read(folder, replace, nothing, nothing),
+            read(folder, cut, nothing, nothing),
+            read(folder, nothing, write, nothing),
+            read(folder, nothing, cut, nothing),
+            read(folder, nothing, nothing, write),
+            read(folder, nothing, nothing, cut),
+        ] {
+            assert!(
+                matches!(refused, Err(ReadError::Changed { .. })),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fifo_in_the_place_of_a_file_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = read(
+            folder.path(),
+            |path| {
+                std::fs::remove_file(path).unwrap();
+                let mode = rustix::fs::Mode::RUSR;
+                rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0).unwrap();
+            },
+            |_| (),
+            |_| (),
+        );
+        assert!(matches!(refused, Err(ReadError::Changed { .. })));
+    }
+
+    #[test]
+    fn what_we_brought_into_the_cache_leaves_it_and_what_was_there_stays() {
+        const SIZE: u64 = 20 << 20;
+        // Not in the folder for what is temporary: that is often memory, from which nothing leaves.
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, vec![1; SIZE as usize]).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        let tree = Tree::open(folder.path(), Links::Refuse).unwrap();
+        let entry = entry(&tree, "f");
+        let read = || {
+            let mut stream = Stream::open(&tree, &entry, (0, SIZE), true).unwrap();
+            let was_cold = stream.ours_from.is_some();
+            let mut buffer = vec![0; 1 << 20];
+            while stream.left_bytes() > 0 {
+                stream.fill(&mut buffer).unwrap();
+            }
+            stream.finish().unwrap();
+            was_cold
+        };
+        // Where all is in the cache it stays there, however often it is read.
+        assert!(!read());
+        assert!(!read());
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        if read() {
+            assert!(read(), "the first reader left nothing behind");
+        } else {
+            let said = "not run, for this file system keeps its pages: the cache of a first reader";
+            let _ = writeln!(std::io::stderr(), "{said}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Timestamps (RFC 3161): an authority's word that some bytes were there at a time.
+//!
+//! ```text
+//! TimeStampResp ─► token = ContentInfo ─► SignedData ─► SignerInfo ─► signed attributes ─► TSTInfo ─► stamped bytes
+//! ```
+//! Read strictly: every byte of a token is signed, or has one value that is read, or is said below to mean nothing.
+
+mod info;
+mod signed_data;
+
+use pkcs8::der::Tag;
+
+use crate::Time;
+use crate::x509::der::Element;
+use crate::x509::{Certificate, CertificateError, ChainError, Path, Purpose, chain};
+
+use info::Info;
+use signed_data::SignedData;
+
+/// Tokens are some kilobytes; those with their whole chain, a few more.
+const SIZE_BYTES_MAX: usize = 256 * 1024;
+
+/// A token whose signature, chain and imprint are right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timestamp {
+    /// When the bytes were there, in whole seconds. What the authority says of its clock's accuracy is not counted.
+    pub time: Time,
+    /// The certificates from the authority's own to an anchor.
+    pub path: Path,
+}
+
+/// Verifies that an authority which one of `anchors` vouches for stamped these bytes. `token` is a `TimeStampResp` or the
+/// `TimeStampToken` out of one; `untrusted` are certificates that it may have left out.
+///
+/// (1) The token holds a `TSTInfo` with one signer. (2) The signer's certificate is one of the token's or of `untrusted`, is
+/// the one that its signed attributes are bound to (RFC 5035, RFC 2634), and made the signature. (3) The signed attributes
+/// have the content's digest. (4) The imprint is the digest of `stamped_bytes`, by SHA-256, SHA-384 or SHA-512. (5) The
+/// certificate is for stamping times alone, and an anchor vouches for it at the time that it stamped.
+///
+/// Two things in a token mean nothing here: which of the two words for "granted" a response has, and certificates that
+/// are not on the path.
+///
+/// # Errors
+/// One of these doesn't hold.
+pub fn verify(
+    token: &[u8],
+    stamped_bytes: &[u8],
+    untrusted: &[Certificate],
+    anchors: &[Certificate],
+) -> Result<Timestamp, TimestampError> {
+    if token.len() > SIZE_BYTES_MAX {
+        return Err(TimestampError::TooLarge {
+            size_bytes_max: SIZE_BYTES_MAX,
+        });
+    }
+    let token = token_of(token)?;
+    let signed = SignedData::read(token)?;
+    let info = Info::read(signed.content)?;
+    let signer = signed.verified_signer(untrusted)?;
+    if !info.is_about(stamped_bytes) {
+        return Err(TimestampError::Imprint);
+    }
+    let others: Vec<Certificate> = signed
+        .certificates
+        .iter()
+        .chain(untrusted)
+        .cloned()
+        .collect();
+    let path = chain::verify(signer, &others, anchors, info.time, Purpose::TimeStamping)
+        .map_err(TimestampError::Chain)?;
+    Ok(Timestamp {
+        time: info.time,
+        path,
+    })
+}
+
+/// The token that a response holds, or that these bytes are.
+fn token_of(bytes: &[u8]) -> Result<Element<'_>, TimestampError> {
+    let unread = TimestampError::Malformed { part: "token" };
+    let outer = Element::only(bytes, Tag::Sequence).ok_or(unread.clone())?;
+    let mut inside = outer.inside().ok_or(unread.clone())?;
+    let Some(status) = inside.optional(Tag::Sequence) else {
+        return Ok(outer);
+    };
+    let status = status.single(Tag::Integer).and_then(|e| e.small());
+    // `granted` and `grantedWithMods`. A refusal has more to it, and no token.
+    if !matches!(status, Some(0 | 1)) {
+        return Err(TimestampError::NotGranted);
+    }
+    let token = inside.take(Tag::Sequence).ok_or(unread.clone())?;
+    inside.end().ok_or(unread)?;
+    Ok(token)
+}
+
+/// Why a token proves no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// There is more of it than is read.
+    #[error("the timestamp has more than {size_bytes_max} bytes")]
+    TooLarge {
+        /// What is read.
+        size_bytes_max: usize,
+    },
+    /// A part is not what RFC 3161 or RFC 5652 say, or not in DER.
+    #[error("the timestamp can't be read: its {part} is not what RFC 3161 says")]
+    Malformed {
+        /// The part.
+        part: &'static str,
+    },
+    /// The authority did not stamp.
+    #[error("the timestamp is the authority's refusal to stamp")]
+    NotGranted,
+    /// It is made with an algorithm that is not believed.
+    #[error("the timestamp's {part} is made by an algorithm that is not believed")]
+    Algorithm {
+        /// What is made with it.
+        part: &'static str,
+    },
+    /// A certificate in it can't be read.
+    #[error("a certificate in the timestamp can't be read")]
+    Certificate(#[source] CertificateError),
+    /// The signer's certificate is nowhere.
+    #[error("the certificate of the timestamp's signer is neither in it nor among those given")]
+    SignerMissing,
+    /// The signer's certificate is not the one that it signed with.
+    #[error("the timestamp was not signed with the certificate that it names")]
+    SignerBinding,
+    /// The signed digest is another content's.
+    #[error("the timestamp's content is not the one that was signed")]
+    ContentDigest,
+    /// The signature is not the signer's.
+    #[error("the timestamp's signature is not by its signer")]
+    Signature,
+    /// It is about something else.
+    #[error("the timestamp is about other bytes")]
+    Imprint,
+    /// No anchor vouches for the signer.
+    #[error("no anchor vouches for the timestamp's signer")]
+    Chain(#[source] ChainError),
+}
