@@ -1,5 +1,6 @@
 //! `modelward doctor`
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use digest::Sealed;
@@ -134,8 +135,19 @@ fn control_groups() -> Finding {
             || "none that can be written".to_owned(),
             |version| format!("{version:?}").to_lowercase(),
         ),
-        means: "memory and processes are limited for the whole step; without them for each of its processes",
+        means: if version.is_none() && user_has_scopes() {
+            "memory and processes are limited for each process of a step. For the whole of it, put `systemd-run --user --scope` before `modelward`"
+        } else {
+            "memory and processes are limited for the whole step; without them for each of its processes"
+        },
     }
+}
+
+/// Whether systemd can start a program among groups that are this user's own. Root's always are.
+fn user_has_scopes() -> bool {
+    let bus = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| Path::new(&folder).join("bus"));
+    let is_v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    is_v2 && !rustix::process::geteuid().is_root() && bus.is_some_and(|bus| bus.exists())
 }
 
 fn processor() -> Finding {
