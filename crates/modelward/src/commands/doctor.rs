@@ -135,11 +135,15 @@ fn control_groups() -> Finding {
             || "none that can be written".to_owned(),
             |version| format!("{version:?}").to_lowercase(),
         ),
-        means: if version.is_none() && user_has_scopes() {
-            "memory and processes are limited for each process of a step. For the whole of it, put `systemd-run --user --scope` before `modelward`"
-        } else {
-            "memory and processes are limited for the whole step; without them for each of its processes"
-        },
+        means: groups_mean(version.is_some(), user_has_scopes()),
+    }
+}
+
+const fn groups_mean(are_there: bool, has_scopes: bool) -> &'static str {
+    if !are_there && has_scopes {
+        "memory and processes are limited for each process of a step. For the whole of it, put `systemd-run --user --scope` before `modelward`"
+    } else {
+        "memory and processes are limited for the whole step; without them for each of its processes"
     }
 }
 
@@ -178,5 +182,17 @@ fn client(program: &'static str, means: &'static str) -> Finding {
         good: says.is_some(),
         says: says.unwrap_or_else(|| "not there".to_owned()),
         means,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_named_where_it_would_help() {
+        let named = |are_there, has_scopes| groups_mean(are_there, has_scopes).contains("--scope");
+        assert!(named(false, true));
+        assert!(!named(true, true) && !named(false, false));
     }
 }
