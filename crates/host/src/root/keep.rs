@@ -1,6 +1,7 @@
 //! The roots that a store keeps: each whole, and under its digest.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, DirEntry, File};
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,35 @@ impl RootFolder {
             }
         }
         Err(Error::NotKept { digest })
+    }
+
+    /// Measures all that is here, and returns what is wrong with it.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Error> {
+        let kinds = [Kind::HostClosure, Kind::Tree];
+        kinds
+            .into_iter()
+            .flat_map(|kind| self.faults_of(kind))
+            .collect()
+    }
+
+    fn faults_of(&self, kind: Kind) -> Vec<Error> {
+        let folder = self.path.join(kind.as_str());
+        let entries = match fs::read_dir(&folder).and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(cause) => return vec![failed(&folder)(cause)],
+        };
+        let fault = |entry: DirEntry| {
+            let (path, name) = (entry.path(), entry.file_name());
+            let digest = name.to_str().and_then(|name| Digest::from_hex(name).ok());
+            match digest {
+                Some(digest) => RootTree::verify(&path, digest, kind).err(),
+                None => Some(Error::Stray { path }),
+            }
+        };
+        entries.into_iter().filter_map(fault).collect()
     }
 
     fn kept(&self, digest: Digest, kind: Kind) -> Result<Option<RootTree>, Error> {
@@ -181,8 +211,16 @@ mod tests {
     #[test]
     fn a_kept_root_that_was_changed_is_refused() {
         let world = World::new();
+        assert!(world.roots.faults().is_empty());
         let kept = world.take().unwrap().root;
+        assert!(world.roots.faults().is_empty());
         fs::write(kept.path().join("usr/bin/tool"), "evil").unwrap();
+        fs::create_dir(world.at("roots/tree/odd")).unwrap();
+        let faults = world.roots.faults();
+        assert_eq!(faults.len(), 2);
+        let has = |wanted: fn(&Error) -> bool| faults.iter().any(wanted);
+        assert!(has(|fault| matches!(fault, Error::Mismatch { .. })));
+        assert!(has(|fault| matches!(fault, Error::Stray { .. })));
         for refused in [
             world.take().map(|taken| taken.root),
             world.roots.open(kept.digest()),

@@ -244,6 +244,12 @@ pub enum Error {
         /// Which.
         digest: Digest,
     },
+    /// Something among the roots that are kept which is none.
+    #[error("`{}` is no root's digest", path.display())]
+    Stray {
+        /// Which.
+        path: PathBuf,
+    },
     /// A program can't be executed here, so what it needs isn't known.
     #[error("`{}` is not a program of this machine", path.display())]
     Program {

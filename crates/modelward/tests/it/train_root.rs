@@ -141,6 +141,8 @@ fn a_kept_root_that_was_changed_is_not_used() {
         let reasons = workshop.denied(&in_root(root, "/bin/sh"));
         assert_eq!(reasons, ["digest_mismatch"]);
     }
+    assert_eq!(workshop.denied("store verify"), ["store_damaged"]);
     fs::remove_file(kept.join("links/new")).unwrap();
     workshop.yes(&in_root("tree", "/bin/sh"));
+    workshop.is_sound();
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use digest::Digest;
-use host::root::{Kind, RootFolder, RootTree, Taken};
+use host::root::{Kind, RootTree, Taken};
 use trust::Code;
 
 use super::Args;
@@ -39,7 +39,7 @@ pub(super) fn root(
     staging: &Path,
     ui: &Ui,
 ) -> Result<(RootTree, Vec<String>), Failure> {
-    let roots = RootFolder::at(&workspace.store.path().join("roots"));
+    let roots = workspace.store.roots();
     let made = staging.join("root");
     match &args.root {
         Some(Choice::Folder(tree)) => {
