@@ -9,7 +9,7 @@
 //! index.sqlite      subject → statements, and the artifacts' names               (derived)
 //! log/              the append-only log: see `host::log`
 //! tmp/              unfinished writes        lock   held by the one who writes
-//! keys/  trust.toml are other rooms'
+//! keys/  trust.toml  roots/ are other rooms'
 //! ```
 //!
 //! A statement is recorded blob first, then the log line, then what is derived; each step is durable before the next,
@@ -33,6 +33,7 @@ use std::time::SystemTime;
 
 use crate::log::Log;
 use crate::log::durable::{self, DiskError, Lock};
+use crate::root::RootFolder;
 
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
@@ -164,6 +165,12 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.root
+    }
+
+    /// The roots of steps that it keeps.
+    #[must_use]
+    pub fn roots(&self) -> RootFolder {
+        RootFolder::at(&self.root.join("roots"))
     }
 
     /// The store's log.

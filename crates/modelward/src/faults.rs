@@ -255,11 +255,30 @@ const fn disk_code(error: &DiskError) -> Code {
 
 impl From<host::root::Error> for Failure {
     fn from(error: host::root::Error) -> Self {
-        Self::from_error(
-            Code::Io,
-            &error,
-            "name what is missing with `--include`, or give a whole tree with `--root`",
-        )
+        use host::root::Error;
+        let (code, way) = match &error {
+            Error::Mismatch { .. } => (
+                Code::DigestMismatch,
+                "it was changed since it was kept: remove that folder and run it again; `--root DIR` takes a tree in anew",
+            ),
+            Error::NotKept { .. } => (
+                Code::NotFound,
+                "`--root DIR` takes a tree in, and says its digest",
+            ),
+            Error::Changed { .. } => (Code::Io, "run it again when nothing writes to the tree"),
+            Error::Special { .. } => (
+                Code::Io,
+                "remove it; only those in the root's own `dev` don't count",
+            ),
+            Error::Io { cause, .. } if io_code(cause) == Code::StoreFull => {
+                (Code::StoreFull, disk_way(cause))
+            }
+            _ => (
+                Code::Io,
+                "name what is missing with `--include`, or give a whole tree with `--root`",
+            ),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 

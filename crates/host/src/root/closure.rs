@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, FileTimes, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::elf::{self, Elf};
+use super::resolve::{LINKS_MAX, parts};
 use super::tree::{Error, Kind, REPLACED, RootTree, failed};
 
 /// A root, and what its files ask for that this host doesn't have.
@@ -190,15 +191,6 @@ const SYSTEM: &[&str] = &[
     "bin", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "usr",
 ];
 
-/// The components of a path, last first.
-fn parts(path: &Path) -> Vec<PathBuf> {
-    path.components()
-        .rev()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
-        .map(|part| PathBuf::from(part.as_os_str()))
-        .collect()
-}
-
 /// As the loader looks for it, without its cache: where the file itself says, then where this system keeps libraries.
 fn find(library: &str, by: &Path, elf: &Elf) -> Option<PathBuf> {
     if library.contains('/') {
@@ -267,7 +259,6 @@ fn interpreter_of_script(start: &[u8]) -> Option<PathBuf> {
 }
 
 const ENTRIES_MAX: usize = 200_000;
-const LINKS_MAX: u32 = 40;
 const ELF_SIZE_BYTES_MAX: u64 = 2 << 30;
 const SCRIPT_LINE_SIZE_BYTES_MAX: u64 = 256;
 

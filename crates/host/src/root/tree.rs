@@ -73,6 +73,14 @@ impl RootTree {
         Self::verify(&self.path, self.digest, self.kind).map(drop)
     }
 
+    /// The same after it was moved to where only its owner reaches it.
+    pub(super) fn moved_to(&self, path: &Path) -> Result<Self, Error> {
+        Ok(Self {
+            path: fs::canonicalize(path).map_err(failed(path))?,
+            ..*self
+        })
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -140,7 +148,7 @@ impl Walk<'_> {
         }
         let name = format!("{prefix}{name}");
         let metadata = entry.metadata().map_err(failed(&path))?;
-        let mode = metadata.permissions().mode() & 0o7777;
+        let mode = metadata.permissions().mode() & MODE_BITS;
         let line = if metadata.is_symlink() {
             let target = fs::read_link(&path).map_err(failed(&path))?;
             let target = target
@@ -149,8 +157,9 @@ impl Walk<'_> {
             format!("link {}:{target}", target.len())
         } else if metadata.is_dir() {
             format!("folder {mode:o}")
+        } else if !metadata.is_file() {
+            return Err(Error::Special { path });
         } else {
-            // Anything else than a regular file is refused here.
             let measured = digest::measure_file(&path)?;
             format!("{} {mode:o}", measured.digest().hex())
         };
@@ -168,7 +177,9 @@ fn plain_name(entry: &DirEntry) -> Result<String, Error> {
         .ok_or_else(|| Error::Name { path: entry.path() })
 }
 
-const DEPTH_MAX: usize = 64;
+/// What of a mode counts: who may read, write and execute, and the sticky bit.
+pub(super) const MODE_BITS: u32 = 0o1777;
+pub(super) const DEPTH_MAX: usize = 64;
 const ENTRIES_MAX: usize = 1_000_000;
 
 pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
@@ -193,6 +204,12 @@ pub enum Error {
     /// A file can't be measured.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Neither file, folder nor link.
+    #[error("`{}` is a socket, pipe or device, and a root has none", path.display())]
+    Special {
+        /// Which.
+        path: PathBuf,
+    },
     /// A name or link target that can't be written in a manifest.
     #[error("the name or target of `{}` is not plain UTF-8", path.display())]
     Name {
@@ -214,6 +231,24 @@ pub enum Error {
         want: Digest,
         /// What it is.
         got: Digest,
+    },
+    /// A tree that is not the same before and after it was copied.
+    #[error("`{}` changed while it was copied", path.display())]
+    Changed {
+        /// Which.
+        path: PathBuf,
+    },
+    /// No root of this digest is kept.
+    #[error("there is no root {digest} in the store")]
+    NotKept {
+        /// Which.
+        digest: Digest,
+    },
+    /// Something among the roots that are kept which is none.
+    #[error("`{}` is no root's digest", path.display())]
+    Stray {
+        /// Which.
+        path: PathBuf,
     },
     /// A program can't be executed here, so what it needs isn't known.
     #[error("`{}` is not a program of this machine", path.display())]
@@ -280,7 +315,7 @@ mod tests {
         assert_eq!(measure(), first);
         let changes: [&dyn Fn(); 4] = [
             &|| fs::write(&tool, "y").unwrap(),
-            &|| fs::set_permissions(&tool, fs::Permissions::from_mode(0o4755)).unwrap(),
+            &|| fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap(),
             &|| {
                 fs::remove_file(dir.path().join("bin")).unwrap();
                 std::os::unix::fs::symlink("usr/sbin", dir.path().join("bin")).unwrap();
@@ -295,6 +330,9 @@ mod tests {
             seen.push(digest);
         }
         assert!(matches!(first.measure_again(), Err(Error::Mismatch { .. })));
+        // Does nothing in a step, and stays behind in a copy.
+        fs::set_permissions(&tool, fs::Permissions::from_mode(0o6755)).unwrap();
+        assert_eq!(Some(&measure().digest()), seen.last());
     }
 
     #[test]
@@ -320,7 +358,7 @@ mod tests {
         .unwrap();
         assert!(matches!(
             RootTree::measure(dir.path(), Kind::Tree),
-            Err(Error::Read(ReadError::NotAFile { .. }))
+            Err(Error::Special { .. })
         ));
     }
 }

@@ -75,6 +75,13 @@ pub enum Problem {
     /// Nobody said which key signs the log.
     #[error("the log was not checked: its key is not known")]
     LogUnchecked,
+    /// A root that a step is to see is not what it was, or can't be read.
+    #[error("a step's root is damaged, or can't be read")]
+    Root {
+        /// How.
+        #[source]
+        cause: crate::root::Error,
+    },
     /// The log once had a line that it has no more: its referrer was written after it.
     #[error(
         "the log has lost the line of the statement {bundle}, which {manifest} was written after: an older log was put back"
@@ -135,6 +142,9 @@ impl Problem {
                     "remove that blob and put the file into the store again, or restore it from a backup",
                 )
             }
+            Self::Root { .. } => {
+                Some("remove that folder: it is made or taken in anew when a step needs it")
+            }
             Self::File { .. } | Self::Index { .. } | Self::Names { .. } => {
                 Some("run `modelward store rebuild`: it is made again from the log and the blobs")
             }
@@ -156,7 +166,7 @@ impl Store {
     /// Reads everything again: (1) each blob has the bytes of its name; (2) the log holds what its checkpoints commit
     /// to, signed by `key`; (3) each line has its bundle, its rows in the index and its place among the referrers;
     /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them; (5) the log
-    /// has not lost a line that the blobs tell of. `progress` hears how many bytes were read.
+    /// has not lost a line that the blobs tell of; (6) each step's root that is kept has its digest. `progress` hears how many bytes were read.
     ///
     /// Without a key, a log that isn't empty is a problem of its own.
     ///
@@ -174,6 +184,10 @@ impl Store {
         };
         found.layout()?;
         found.blobs(progress)?;
+        let roots = self.roots().faults().into_iter();
+        found
+            .problems
+            .extend(roots.map(|cause| Problem::Root { cause }));
         // Before the log is read: what is written for a line meanwhile has its line by then. Whatever makes this fail is
         // found by the other checks, and is a problem there.
         let traces = self.traces().unwrap_or_default();

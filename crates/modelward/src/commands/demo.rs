@@ -109,10 +109,7 @@ fn answer(
         attacks.len(),
         begun.elapsed().as_secs_f64()
     ));
-    lines.push(format!(
-        "look around: cd {} && modelward audit mnist",
-        scene.folder.display()
-    ));
+    lines.push(look_around(scene));
     let data: Value = json!({
         "stages": stages.iter().map(stages::Done::data).collect::<Vec<_>>(),
         "accuracy": accuracy,
@@ -135,4 +132,27 @@ fn answer(
             )
         });
     Answer::new(lines.join("\n"), data).denied_if(Denied::from_reasons(failed.collect()))
+}
+
+/// The program by its path: whoever has only built it has none in `PATH`.
+fn look_around(scene: &Scene) -> String {
+    let (folder, program) = (scene.folder.display(), scene.modelward.display());
+    format!("look around: cd {folder} && {program} audit mnist")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_named_wherever_it_was_built() {
+        let scene = Scene {
+            folder: "/somewhere/demo".into(),
+            example: PathBuf::new(),
+            programs: PathBuf::new(),
+            modelward: "/somewhere/target/release/modelward".into(),
+        };
+        let line = look_around(&scene);
+        assert!(line.ends_with("demo && /somewhere/target/release/modelward audit mnist"));
+    }
 }

@@ -1,5 +1,6 @@
 //! `modelward doctor`
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use digest::Sealed;
@@ -134,8 +135,23 @@ fn control_groups() -> Finding {
             || "none that can be written".to_owned(),
             |version| format!("{version:?}").to_lowercase(),
         ),
-        means: "the kernel keeps all of a step within its memory; without them the builder looks again and again, and ends what is over",
+        means: groups_mean(version.is_some(), user_has_scopes()),
     }
+}
+
+const fn groups_mean(are_there: bool, has_scopes: bool) -> &'static str {
+    if !are_there && has_scopes {
+        "the builder looks again and again at a step's memory, and ends what is over; for the kernel to keep it, put `systemd-run --user --scope` before `modelward`"
+    } else {
+        "the kernel keeps all of a step within its memory; without them the builder looks again and again, and ends what is over"
+    }
+}
+
+/// Whether systemd can start a program among groups that are this user's own. Root's always are.
+fn user_has_scopes() -> bool {
+    let bus = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| Path::new(&folder).join("bus"));
+    let is_v2 = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    is_v2 && !rustix::process::geteuid().is_root() && bus.is_some_and(|bus| bus.exists())
 }
 
 fn processor() -> Finding {
@@ -166,5 +182,17 @@ fn client(program: &'static str, means: &'static str) -> Finding {
         good: says.is_some(),
         says: says.unwrap_or_else(|| "not there".to_owned()),
         means,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_is_named_where_it_would_help() {
+        let named = |are_there, has_scopes| groups_mean(are_there, has_scopes).contains("--scope");
+        assert!(named(false, true));
+        assert!(!named(true, true) && !named(false, false));
     }
 }

@@ -3,15 +3,15 @@
 mod dependencies;
 mod limits;
 mod reuse;
+mod root;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use chain::train::Build;
 use digest::Digest;
 use host::builder::{self, Expected, Input, Ran, Step, Users};
-use host::root::RootTree;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, Role, Statement};
@@ -54,9 +54,10 @@ pub(crate) struct Args {
     /// `=`. Data comes in with `--input`
     #[arg(long = "include", value_name = "PATH[=INSIDE]")]
     included: Vec<String>,
-    /// The tree that the step sees as `/`, instead of one made of the program and its libraries
-    #[arg(long, value_name = "DIR", conflicts_with = "included")]
-    root: Option<PathBuf>,
+    /// The tree that the step sees as `/`, instead of one made of the program and its libraries: a folder, of which the
+    /// store takes a copy once, or the digest of a root that the store has
+    #[arg(long, value_name = "DIR|DIGEST", conflicts_with = "included", value_parser = root::choice())]
+    root: Option<root::Choice>,
     /// A variable that the step sees
     #[arg(long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
@@ -268,8 +269,9 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<Given>, Failure> {
 
 fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
-    let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
+    let (root, command) = root::root(args, workspace, staging.path(), ui)?;
+    let program = root::program_in(&root, &command, &environment)?;
     let mut step_inputs = Vec::new();
     for Given {
         inside, artifact, ..
@@ -290,7 +292,9 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
         });
     }
     let root_list = dependencies::list(&root)?;
-    let mut dependencies = dependencies::all(args, inputs, &root, &root_list, workspace)?;
+    let mut dependencies = dependencies::inside(args, inputs, &root, &root_list, workspace)?;
+    dependencies.extend(dependencies::program(args, &program, &root_list));
+    dependencies.extend(dependencies::arguments(&command, inputs, &root, &root_list));
     let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
@@ -317,104 +321,6 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
         root_list,
         limits: args.limits.stated(),
         _staging: staging,
-    })
-}
-
-/// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and
-/// kept.
-fn root(
-    args: &Args,
-    workspace: &Workspace,
-    staging: &Path,
-) -> Result<(RootTree, Vec<String>), Failure> {
-    let mut command = args.command.clone();
-    if let Some(folder) = &args.root {
-        let tree = RootTree::measure(folder, host::root::Kind::Tree)?;
-        return Ok((tree, command));
-    }
-    let program = program(args)?;
-    let folder = staging.join("root");
-    let (same, moved): (Vec<_>, Vec<_>) = args
-        .included
-        .iter()
-        .map(|word| placement(word))
-        .partition(|(from, to)| from == to);
-    let same: Vec<PathBuf> = same
-        .into_iter()
-        .map(|(from, _)| std::path::absolute(from))
-        .collect::<Result<_, _>>()?;
-    for from in same.iter().chain(moved.iter().map(|(from, _)| from)) {
-        no_store(from, workspace)?;
-    }
-    let closure = host::root::closure(std::slice::from_ref(&program), &same, &folder)?;
-    if let (Some(first), Some(inside)) = (command.first_mut(), closure.programs.first()) {
-        *first = inside.display().to_string();
-    }
-    for (from, to) in moved {
-        host::root::place(&folder, &from, &to)?;
-    }
-    let made = RootTree::measure(&folder, host::root::Kind::HostClosure)?;
-    let kept = workspace
-        .store
-        .path()
-        .join("roots")
-        .join(made.digest().hex());
-    if !kept.exists() {
-        std::fs::create_dir_all(kept.parent().unwrap_or(Path::new(".")))?;
-        match std::fs::rename(&folder, &kept) {
-            // Another process has just made the same one; it is verified as any other.
-            Err(_) if kept.is_dir() => {}
-            renamed => renamed?,
-        }
-    }
-    let kept = RootTree::verify(&kept, made.digest(), host::root::Kind::HostClosure)?;
-    Ok((kept, command))
-}
-
-/// A step must not see the store: its keys are there.
-fn no_store(included: &Path, workspace: &Workspace) -> Result<(), Failure> {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let (included, store) = (real(included), real(workspace.store.path()));
-    if included.starts_with(&store) || store.starts_with(&included) {
-        let message = format!(
-            "`{}` holds the store, and with it the keys",
-            included.display()
-        );
-        return Err(Failure::error(
-            Code::Usage,
-            message,
-            "include the files that the step needs, and no folder above the store",
-        ));
-    }
-    Ok(())
-}
-
-/// Where something is on this host, and where the step sees it.
-fn placement(word: &str) -> (PathBuf, PathBuf) {
-    match word.split_once('=') {
-        Some((from, to)) => (PathBuf::from(from), PathBuf::from(to)),
-        None => (PathBuf::from(word), PathBuf::from(word)),
-    }
-}
-
-/// The program on this host: a path, or a name that is looked for in `PATH`.
-fn program(args: &Args) -> Result<PathBuf, Failure> {
-    let name = args.command.first().map(String::as_str).unwrap_or_default();
-    let path = PathBuf::from(name);
-    if name.contains('/') {
-        return std::fs::canonicalize(&path).map_err(|e| crate::model::unreadable(&path, &e));
-    }
-    let folders = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
-        .and_then(|path| std::fs::canonicalize(path).ok());
-    found.ok_or_else(|| {
-        Failure::error(
-            Code::NotFound,
-            format!("there is no program `{name}`"),
-            "give its path",
-        )
     })
 }
 

@@ -36,6 +36,7 @@ mod sign;
 mod store;
 mod terminal;
 mod train;
+mod train_root;
 mod verify;
 mod workshop;
 

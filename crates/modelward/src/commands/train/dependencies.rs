@@ -12,15 +12,16 @@ use trust::artifact::{ArtifactError, FileEntry};
 use trust::predicate::{ROOT_FILES, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, TreePath};
 
-use super::{Args, Given, placement, program};
+use super::root::placement;
+use super::{Args, Given};
 use crate::answer::Failure;
 use crate::model::unreadable;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
-/// The inputs and their files, the step's root and the list of what stands in it, what of that the store knows or was
-/// included by name, the program, and the arguments that are files.
-pub(super) fn all(
+/// The inputs and their files, the step's root and the list of what stands in it, and what of that the store knows or was
+/// included by name.
+pub(super) fn inside(
     args: &Args,
     inputs: &[Given],
     root: &RootTree,
@@ -28,7 +29,7 @@ pub(super) fn all(
     workspace: &Workspace,
 ) -> Result<Vec<ResourceDescriptor>, Failure> {
     let mut dependencies: Vec<_> = inputs.iter().flat_map(of_input).collect();
-    dependencies.push(of_root(root, args));
+    dependencies.push(of_root(root));
     dependencies.push(ResourceDescriptor::new(
         "step root files",
         ROOT_FILES,
@@ -40,8 +41,6 @@ pub(super) fn all(
     let mut included = included(args, &in_root)?;
     included.extend(known_in(&in_root, workspace)?);
     dependencies.extend(included.into_values());
-    dependencies.extend(program_in(root, args)?);
-    dependencies.extend(arguments(&args.command, inputs, list));
     Ok(dependencies)
 }
 
@@ -74,9 +73,26 @@ fn of_input(Given { name, artifact, .. }: &Given) -> Vec<ResourceDescriptor> {
     std::iter::once(whole).chain(files).collect()
 }
 
+/// The program, by the name that was typed: which file that is, where links led, is annotated.
+pub(super) fn program(args: &Args, inside: &Path, list: &Artifact) -> Option<ResourceDescriptor> {
+    let name = file_name(args.command.first()?);
+    let path = TreePath::new(inside.to_str()?).ok()?;
+    let uri = format!("modelward:program/{name}");
+    let mut descriptor = ResourceDescriptor::new(name, &uri, list.files().get(&path)?.digest);
+    descriptor
+        .annotations
+        .insert("path".to_owned(), json!(format!("/{path}")));
+    Some(descriptor)
+}
+
 /// The command's arguments that are files of an input or of the step's root, such as the script that a shell runs: the
 /// program alone would not say what was done.
-fn arguments(command: &[String], inputs: &[Given], list: &Artifact) -> Vec<ResourceDescriptor> {
+pub(super) fn arguments(
+    command: &[String],
+    inputs: &[Given],
+    root: &RootTree,
+    list: &Artifact,
+) -> Vec<ResourceDescriptor> {
     let in_inputs = |argument: &str| {
         let (inside, path) = argument.strip_prefix("/in/")?.split_once('/')?;
         let given = inputs.iter().find(|given| given.inside == inside)?;
@@ -84,7 +100,8 @@ fn arguments(command: &[String], inputs: &[Given], list: &Artifact) -> Vec<Resou
         Some(file.digest)
     };
     let in_tree = |argument: &str| {
-        let path = TreePath::new(argument.strip_prefix('/')?).ok()?;
+        let path = root.resolve(Path::new(argument))?;
+        let path = TreePath::new(path.to_str()?).ok()?;
         Some(list.files().get(&path)?.digest)
     };
     let descriptor = |argument: &String| {
@@ -99,15 +116,14 @@ fn arguments(command: &[String], inputs: &[Given], list: &Artifact) -> Vec<Resou
     files.into_values().collect()
 }
 
-fn of_root(root: &RootTree, args: &Args) -> ResourceDescriptor {
+/// Whether a tree that was given can be made again nobody here knows, so nothing is said of it.
+fn of_root(root: &RootTree) -> ResourceDescriptor {
     let mut descriptor = ResourceDescriptor::new("step root", "modelward:root", root.digest());
-    let reproducible = args.root.is_some();
-    descriptor
-        .annotations
-        .insert("kind".to_owned(), json!(root.kind().as_str()));
-    descriptor
-        .annotations
-        .insert("reproducible".to_owned(), json!(reproducible));
+    let annotations = &mut descriptor.annotations;
+    annotations.insert("kind".to_owned(), json!(root.kind().as_str()));
+    if root.kind() == host::root::Kind::HostClosure {
+        annotations.insert("reproducible".to_owned(), json!(false));
+    }
     descriptor
 }
 
@@ -156,29 +172,6 @@ fn file_line(line: &str) -> Option<(Digest, &str)> {
     let (digest, rest) = line.split_once(' ')?;
     let (_mode, path) = rest.split_once(' ')?;
     Some((Digest::from_hex(digest).ok()?, path))
-}
-
-fn program_in(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>, Failure> {
-    let name = args.command.first().map(String::as_str).unwrap_or_default();
-    if args.root.is_some() {
-        // It is part of the tree, whose digest covers it; it is named apart where it has a path.
-        let inside = root.path().join(name.trim_start_matches('/'));
-        let measured = digest::measure_file(&inside).ok();
-        return Ok(measured.map(|measured| {
-            ResourceDescriptor::new(
-                name,
-                &format!("modelward:program/{name}"),
-                measured.digest(),
-            )
-        }));
-    }
-    let measured = digest::measure_file(&program(args)?)?;
-    let name = file_name(name);
-    Ok(Some(ResourceDescriptor::new(
-        name,
-        &format!("modelward:program/{name}"),
-        measured.digest(),
-    )))
 }
 
 fn file_name(path: &str) -> &str {
