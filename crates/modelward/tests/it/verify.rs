@@ -68,3 +68,131 @@ fn what_was_recalled_is_not_verified() {
     workshop.yes("recall dataset bands --reason x");
     assert_eq!(workshop.denied("verify out/digits"), ["recalled"]);
 }
+
+/// A part is a verdict of its own: it says what was not checked, and nothing else is read.
+#[test]
+fn a_part_is_never_the_whole() {
+    use std::os::unix::fs::PermissionsExt;
+    let workshop = Workshop::with_data();
+    for name in [
+        "config.json",
+        "tokenizer/vocab.txt",
+        "tokenizer/deep/merges.txt",
+        "weights.bin",
+    ] {
+        workshop.write(&format!("model/{name}"), name);
+    }
+    workshop.yes("sign model");
+    let part = workshop.allowed("verify model --only tokenizer/** --only *.json");
+    assert_eq!(part["partial"], true);
+    let checked = [
+        "config.json",
+        "tokenizer/deep/merges.txt",
+        "tokenizer/vocab.txt",
+    ];
+    assert_eq!(part["checked"], serde_json::json!(checked));
+    assert_eq!(part["unchecked"], serde_json::json!(["weights.bin"]));
+    assert!(part["model"].is_null() && part["files"].is_null());
+    let text = workshop.yes("verify model --only *.json").stdout;
+    assert!(text.starts_with("verified in part: 1 of 4"), "{text}");
+    assert!(
+        text.contains("not checked: ") && text.contains("weights.bin"),
+        "{text}"
+    );
+    // What is not asked for is not read: it may be unreadable, another, or gone, or no file at all.
+    workshop.write("model/weights.bin", "other");
+    let unreadable = std::fs::Permissions::from_mode(0);
+    std::fs::set_permissions(workshop.file("model/weights.bin"), unreadable).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", workshop.file("model/zero")).unwrap();
+    workshop.yes("verify model --only tokenizer/**");
+    // Of what is asked for, each difference counts.
+    workshop.write("model/tokenizer/more", "m");
+    assert_eq!(
+        workshop.denied("verify model --only tokenizer/**"),
+        ["file_extra"]
+    );
+    std::fs::remove_file(workshop.file("model/tokenizer/more")).unwrap();
+    workshop.write("model/tokenizer/vocab.txt", "x");
+    assert_eq!(
+        workshop.denied("verify model --only tokenizer/**"),
+        ["digest_mismatch"]
+    );
+    workshop.yes("verify model --only *.json");
+    assert_eq!(
+        workshop.denied("verify model --only *.json --only *.md"),
+        ["file_missing"]
+    );
+    assert_eq!(workshop.error("verify model --only ../x"), "usage");
+    workshop.write("one.bin", "1");
+    workshop.yes("sign one.bin");
+    assert_eq!(workshop.error("verify one.bin --only *"), "usage");
+    workshop.yes("recall key laptop --reason stolen");
+    assert_eq!(workshop.denied("verify model --only *.json"), ["recalled"]);
+}
+
+/// The recall of a model is felt by its parts.
+#[test]
+fn a_part_of_what_was_recalled_is_not_verified() {
+    let workshop = Workshop::with_model();
+    workshop.yes("verify out/digits --only *.json");
+    workshop.yes("recall model out/digits --reason x");
+    assert_eq!(
+        workshop.denied("verify out/digits --only *.json"),
+        ["recalled"]
+    );
+}
+
+/// What was read before and not written since is not read again; what was, is.
+#[test]
+fn a_cache_saves_reading_and_hides_no_change() {
+    let workshop = Workshop::with_data();
+    workshop.write_key();
+    workshop.write("model/a", "a");
+    workshop.write("model/b", "b");
+    workshop.yes("sign model");
+    let cached = |line: &str| workshop.allowed(line)["cached"].clone();
+    let line = "verify model --cache cached";
+    // What was just written could be written again within the same tick of the clock.
+    assert_eq!((cached(line), cached(line)), (0.into(), 0.into()));
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    assert_eq!((cached(line), cached(line)), (0.into(), 2.into()));
+    let text = workshop.yes(line).stdout;
+    assert!(
+        text.contains("2 of them were taken from the cache"),
+        "{text}"
+    );
+    assert_eq!(
+        workshop.allowed(line)["model"],
+        workshop.allowed("verify model")["model"]
+    );
+    let sign = "sign model --private-key key.pem --signature again.sig";
+    assert_eq!(cached(&format!("{sign} --cache cached")), 2);
+    let from_cache = workshop.read("again.sig");
+    assert_eq!(cached(sign), 0);
+    assert_eq!(workshop.read("again.sig"), from_cache);
+    workshop.flip("cached/modelward-digests", 40);
+    let outcome = workshop.yes(line);
+    assert!(
+        outcome.stderr.contains("is damaged") && !outcome.stdout.contains("cache"),
+        "{outcome:?}"
+    );
+    workshop.write("model/b", "x");
+    assert_eq!(workshop.denied(line), ["digest_mismatch"]);
+    workshop.write("model/b", "b");
+    assert_eq!(cached(line), 1);
+    workshop.write("model/c", "c");
+    assert_eq!(workshop.denied(line), ["file_extra"]);
+    std::fs::remove_file(workshop.file("model/c")).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(workshop.file("cached"), open).unwrap();
+    let outcome = workshop.yes(line);
+    assert!(
+        outcome.stderr.contains("may be written by others"),
+        "{outcome:?}"
+    );
+    assert!(
+        !outcome.stdout.contains("taken from the cache"),
+        "{outcome:?}"
+    );
+}
