@@ -59,12 +59,10 @@ impl Cache {
             path: folder.to_owned(),
             cause,
         };
-        match DirBuilder::new().mode(0o700).create(folder) {
-            Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(failed(cause));
-            }
-            _ => only_mine(folder, &folder.symlink_metadata().map_err(failed)?)?,
-        }
+        let mut maker = DirBuilder::new();
+        maker.recursive(true).mode(0o700);
+        maker.create(folder).map_err(failed)?;
+        only_mine(folder, &folder.symlink_metadata().map_err(failed)?)?;
         let boot = std::fs::read_to_string(BOOT_ID).map_err(|cause| CacheError::Io {
             path: BOOT_ID.into(),
             cause,

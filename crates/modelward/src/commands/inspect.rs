@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
-use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement};
+use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement, Time, timestamp};
 
 use super::verify::{certificate, read_signature, who};
 use crate::answer::{Answer, Failure};
@@ -57,13 +57,12 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
                  believe"
             .to_owned(),
     }];
-    let (kind, hint, leaf, timestamps) = match bundle.material() {
-        Material::Key { hint } => ("key", *hint, None, 0),
-        Material::Certificate {
-            leaf, timestamps, ..
-        } => ("certificate", None, Some(leaf), timestamps.len()),
-        Material::Keyless { leaf, .. } => ("keyless", None, Some(leaf), 0),
+    let (kind, hint, leaf) = match bundle.material() {
+        Material::Key { hint } => ("key", *hint, None),
+        Material::Certificate { leaf, .. } => ("certificate", None, Some(leaf)),
+        Material::Keyless { leaf, .. } => ("keyless", None, Some(leaf)),
     };
+    let times = claimed_times(bundle.material());
     let count = bundle.envelope().signatures.len();
     let older = match bundle.is_older_form() {
         true => ", in an older form (`modelward bundle convert`)",
@@ -78,17 +77,54 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
     if let Some((text, _)) = &leaf {
         lines.extend(text.iter().map(|line| harmless(line)));
     }
-    if timestamps > 0 {
-        lines.push(format!(
-            "stamped by {}",
-            counted(timestamps, "authority's token")
-        ));
+    if !times.is_empty() {
+        lines.push(format!("said to have been there at: {}", times.join(", ")));
     }
     let data = json!({"verified": proof.is_some(), "kind": kind, "olderForm": bundle.is_older_form(), "signatures": count,
-                      "key": hint.map(|key| key.to_string()), "leaf": leaf.map(|(_, data)| data), "timestamps": timestamps,
+                      "key": hint.map(|key| key.to_string()), "leaf": leaf.map(|(_, data)| data), "claimedTimes": times,
                       "keyName": proof.map(|proof| proof.key_name.clone()),
                       "certificate": proof.map_or(Value::Null, |proof| certificate(&proof.how))});
     (lines, data)
+}
+
+/// When the signature was there, as timestamps and lines of logs that came with it say. That one of them is believed, a
+/// verified certificate's `stamped` says.
+fn claimed_times(material: &Material) -> Vec<String> {
+    let mut times = match material {
+        Material::Key { .. } => vec![],
+        Material::Certificate { timestamps, .. } => timestamps
+            .iter()
+            .filter_map(|token| timestamp::claimed_time(token))
+            .collect(),
+        Material::Keyless { received, .. } => times_of_keyless(received),
+    };
+    times.sort();
+    times.dedup();
+    times.iter().map(ToString::to_string).collect()
+}
+
+fn times_of_keyless(received: &[u8]) -> Vec<Time> {
+    // It was read strictly before.
+    let bundle: Value = serde_json::from_slice(received).unwrap_or_default();
+    let material = &bundle["verificationMaterial"];
+    let listed = |list: &Value, member: &str| -> Vec<String> {
+        let items = list.as_array().into_iter().flatten();
+        items
+            .filter_map(|item| Some(item.get(member)?.as_str()?.to_owned()))
+            .collect()
+    };
+    let entries = listed(&material["tlogEntries"], "integratedTime");
+    let entries = entries.iter().filter_map(|seconds| seconds.parse().ok());
+    // A log of the second version dates nothing, and writes 0.
+    let entries = entries.filter(|seconds| *seconds != 0).map(Time::from_unix);
+    let tokens = &material["timestampVerificationData"]["rfc3161Timestamps"];
+    let tokens = listed(tokens, "signedTimestamp")
+        .into_iter()
+        .filter_map(|token| {
+            let token = data_encoding::BASE64.decode(token.as_bytes()).ok()?;
+            timestamp::claimed_time(&token)
+        });
+    entries.chain(tokens).collect()
 }
 
 /// What the certificate of a signer says of itself.

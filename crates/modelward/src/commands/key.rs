@@ -90,7 +90,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
         Action::List => Ok(list(&Workspace::open(common)?)),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
         Action::Rotate(args) => changing(common, |workspace, change| {
-            rotate::rotate(args, workspace, change)
+            rotate::rotate(&args, workspace, change)
         }),
     }
 }

@@ -68,7 +68,7 @@ struct Odd {
     cache: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let target = args
         .signature
         .clone()
@@ -76,8 +76,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let beside = [default_ignored(), args.ignored.clone()].concat();
     let ignored = with_signature(beside.clone(), &args.model, &target);
     let signed = match args.held.is_named() {
-        true => by_held(&args, &ignored, ui)?,
-        false => by_store(&args, &ignored, common, ui)?,
+        true => by_held(args, &ignored, ui)?,
+        false => by_store(args, &ignored, common, ui)?,
     };
     host::whole_file::write(&target, &signed.bundle.to_bytes())
         .map_err(|e| unreadable(&target, &e))?;
@@ -136,13 +136,13 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
 fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> {
     let terms = args.odd.terms(ignored);
     if let Some(folder) = &args.odd.cache {
-        return by_held_from_cache(args, folder, terms, ui);
+        return by_held_from_cache(args, folder, &terms, ui);
     }
     if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
         let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
         let files = model.artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
-        let statement = statement(&model.name, files, model.form, terms);
+        let statement = statement(&model.name, files, model.form, &terms);
         return Ok(Signed {
             bundle: args.held.seal(&statement)?,
             digest: model.artifact.digest().to_string(),
@@ -158,7 +158,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let method = terms.method;
     let resources = model.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
-    let statement = statement(&model.name, resources, model.form, terms);
+    let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
@@ -174,7 +174,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
 fn by_held_from_cache(
     args: &Args,
     folder: &Path,
-    terms: Terms,
+    terms: &Terms,
     ui: &Ui,
 ) -> Result<Signed, Failure> {
     let method = terms.method;
@@ -200,10 +200,10 @@ fn statement<'a>(
     name: &str,
     resources: impl Iterator<Item = (&'a str, digest::ResourceDigest)>,
     form: Form,
-    terms: Terms,
+    terms: &Terms,
 ) -> Statement<ModelSignature> {
     let ignored = kept(&terms.ignored, form);
-    ModelSignature::of_resources(name, resources, form, Terms { ignored, ..terms })
+    ModelSignature::of_resources(name, resources, form, Terms { ignored, ..*terms })
 }
 
 impl Odd {

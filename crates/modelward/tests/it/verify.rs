@@ -101,7 +101,7 @@ fn a_part_is_never_the_whole() {
     );
     // What is not asked for is not read: it may be unreadable, another, or gone, or no file at all.
     workshop.write("model/weights.bin", "other");
-    let unreadable = std::fs::Permissions::from_mode(0);
+    let unreadable = std::fs::Permissions::from_mode(0o000);
     std::fs::set_permissions(workshop.file("model/weights.bin"), unreadable).unwrap();
     std::os::unix::fs::symlink("/dev/zero", workshop.file("model/zero")).unwrap();
     workshop.yes("verify model --only tokenizer/**");
@@ -195,4 +195,95 @@ fn a_cache_saves_reading_and_hides_no_change() {
         !outcome.stdout.contains("taken from the cache"),
         "{outcome:?}"
     );
+}
+
+/// Whoever writes to a file while it is hashed makes no signature of a mixture, and no verdict on one.
+#[test]
+fn a_file_that_changes_while_it_is_hashed_is_refused() {
+    use std::io::{Seek, Write};
+    let workshop = Workshop::with_data();
+    workshop.write("model/small", "s");
+    workshop.write("model/large", "");
+    let mut file = std::fs::File::options();
+    let mut file = file.write(true).open(workshop.file("model/large")).unwrap();
+    file.set_len(1 << 29).unwrap();
+    workshop.yes("sign model --signature whole.sig");
+    for line in ["sign model", "verify model --signature whole.sig"] {
+        let mut child = workshop
+            .command(line)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() {
+            file.rewind().unwrap();
+            file.write_all(b"x").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let outcome = child.wait_with_output().unwrap();
+        let text = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(2), "{line}: {text}");
+        assert!(
+            text.contains("[io]") && text.contains("changed while it was read"),
+            "{text}"
+        );
+    }
+    assert!(!workshop.file("model.sig").exists());
+}
+
+/// Names are bytes: those that are no text can't be signed, and are not passed over.
+#[test]
+fn a_name_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::with_model();
+    let name = std::ffi::OsStr::from_bytes(b"out/digits/w\xff.bin");
+    std::fs::write(workshop.path().join(name), "x").unwrap();
+    for line in [
+        "verify out/digits",
+        "sign out/digits",
+        "digest out/digits",
+        "diff out/digits out/digits.sig",
+    ] {
+        let answer = workshop.json(line);
+        assert_eq!(answer["code"], "io", "{line}: {answer:#}");
+        assert!(
+            answer["message"].as_str().unwrap().contains("not UTF-8"),
+            "{answer:#}"
+        );
+    }
+}
+
+/// A file that can't be read is told by its name; what could be read does not pass for the whole. Whoever may read everything
+/// is somebody else for this.
+#[test]
+fn an_unreadable_file_is_told() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    let workshop = Workshop::bare();
+    workshop.write("model/open", "o");
+    workshop.write("model/closed", "c");
+    workshop.write("model.sig", "{}");
+    let closed = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(workshop.file("model/closed"), closed).unwrap();
+    let is_root = std::fs::metadata(workshop.path())
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o700
+        == 0o700
+        && std::fs::read(workshop.file("model/closed")).is_ok();
+    let program = workshop.file("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_modelward"), &program).unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(workshop.path(), everybody).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command
+        .current_dir(workshop.path())
+        .args(["digest", "model"]);
+    if is_root {
+        chown(workshop.file("model/closed"), Some(65534), Some(65534)).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let outcome = crate::workshop::Outcome::of(&mut command);
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(outcome.stderr.contains("model/closed"), "{outcome:?}");
 }

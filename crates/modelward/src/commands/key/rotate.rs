@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn rotate(
-    args: Args,
+    args: &Args,
     workspace: &Workspace,
     change: &mut RootChange,
 ) -> Result<Answer, Failure> {

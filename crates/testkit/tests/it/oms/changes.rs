@@ -170,6 +170,29 @@ fn by_certificate() -> Vec<Sealed> {
     ]
 }
 
+/// What released tools wrote, where the public vectors are.
+fn of_releases() -> Vec<Sealed> {
+    let Some(folder) = vectors::folder().map(|folder| folder.join("python-historical")) else {
+        return vec![];
+    };
+    let keys = folder.join("keys/certificate");
+    let read = |name: &'static str| {
+        let text = std::fs::read_to_string(folder.join(name).join("model.sig")).unwrap();
+        let root = match name.ends_with("-certificate") {
+            true => vectors::certified_by(&keys.join("ca-cert.pem")),
+            false => vectors::root_of(&keys.join("signing-key-pub.pem")),
+        };
+        Sealed::new(name, text, root)
+    };
+    vec![
+        read("v0.2.0-certificate"),
+        read("v1.0.1-certificate"),
+        read("v1.1.0-certificate"),
+        read("v0.3.1-elliptic-key"),
+        read("v1.1.0-elliptic-key"),
+    ]
+}
+
 /// Everything that one byte can do: turned bit by bit, replaced, left out. Deep in a long text of base64 the bits are enough:
 /// they make both other letters of it and what is none.
 fn changes(bytes: &[u8], at: usize) -> impl Iterator<Item = Vec<u8>> {
@@ -229,7 +252,11 @@ fn check(form: &Sealed) -> (usize, Vec<String>) {
 
 #[test]
 fn a_changed_bundle_is_refused_or_means_the_same() {
-    let forms: Vec<Sealed> = by_key().into_iter().chain(by_certificate()).collect();
+    let forms: Vec<Sealed> = by_key()
+        .into_iter()
+        .chain(by_certificate())
+        .chain(of_releases())
+        .collect();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = forms
             .iter()
