@@ -361,9 +361,9 @@ fn nothing_unsigned_comes_along() {
 #[test]
 fn the_claimed_time_is_that_of_the_token() {
     let token = Stamp::of(b"x").token();
-    let claimed = trust::timestamp::claimed_time(&token);
+    let claimed = timestamp::claimed_time(&token);
     assert_eq!(claimed.unwrap().to_string(), "2025-01-01T00:00:00Z");
     for length in 0..token.len() {
-        assert_eq!(trust::timestamp::claimed_time(&token[..length]), None);
+        assert_eq!(timestamp::claimed_time(&token[..length]), None);
     }
 }

@@ -26,7 +26,8 @@ pub(super) fn verify(asked: &Asked, only: &[Glob], ui: &Ui) -> Result<Answer, Fa
     for glob in only {
         if !signed.signed_files().iter().any(|file| glob.fits(file)) {
             let message = format!("no file that was signed fits `{glob}`");
-            let way = "`modelward inspect` lists the files that were signed";
+            let way =
+                "a folder is `FOLDER/**`; `modelward inspect` lists the files that were signed";
             return Err(Failure::error(Code::FileMissing, message, way));
         }
     }
