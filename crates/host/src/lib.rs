@@ -1,6 +1,7 @@
 //! All that reaches out: store, log, builder, keys.
 
 pub mod builder;
+pub mod cache;
 pub mod clock;
 pub mod cpu;
 pub mod fetch;

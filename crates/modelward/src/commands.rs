@@ -3,12 +3,16 @@
 
 pub(crate) mod admit;
 pub(crate) mod audit;
+pub(crate) mod bundle;
 pub(crate) mod completions;
 pub(crate) mod dataset;
 pub(crate) mod demo;
 pub(crate) mod deploy;
+pub(crate) mod diff;
+pub(crate) mod digest;
 pub(crate) mod doctor;
 pub(crate) mod help;
+pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;

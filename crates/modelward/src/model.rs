@@ -109,6 +109,18 @@ impl Resources {
         method: Method,
         ui: &Ui,
     ) -> Result<Self, Failure> {
+        let is_ignored = |name: &str| ignored.iter().any(|ignored| ignored == name);
+        Self::measure_but(path, &is_ignored, links, method, ui)
+    }
+
+    /// As [`Self::measure`], without the paths of which `ignore` says so.
+    pub(crate) fn measure_but(
+        path: &Path,
+        ignore: &(dyn Fn(&str) -> bool + Sync),
+        links: Option<&Path>,
+        method: Method,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
         let name = name_of(path)?;
         let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
         let form = match metadata.is_dir() {
@@ -117,7 +129,7 @@ impl Resources {
         };
         let bar = ui.bytes_bar("hashing", size_of(path));
         let walk = Walk {
-            ignore: &|name| form == Form::Folder && ignored.iter().any(|ignored| ignored == name),
+            ignore: &|name| form == Form::Folder && ignore(name),
             links: links.map_or(Links::Refuse, Links::Inside),
         };
         let resources = digest::list_resources(path, &walk, method, &|size| bar.inc(size))?;

@@ -1,4 +1,4 @@
-//! `modelward key new|list|set`
+//! `modelward key new|list|set|rotate`
 
 use host::keys::{KeyFileError, KeyFolder};
 use serde_json::json;
@@ -10,6 +10,8 @@ use crate::cli::Common;
 use crate::root_change::RootChange;
 use crate::ui::Ui;
 use crate::workspace::{Workspace, keys_folder, password, password_variable, root_path};
+
+mod rotate;
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -30,6 +32,8 @@ enum Action {
     List,
     /// Change what the trust root believes of a key, or add somebody else's, or change how long the root holds
     Set(Set),
+    /// Make a key that takes the place of another, which goes on being believed for a while
+    Rotate(rotate::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -85,6 +89,9 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
         Action::New(new) => changing(common, |workspace, change| create(&new, workspace, change)),
         Action::List => Ok(list(&Workspace::open(common)?)),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
+        Action::Rotate(args) => changing(common, |workspace, change| {
+            rotate::rotate(&args, workspace, change)
+        }),
     }
 }
 

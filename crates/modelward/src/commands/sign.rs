@@ -12,6 +12,7 @@ use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
+use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -56,6 +57,15 @@ struct Odd {
     /// neither
     #[arg(long, requires = "held")]
     strict_spec: bool,
+    /// Don't read files again that are, as the system says, as they were when they were read last: their digests are kept
+    /// in this folder, which only you may be able to write
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "held",
+        conflicts_with = "follow_links"
+    )]
+    cache: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
@@ -80,11 +90,12 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         signed.digest,
         target.display()
     );
+    text += &from_cache_line(signed.from_cache);
     text += &left_out_line(&left_out);
     if let Some(said) = &signed.said {
         text = format!("{text}\n{said}");
     }
-    let data = json!({"model": signed.digest, "files": signed.files, "ignored": left_out, "signature": target,
+    let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
                       "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
 }
@@ -96,17 +107,15 @@ struct Signed {
     /// The model's digest, or the digest that stands for it in the signature.
     digest: String,
     files: usize,
+    /// How many of them were not read.
+    from_cache: usize,
     what: String,
     said: Option<crate::workspace::Said>,
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
     let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    // Only a folder has something to leave out.
-    let ignored = match model.form {
-        Form::Folder => ignored.to_vec(),
-        Form::SingleFile => Vec::new(),
-    };
+    let ignored = left_out_of(model.form, ignored);
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
@@ -118,6 +127,7 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
         bundle,
         digest: model.artifact.digest().to_string(),
         files: model.listing.len(),
+        from_cache: 0,
         what: format!("{} files", model.listing.len()),
         name: model.name,
         said: Some(said),
@@ -126,15 +136,19 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
 
 fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> {
     let terms = args.odd.terms(ignored);
+    if let Some(folder) = &args.odd.cache {
+        return by_held_from_cache(args, folder, &terms, ui);
+    }
     if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
         let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
         let files = model.artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
-        let statement = statement(&model.name, files, model.form, terms);
+        let statement = statement(&model.name, files, model.form, &terms);
         return Ok(Signed {
             bundle: args.held.seal(&statement)?,
             digest: model.artifact.digest().to_string(),
             files: model.listing.len(),
+            from_cache: 0,
             what: format!("{} files", model.listing.len()),
             name: model.name,
             said: None,
@@ -145,12 +159,39 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let method = terms.method;
     let resources = model.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
-    let statement = statement(&model.name, resources, model.form, terms);
+    let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
+        from_cache: 0,
         what: format!("{} files, {method}", model.files(method)),
+        name: model.name,
+        said: None,
+    })
+}
+
+/// As [`by_held`], but for files that the cache knows.
+fn by_held_from_cache(
+    args: &Args,
+    folder: &Path,
+    terms: &Terms,
+    ui: &Ui,
+) -> Result<Signed, Failure> {
+    let method = terms.method;
+    let model = Remembered::measure(&args.model, &terms.ignored, folder, method, ui)?;
+    let (digest, how) = match method == Method::WHOLE_SHA256 {
+        true => (Some(model.artifact()?.digest()), String::new()),
+        false => (None, format!(", {method}")),
+    };
+    let statement = statement(&model.name, model.resources(), model.form, terms);
+    let digest = digest.unwrap_or_else(|| statement.predicate.root());
+    Ok(Signed {
+        bundle: args.held.seal(&statement)?,
+        digest: digest.to_string(),
+        files: model.files,
+        from_cache: model.from_cache,
+        what: format!("{} files{how}", model.files),
         name: model.name,
         said: None,
     })
@@ -160,12 +201,18 @@ fn statement<'a>(
     name: &str,
     resources: impl Iterator<Item = (&'a str, digest::ResourceDigest)>,
     form: Form,
-    mut terms: Terms,
+    terms: &Terms,
 ) -> Statement<ModelSignature> {
-    if form == Form::SingleFile {
-        terms.ignored.clear();
+    let ignored = left_out_of(form, &terms.ignored);
+    ModelSignature::of_resources(name, resources, form, Terms { ignored, ..*terms })
+}
+
+/// Only a folder has something to leave out.
+fn left_out_of(form: Form, ignored: &[String]) -> Vec<String> {
+    match form {
+        Form::Folder => ignored.to_vec(),
+        Form::SingleFile => Vec::new(),
     }
-    ModelSignature::of_resources(name, resources, form, terms)
 }
 
 impl Odd {
@@ -191,7 +238,7 @@ impl Odd {
     }
 }
 
-fn algorithm(word: &str) -> Result<Algorithm, String> {
+pub(super) fn algorithm(word: &str) -> Result<Algorithm, String> {
     Algorithm::from_word(word).ok_or_else(|| {
         let words = Algorithm::ALL.map(Algorithm::as_str).join(", ");
         format!("the hash functions are {words}")

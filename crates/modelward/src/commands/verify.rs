@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use digest::Method;
+use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
 use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
@@ -10,12 +10,16 @@ use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Ve
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::cli::Common;
+use crate::glob::Glob;
 use crate::model::{
     Model, Resources, SIGNATURE_ENDING, default_ignored, left_out, left_out_line, signature_path,
     unreadable,
 };
+use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+mod part;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -37,85 +41,204 @@ pub(crate) struct Args {
     /// Where links of a model that was signed through links may lead; the model itself by default
     #[arg(long, value_name = "FOLDER")]
     links_inside: Option<PathBuf>,
+    /// Verify only the files that fit this pattern, such as `tokenizer/**` or `*.json`, and read no others. The answer says
+    /// which were not checked, and is none for a whole model
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<Glob>,
+    /// Don't read files again that are, as the system says, as they were when they were read last: their digests are kept
+    /// in this folder, which only you may be able to write
+    #[arg(long, value_name = "DIR", conflicts_with = "only")]
+    cache: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let (model, signature) = paths(args)?;
-    let (root, now, workspace) = match args.believed.root()? {
-        Some(root) => (root, host::clock::now()?, None),
-        None => {
-            let workspace = Workspace::open(common)?;
-            (workspace.root.clone(), workspace.now, Some(workspace))
+    let asked = Asked::of(args, common)?;
+    if !args.only.is_empty() {
+        return part::verify(&asked, &args.only, ui);
+    }
+    let signed = &asked.verified.value().predicate;
+    let found = match &args.cache {
+        Some(_) if signed.follows_links() => {
+            ui.warn("the cache is not used: the model was signed through links");
+            measured(&asked, ui)?
         }
+        Some(folder) => remembered(&asked, folder, ui)?,
+        None => measured(&asked, ui)?,
     };
-    let bundle = host::whole_file::read(&signature, SIGNATURE_SIZE_BYTES_MAX)
-        .map_err(|e| unreadable(&signature, &e))?;
-    let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
-    let signed = &verified.value().predicate;
-    let beside = left_out_when_signed(signed);
-    let ignored = with_signature(beside.clone(), &model, &signature);
-    let links = signed.follows_links();
-    let links = links.then(|| args.links_inside.as_deref().unwrap_or(&model));
-    let (digest, files) = if signed.method() == Method::WHOLE_SHA256 {
-        let measured = Model::measure_through(&model, Kind::Model, &ignored, links, ui)?;
-        let artifact = trust::verify_tree(&verified, &measured.listing, measured.form)
-            .map_err(|differences| different(&differences))?;
-        if let Some(workspace) = &workspace {
-            not_recalled(artifact.value(), verified.proof().key, workspace)?;
-        }
-        (artifact.value().digest(), measured.listing.len())
-    } else {
-        let measured = Resources::measure(&model, &ignored, links, signed.method(), ui)?;
-        let files = measured.files(signed.method());
-        trust::verify_resources(
-            &verified,
-            signed.method(),
-            measured.resources,
-            measured.form,
-        )
-        .map_err(|differences| different(&differences))?;
-        if let Some(workspace) = &workspace {
-            let measured = Model::measure_through(&model, Kind::Model, &ignored, links, ui)?;
-            not_recalled(&measured.artifact, verified.proof().key, workspace)?;
-        }
-        (signed.root(), files)
-    };
-    let inside = signature.strip_prefix(&model).ok();
-    let beside = beside.into_iter();
-    let beside: Vec<String> = beside
-        .filter(|path| Some(Path::new(path)) != inside)
-        .collect();
-    let left_out = left_out(&model, &beside);
-    Ok(answer(&verified, &digest.to_string(), files, &left_out))
+    Ok(answer(&asked, &found))
 }
 
-fn answer(
-    verified: &Verified<Statement<ModelSignature>>,
-    digest: &str,
+/// What is held against what.
+struct Asked {
+    model: PathBuf,
+    verified: Verified<Statement<ModelSignature>>,
+    /// The paths that are not part of the model.
+    ignored: Vec<String>,
+    /// Which of those are there.
+    left_out: Vec<String>,
+    /// Where links may lead, if they were followed when it was signed.
+    links: Option<PathBuf>,
+    /// The store, unless it was said whom to believe.
+    workspace: Option<Workspace>,
+}
+
+impl Asked {
+    fn of(args: &Args, common: &Common) -> Result<Self, Failure> {
+        let (model, signature) = paths(args)?;
+        let (root, now, workspace) = match args.believed.root()? {
+            Some(root) => (root, host::clock::now()?, None),
+            None => {
+                let workspace = Workspace::open(common)?;
+                (workspace.root.clone(), workspace.now, Some(workspace))
+            }
+        };
+        let bundle = read_signature(&signature)?;
+        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
+        let signed = &verified.value().predicate;
+        let beside = left_out_when_signed(signed);
+        let follows = signed.follows_links();
+        let links = follows.then(|| args.links_inside.as_ref().unwrap_or(&model).clone());
+        let inside = signature.strip_prefix(&model).ok();
+        let told = beside.iter();
+        let told = told.filter(|path| Some(Path::new(path)) != inside).cloned();
+        let told: Vec<String> = told.collect();
+        Ok(Self {
+            ignored: with_signature(beside, &model, &signature),
+            left_out: left_out(&model, &told),
+            links,
+            verified,
+            workspace,
+            model,
+        })
+    }
+
+    /// What the signature calls the model.
+    fn name(&self) -> &str {
+        let subject = self.verified.value().subjects.first();
+        subject.map_or("", |subject| &subject.name)
+    }
+
+    /// Who signed, for a person.
+    fn who(&self) -> String {
+        who(self.verified.proof())
+    }
+}
+
+/// Reads a signature's file.
+pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |cause| unreadable(path, &cause);
+    // Who waits for a FIFO may wait for ever, and a gibibyte is not read to find out that it is too long.
+    let metadata = std::fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(std::io::Error::other("it is not a regular file")));
+    }
+    if metadata.len() > SIGNATURE_SIZE_BYTES_MAX {
+        let what = format!("it is longer than {SIGNATURE_SIZE_BYTES_MAX} bytes");
+        let too_large = std::io::ErrorKind::FileTooLarge;
+        return Err(failed(std::io::Error::new(too_large, what)));
+    }
+    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(failed)
+}
+
+/// What was found to be as it was signed.
+struct Found {
+    /// The model's digest, or the one that stands for it in the signature.
+    digest: Digest,
     files: usize,
-    left_out: &[String],
-) -> Answer {
-    let (proof, statement) = (verified.proof(), verified.value());
-    let signed = &statement.predicate;
-    let name = statement
-        .subjects
-        .first()
-        .map_or("", |subject| &subject.name);
+    from_cache: usize,
+}
+
+fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
+    let signed = &asked.verified.value().predicate;
+    let (model, ignored, links) = (&asked.model, &asked.ignored, asked.links.as_deref());
+    let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
+    if signed.method() == Method::WHOLE_SHA256 {
+        let measured = whole()?;
+        let artifact = trust::verify_tree(&asked.verified, &measured.listing, measured.form)
+            .map_err(|differences| differs(&differences))?;
+        asked.not_recalled(|| Ok(measured.artifact.clone()))?;
+        return Ok(Found {
+            digest: artifact.value().digest(),
+            files: measured.listing.len(),
+            from_cache: 0,
+        });
+    }
+    let method = signed.method();
+    let measured = Resources::measure(model, ignored, links, method, ui)?;
+    let files = measured.files(method);
+    let (resources, form) = (measured.resources, measured.form);
+    trust::verify_resources(&asked.verified, method, resources, form)
+        .map_err(|differences| differs(&differences))?;
+    asked.not_recalled(|| Ok(whole()?.artifact))?;
+    Ok(Found {
+        digest: signed.root(),
+        files,
+        from_cache: 0,
+    })
+}
+
+/// As [`measured`], but for files that the cache knows: nothing but this answer comes of it.
+fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
+    let signed = &asked.verified.value().predicate;
+    let (model, ignored, method) = (&asked.model, &asked.ignored, signed.method());
+    let found = Remembered::measure(model, ignored, folder, method, ui)?;
+    let there = found.resources().collect();
+    let differences = trust::differences(signed, method, &there, found.form);
+    if !differences.is_empty() {
+        return Err(differs(&differences));
+    }
+    let is_whole = method == Method::WHOLE_SHA256;
+    asked.not_recalled(|| match is_whole {
+        true => found.artifact(),
+        false => Remembered::measure(model, ignored, folder, Method::WHOLE_SHA256, ui)?.artifact(),
+    })?;
+    Ok(Found {
+        digest: match is_whole {
+            true => found.artifact()?.digest(),
+            false => signed.root(),
+        },
+        files: found.files,
+        from_cache: found.from_cache,
+    })
+}
+
+fn answer(asked: &Asked, found: &Found) -> Answer {
+    let signed = &asked.verified.value().predicate;
     let method = match signed.method() {
         Method::WHOLE_SHA256 => String::new(),
         method => format!(", {method},"),
     };
     let text = format!(
-        "verified: {files} files of `{name}` are{method} as {} signed them{}{}",
-        who(proof),
+        "verified: {} files of `{}` are{method} as {} signed them{}{}{}",
+        found.files,
+        asked.name(),
+        asked.who(),
+        from_cache_line(found.from_cache),
         if signed.follows_links() {
             "\nlinks were followed, as when it was signed"
         } else {
             ""
         },
-        left_out_line(left_out)
+        left_out_line(&asked.left_out)
     );
-    let certificate = match &proof.how {
+    let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
+                          "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
+    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+        members.extend(who.clone());
+    }
+    Answer::new(text, data)
+}
+
+/// Who signed, for a program.
+fn who_as_json(asked: &Asked) -> serde_json::Value {
+    let proof = asked.verified.proof();
+    json!({"key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
+           "root": proof.root.to_string()})
+}
+
+/// What is known of the certificate that a signer's key has, for a program.
+pub(crate) fn certificate(how: &How) -> serde_json::Value {
+    match how {
         How::Key => serde_json::Value::Null,
         How::Certificate {
             subject,
@@ -126,15 +249,11 @@ fn answer(
             json!({"subject": subject, "fingerprint": fingerprint.to_string(), "identity": identity,
                     "stamped": stamped.map(|time| time.to_string())})
         }
-    };
-    let data = json!({"model": digest, "files": files, "ignored": left_out, "method": signed.method().to_string(),
-                      "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate,
-                      "root": proof.root.to_string()});
-    Answer::new(text, data)
+    }
 }
 
 /// Who signed, for a person.
-fn who(proof: &Proof) -> String {
+pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
         How::Key => format!("`{}` ({})", proof.key_name, proof.key.short()),
         How::Certificate {
@@ -146,7 +265,7 @@ fn who(proof: &Proof) -> String {
     }
 }
 
-fn different(differences: &[Difference]) -> Failure {
+fn differs(differences: &[Difference]) -> Failure {
     let reasons = differences.iter().map(Difference::reason).collect();
     Denied::from_reasons(reasons).map_or_else(
         || {
@@ -160,13 +279,27 @@ fn different(differences: &[Difference]) -> Failure {
     )
 }
 
-/// Where there is a store, its log may know more than the signature says.
-fn not_recalled(model: &Artifact, key: KeyId, workspace: &Workspace) -> Result<(), Failure> {
+impl Asked {
+    /// Where there is a store, its log may know more than the signature says.
+    fn not_recalled(
+        &self,
+        model: impl FnOnce() -> Result<Artifact, Failure>,
+    ) -> Result<(), Failure> {
+        match &self.workspace {
+            Some(workspace) => not_recalled(&[model()?], self.verified.proof().key, workspace),
+            None => Ok(()),
+        }
+    }
+}
+
+fn not_recalled(models: &[Artifact], key: KeyId, workspace: &Workspace) -> Result<(), Failure> {
     let ledger = workspace.ledger()?;
-    let mut reasons = chain::recall::recalled(&ledger, model)?;
-    for reason in chain::recall::recalled_key(&ledger, key)? {
-        if !reasons.contains(&reason) {
-            reasons.push(reason);
+    let mut reasons = chain::recall::recalled_key(&ledger, key)?;
+    for model in models {
+        for reason in chain::recall::recalled(&ledger, model)? {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
         }
     }
     Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))

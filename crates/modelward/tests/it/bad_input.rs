@@ -28,6 +28,10 @@ struct Case {
     flip: Option<Flip>,
     remove: Option<String>,
     mode: Option<Mode>,
+    rename: Option<Pair>,
+    link: Option<Pair>,
+    fifo: Option<String>,
+    sparse: Option<Cut>,
     before: Option<String>,
     #[serde(default)]
     env_before: BTreeMap<String, String>,
@@ -87,6 +91,14 @@ struct Edit {
 struct Cut {
     file: String,
     size_bytes: usize,
+}
+
+/// From one name to another.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    from: String,
+    to: String,
 }
 
 #[derive(Deserialize)]
@@ -191,7 +203,32 @@ fn spoil(case: &Case, workshop: &Workshop) {
             fs::remove_file(path).unwrap();
         }
     }
+    put(case, workshop);
     if let Some(Mode { file, mode }) = &case.mode {
         fs::set_permissions(workshop.file(file), fs::Permissions::from_mode(*mode)).unwrap();
+    }
+}
+
+/// What is there in the end, and is no file as others are.
+fn put(case: &Case, workshop: &Workshop) {
+    if let Some(Pair { from, to }) = &case.rename {
+        fs::rename(workshop.file(from), workshop.file(to)).unwrap();
+        assert!(!workshop.file(from).exists(), "{from} is {to} here");
+    }
+    if let Some(Pair { from, to }) = &case.link {
+        std::os::unix::fs::symlink(to, workshop.file(from)).unwrap();
+    }
+    if let Some(file) = &case.fifo {
+        let _ = fs::remove_file(workshop.file(file));
+        let made = std::process::Command::new("mkfifo")
+            .arg(workshop.file(file))
+            .status();
+        assert!(made.unwrap().success());
+    }
+    if let Some(Cut { file, size_bytes }) = &case.sparse {
+        let size_bytes = u64::try_from(*size_bytes).unwrap();
+        fs::File::create(workshop.file(file))
+            .and_then(|file| file.set_len(size_bytes))
+            .unwrap();
     }
 }

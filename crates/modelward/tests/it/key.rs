@@ -312,3 +312,65 @@ fn a_store_that_is_made_again_waits_for_a_root_that_is_being_made() {
     assert!(init.0.wait().unwrap().success());
     assert_eq!(workshop.read(".modelward/trust.toml"), root);
 }
+
+/// The new key signs, the old one is believed for a while and signs no more; each step as the guide has it.
+#[test]
+fn a_key_is_rotated_and_what_it_signed_stays_signed() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.yes("key new signer --role sign --speaks-for https://example.org/x");
+    workshop.write("model/w", "w");
+    workshop.yes("sign model");
+    let before = workshop.allowed("key list")["keys"][0].clone();
+    let rotated = workshop.allowed("key rotate signer");
+    let (new, old) = (&rotated["new"], &rotated["old"]);
+    assert_eq!(
+        (&new["name"], &old["name"]),
+        (&"signer-2".into(), &"signer".into())
+    );
+    assert_eq!(
+        (&new["roles"], &new["speaksFor"]),
+        (&before["roles"], &before["speaksFor"])
+    );
+    assert_eq!(
+        (&old["id"], &old["roles"]),
+        (&before["id"], &before["roles"])
+    );
+    assert_ne!(new["id"], old["id"]);
+    assert!(old["validUntil"].as_str() < before["validUntil"].as_str());
+    assert!(old["validUntil"].as_str() < new["validUntil"].as_str());
+    assert_eq!(
+        (&new["private"], &old["private"]),
+        (&true.into(), &false.into())
+    );
+    assert!(workshop.file(rotated["retired"].as_str().unwrap()).exists());
+    assert!(workshop.yes("verify model").stdout.contains("`signer`"));
+    // Nobody has to say which key: only the new one is here.
+    workshop.yes("sign model");
+    assert!(workshop.yes("verify model").stdout.contains("`signer-2`"));
+    assert_eq!(workshop.error("sign model --key signer"), "key_missing");
+    assert_eq!(workshop.error("key rotate signer"), "key_missing");
+    let third = workshop.allowed("key rotate signer-2 --to winter --overlap 0");
+    assert_eq!(third["new"]["name"], "winter");
+    // Without an overlap it is over at once.
+    assert_eq!(workshop.denied("verify model"), ["key_expired"]);
+    workshop.yes("sign model");
+    workshop.yes("verify model");
+    assert_eq!(workshop.error("key rotate nobody"), "key_missing");
+    assert_eq!(
+        workshop.error("key rotate winter --to signer"),
+        "key_exists"
+    );
+    assert_eq!(workshop.error("key rotate winter --overlap 99999"), "usage");
+}
+
+/// An overlap prolongs nothing.
+#[test]
+fn a_rotated_key_ends_no_later_than_before() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.yes("key new signer --role sign");
+    let first = workshop.allowed("key list")["keys"][0]["validUntil"].clone();
+    let rotated = workshop.allowed("key rotate signer --overlap 3660");
+    assert_eq!(rotated["old"]["validUntil"], first);
+}

@@ -51,6 +51,18 @@ fn everything() -> Vec<(String, &'static str)> {
         line("sign out/digits", "sign"),
         line("verify out/digits", "verify"),
         line("verify data --signature out/digits.sig", "denied"),
+        line("verify out/digits --only '*.json'", "verify"),
+        line("verify out/digits --cache cached", "verify"),
+        line("digest out/digits --python-order", "digest-of-model"),
+        line("inspect out/digits.sig", "inspect"),
+        line("diff out/digits out/digits.sig", "diff"),
+        line("diff out/digits data", "diff-denied"),
+        line(
+            "bundle convert out/digits.sig --to converted.sig",
+            "bundle-convert",
+        ),
+        line("key new rotated --role sign", "key-new"),
+        line("key rotate rotated", "key-rotate"),
         line(&deploy("prod"), "denied"),
         line(&publish("nowhere"), "denied"),
         line(&publish("prod"), "publish"),
@@ -147,9 +159,9 @@ fn every_command_has_a_form() {
     let workshop = Workshop::bare();
     let forms = schema::forms();
     for command in crate::help::commands(&workshop) {
-        let is_group = ["", "dataset", "key", "log", "store"].contains(&command.as_str());
+        let is_group = ["", "bundle", "dataset", "key", "log", "store"].contains(&command.as_str());
         assert!(
-            is_group || forms.contains(&command.replace(' ', "-")),
+            is_group || forms.contains(&schema::command_of(&command)),
             "{command}"
         );
     }

@@ -31,11 +31,15 @@ pub(crate) fn command_of(line: &str) -> String {
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
     match (first, words.next()) {
-        ("dataset" | "key" | "log" | "store", Some(second)) => format!("{first}-{second}"),
+        ("bundle" | "dataset" | "key" | "log" | "store", Some(second)) => {
+            format!("{first}-{second}")
+        }
         ("help", Some("error")) => match words.next() {
             Some(_) => "help-error".to_owned(),
             None => "help-errors".to_owned(),
         },
+        // The document calls something else by the bare word.
+        ("digest", _) => "digest-of-model".to_owned(),
         ("help", Some("environment")) => "help-environment".to_owned(),
         _ => first.to_owned(),
     }

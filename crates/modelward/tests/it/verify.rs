@@ -68,3 +68,222 @@ fn what_was_recalled_is_not_verified() {
     workshop.yes("recall dataset bands --reason x");
     assert_eq!(workshop.denied("verify out/digits"), ["recalled"]);
 }
+
+/// A part is a verdict of its own: it says what was not checked, and nothing else is read.
+#[test]
+fn a_part_is_never_the_whole() {
+    use std::os::unix::fs::PermissionsExt;
+    let workshop = Workshop::with_data();
+    for name in [
+        "config.json",
+        "tokenizer/vocab.txt",
+        "tokenizer/deep/merges.txt",
+        "weights.bin",
+    ] {
+        workshop.write(&format!("model/{name}"), name);
+    }
+    workshop.yes("sign model");
+    let part = workshop.allowed("verify model --only tokenizer/** --only *.json");
+    assert_eq!(part["partial"], true);
+    let checked = [
+        "config.json",
+        "tokenizer/deep/merges.txt",
+        "tokenizer/vocab.txt",
+    ];
+    assert_eq!(part["checked"], serde_json::json!(checked));
+    assert_eq!(part["unchecked"], serde_json::json!(["weights.bin"]));
+    assert!(part["model"].is_null() && part["files"].is_null());
+    let text = workshop.yes("verify model --only *.json").stdout;
+    assert!(text.starts_with("verified in part: 1 of 4"), "{text}");
+    assert!(
+        text.contains("not checked: ") && text.contains("weights.bin"),
+        "{text}"
+    );
+    // What is not asked for is not read: it may be unreadable, another, or gone, or no file at all.
+    workshop.write("model/weights.bin", "other");
+    let unreadable = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(workshop.file("model/weights.bin"), unreadable).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", workshop.file("model/zero")).unwrap();
+    workshop.yes("verify model --only tokenizer/**");
+    // Of what is asked for, each difference counts.
+    workshop.write("model/tokenizer/more", "m");
+    assert_eq!(
+        workshop.denied("verify model --only tokenizer/**"),
+        ["file_extra"]
+    );
+    std::fs::remove_file(workshop.file("model/tokenizer/more")).unwrap();
+    workshop.write("model/tokenizer/vocab.txt", "x");
+    assert_eq!(
+        workshop.denied("verify model --only tokenizer/**"),
+        ["digest_mismatch"]
+    );
+    workshop.yes("verify model --only *.json");
+    assert_eq!(
+        workshop.denied("verify model --only *.json --only *.md"),
+        ["file_missing"]
+    );
+    assert_eq!(workshop.error("verify model --only ../x"), "usage");
+    workshop.write("one.bin", "1");
+    workshop.yes("sign one.bin");
+    assert_eq!(workshop.error("verify one.bin --only *"), "usage");
+    workshop.yes("recall key laptop --reason stolen");
+    assert_eq!(workshop.denied("verify model --only *.json"), ["recalled"]);
+}
+
+/// The recall of a model is felt by its parts.
+#[test]
+fn a_part_of_what_was_recalled_is_not_verified() {
+    let workshop = Workshop::with_model();
+    workshop.yes("verify out/digits --only *.json");
+    workshop.yes("recall model out/digits --reason x");
+    assert_eq!(
+        workshop.denied("verify out/digits --only *.json"),
+        ["recalled"]
+    );
+}
+
+/// What was read before and not written since is not read again; what was, is.
+#[test]
+fn a_cache_saves_reading_and_hides_no_change() {
+    let workshop = Workshop::with_data();
+    workshop.write_key();
+    workshop.write("model/a", "a");
+    workshop.write("model/b", "b");
+    workshop.yes("sign model");
+    let cached = |line: &str| workshop.allowed(line)["cached"].clone();
+    let line = "verify model --cache cached";
+    // What was just written could be written again within the same tick of the clock.
+    assert_eq!((cached(line), cached(line)), (0.into(), 0.into()));
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    assert_eq!((cached(line), cached(line)), (0.into(), 2.into()));
+    let text = workshop.yes(line).stdout;
+    assert!(
+        text.contains("2 of them were taken from the cache"),
+        "{text}"
+    );
+    assert_eq!(
+        workshop.allowed(line)["model"],
+        workshop.allowed("verify model")["model"]
+    );
+    let sign = "sign model --private-key key.pem --signature again.sig";
+    assert_eq!(cached(&format!("{sign} --cache cached")), 2);
+    let from_cache = workshop.read("again.sig");
+    assert_eq!(cached(sign), 0);
+    assert_eq!(workshop.read("again.sig"), from_cache);
+    workshop.flip("cached/modelward-digests", 40);
+    let outcome = workshop.yes(line);
+    assert!(
+        outcome.stderr.contains("is damaged") && !outcome.stdout.contains("cache"),
+        "{outcome:?}"
+    );
+    workshop.write("model/b", "x");
+    assert_eq!(workshop.denied(line), ["digest_mismatch"]);
+    workshop.write("model/b", "b");
+    assert_eq!(cached(line), 1);
+    workshop.write("model/c", "c");
+    assert_eq!(workshop.denied(line), ["file_extra"]);
+    std::fs::remove_file(workshop.file("model/c")).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(workshop.file("cached"), open).unwrap();
+    let outcome = workshop.yes(line);
+    assert!(
+        outcome.stderr.contains("may be written by others"),
+        "{outcome:?}"
+    );
+    assert!(
+        !outcome.stdout.contains("taken from the cache"),
+        "{outcome:?}"
+    );
+}
+
+/// Whoever writes to a file while it is hashed makes no signature of a mixture, and no verdict on one.
+#[test]
+fn a_file_that_changes_while_it_is_hashed_is_refused() {
+    use std::io::{Seek, Write};
+    let workshop = Workshop::with_data();
+    workshop.write("model/small", "s");
+    workshop.write("model/large", "");
+    let mut file = std::fs::File::options();
+    let mut file = file.write(true).open(workshop.file("model/large")).unwrap();
+    file.set_len(1 << 29).unwrap();
+    workshop.yes("sign model --signature whole.sig");
+    for line in ["sign model", "verify model --signature whole.sig"] {
+        let mut child = workshop
+            .command(line)
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() {
+            file.rewind().unwrap();
+            file.write_all(b"x").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        let outcome = child.wait_with_output().unwrap();
+        let text = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(2), "{line}: {text}");
+        assert!(
+            text.contains("[io]") && text.contains("changed while it was read"),
+            "{text}"
+        );
+    }
+    assert!(!workshop.file("model.sig").exists());
+}
+
+/// Names are bytes: those that are no text can't be signed, and are not passed over.
+#[test]
+fn a_name_that_is_no_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::with_model();
+    let name = std::ffi::OsStr::from_bytes(b"out/digits/w\xff.bin");
+    std::fs::write(workshop.path().join(name), "x").unwrap();
+    for line in [
+        "verify out/digits",
+        "sign out/digits",
+        "digest out/digits",
+        "diff out/digits out/digits.sig",
+    ] {
+        let answer = workshop.json(line);
+        assert_eq!(answer["code"], "io", "{line}: {answer:#}");
+        assert!(
+            answer["message"].as_str().unwrap().contains("not UTF-8"),
+            "{answer:#}"
+        );
+    }
+}
+
+/// A file that can't be read is told by its name; what could be read does not pass for the whole. Whoever may read everything
+/// is somebody else for this.
+#[test]
+fn an_unreadable_file_is_told() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+    let workshop = Workshop::bare();
+    workshop.write("model/open", "o");
+    workshop.write("model/closed", "c");
+    workshop.write("model.sig", "{}");
+    let closed = std::fs::Permissions::from_mode(0o000);
+    std::fs::set_permissions(workshop.file("model/closed"), closed).unwrap();
+    let is_root = std::fs::metadata(workshop.path())
+        .unwrap()
+        .permissions()
+        .mode()
+        & 0o700
+        == 0o700
+        && std::fs::read(workshop.file("model/closed")).is_ok();
+    let program = workshop.file("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_modelward"), &program).unwrap();
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(workshop.path(), everybody).unwrap();
+    let mut command = std::process::Command::new(&program);
+    command
+        .current_dir(workshop.path())
+        .args(["digest", "model"]);
+    if is_root {
+        chown(workshop.file("model/closed"), Some(65534), Some(65534)).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let outcome = crate::workshop::Outcome::of(&mut command);
+    assert_eq!(outcome.status, 2, "{outcome:?}");
+    assert!(outcome.stderr.contains("model/closed"), "{outcome:?}");
+}

@@ -17,6 +17,8 @@ pub(crate) const STAGING: &str = "name@staging-project-id.iam.gserviceaccount.co
 pub(crate) const TRAIN: &str = "train --input bands --name digits --to out/digits \
     --source git+https://modelward.dev/source/modelward --include /bin/cat -- /bin/sh /in/bands/train.sh";
 
+const KEY: &str = include_str!("../../../trust/testdata/keys/p256.pk8.pem");
+
 pub(crate) struct Workshop {
     folder: TempDir,
 }
@@ -83,6 +85,13 @@ impl Workshop {
         let path = self.file(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
+    }
+
+    /// A private key's file, `key.pem`, that only its owner reads.
+    pub(crate) fn write_key(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        self.write("key.pem", KEY);
+        fs::set_permissions(self.file("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// Replaces the first `from` in a file; it must be there.

@@ -356,3 +356,14 @@ fn nothing_unsigned_comes_along() {
         Err(TimestampError::TooLarge { .. })
     ));
 }
+
+/// What is only shown is read as strictly as what is believed; that nobody checked it, its name says.
+#[test]
+fn the_claimed_time_is_that_of_the_token() {
+    let token = Stamp::of(b"x").token();
+    let claimed = timestamp::claimed_time(&token);
+    assert_eq!(claimed.unwrap().to_string(), "2025-01-01T00:00:00Z");
+    for length in 0..token.len() {
+        assert_eq!(timestamp::claimed_time(&token[..length]), None);
+    }
+}

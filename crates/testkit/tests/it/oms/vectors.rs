@@ -10,18 +10,18 @@ use trust::{Bundle, PublicKey, Role};
 
 use super::*;
 
-fn folder() -> Option<PathBuf> {
+pub(super) fn folder() -> Option<PathBuf> {
     std::env::var_os("MODELWARD_VECTORS").map(|folder| PathBuf::from(folder).join("oms"))
 }
 
 /// The root that trusts this key alone.
-fn root_of(key: &Path) -> TrustRoot {
+pub(super) fn root_of(key: &Path) -> TrustRoot {
     let pem = fs::read_to_string(key).unwrap();
     TrustRoot::of_key(PublicKey::from_pem(&pem).unwrap(), Role::Sign)
 }
 
 /// The root that trusts everyone whom this authority certified, as the reference does.
-fn certified_by(anchor: &Path) -> TrustRoot {
+pub(super) fn certified_by(anchor: &Path) -> TrustRoot {
     let pem = fs::read_to_string(anchor).unwrap();
     let anchors = Certificate::all_from_pem(&pem).unwrap();
     TrustRoot::of_authorities(anchors, None, Vec::new(), Role::Sign)

@@ -1,0 +1,296 @@
+//! Digests that were measured before, of files that nobody has written to since, as far as the system says: a cache that
+//! saves reading them again. What comes out of it is believed and not measured, so that no gate takes it; `sign` and
+//! `verify` do where they are asked to.
+//!
+//! It is trusted: whoever can write its folder can make other bytes pass for those that were hashed. So it is used only if
+//! folder and file are this user's and nobody else may write them. The system is trusted, too: who runs the file system, or
+//! sets the clock, can change a file and leave its times as they were.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use digest::{Links, Method, ResourceDigest, Resources, Walk, WalkError};
+use rustix::fs::{AtFlags, CWD, FileType, OFlags, StatxFlags, statx};
+
+mod format;
+
+use format::{Entries, Key, Stamp, Unfit};
+
+/// The cache's file in its folder.
+pub const FILE_NAME: &str = "modelward-digests";
+const SIZE_BYTES_MAX: u64 = 64 << 20;
+const ENTRIES_MAX: usize = 200_000;
+/// A file that was written so shortly before may be written again without its times telling: they go by the kernel's ticks.
+const AGE_NANOSECONDS_MIN: i128 = 2_000_000_000;
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// A cache, open.
+#[derive(Debug)]
+pub struct Cache {
+    path: PathBuf,
+    boot: String,
+    entries: Entries,
+    damaged: bool,
+}
+
+/// A model's resources with their digests, of which some were measured now and some before.
+#[derive(Debug)]
+pub struct Remembered {
+    /// Each resource by its name, with its digest and its size.
+    pub resources: BTreeMap<String, (ResourceDigest, u64)>,
+    /// How many files there are.
+    pub files: usize,
+    /// How many of them were not read.
+    pub from_cache: usize,
+}
+
+impl Cache {
+    /// Opens the cache in a folder, which is made if it isn't there.
+    ///
+    /// # Errors
+    /// The folder or the file can't be read, or others may write them.
+    pub fn open(folder: &Path) -> Result<Self, CacheError> {
+        let failed = |cause| CacheError::Io {
+            path: folder.to_owned(),
+            cause,
+        };
+        let mut maker = DirBuilder::new();
+        maker.recursive(true).mode(0o700);
+        maker.create(folder).map_err(failed)?;
+        only_mine(folder, &folder.symlink_metadata().map_err(failed)?)?;
+        let boot = std::fs::read_to_string(BOOT_ID).map_err(|cause| CacheError::Io {
+            path: BOOT_ID.into(),
+            cause,
+        })?;
+        let path = folder.join(FILE_NAME);
+        let mut cache = Self {
+            boot: boot.trim_end().to_owned(),
+            entries: Entries::new(),
+            damaged: false,
+            path,
+        };
+        match format::read(&cache.bytes()?, &cache.boot) {
+            Ok(entries) => cache.entries = entries,
+            Err(Unfit::OtherBoot) => {}
+            Err(Unfit::Damaged) => cache.damaged = true,
+        }
+        Ok(cache)
+    }
+
+    /// Whether its file was there and not what was written into it: then nothing was taken from it.
+    #[must_use]
+    pub const fn was_damaged(&self) -> bool {
+        self.damaged
+    }
+
+    /// Measures a folder, or a single file, as `digest::list_resources` does; but for the files that are as they were when
+    /// they were measured before. Links are refused.
+    ///
+    /// # Errors
+    /// As `digest::list_resources`.
+    pub fn measure(
+        &mut self,
+        root: &Path,
+        ignore: &(dyn Fn(&str) -> bool + Sync),
+        method: Method,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Remembered, WalkError> {
+        let begun = nanoseconds_since_1970();
+        let (known, unknown) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        let look = |name: &str, path: &Path| {
+            let Some(stamp) = stamp(path) else {
+                return false;
+            };
+            let entry = self.entries.get(&Key::new(stamp, method));
+            match entry {
+                Some(digests) => locked(&known).insert(name.to_owned(), (stamp, digests.clone())),
+                None => locked(&unknown).insert(name.to_owned(), (stamp, Vec::new())),
+            };
+            entry.is_some()
+        };
+        // A single file is not asked about: it is looked up here.
+        let single = root.file_name().and_then(|name| name.to_str());
+        let is_known = single.is_some_and(|name| root.is_file() && look(name, root));
+        let measured = match is_known {
+            true => Resources::new(),
+            false => {
+                let walk = Walk {
+                    ignore: &|name| ignore(name) || look(name, &root.join(name)),
+                    links: Links::Refuse,
+                };
+                digest::list_resources(root, &walk, method, progress)?
+            }
+        };
+        let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = Remembered {
+            files: known.len() + unknown.len(),
+            from_cache: known.len(),
+            resources: measured
+                .iter()
+                .map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())))
+                .collect(),
+        };
+        for (file, (stamp, digests)) in &known {
+            let pieces = pieces(file, stamp.size_bytes, method);
+            let pieces = pieces.zip(digests);
+            let resources = pieces.map(|((name, size), digest)| (name, (*digest, size)));
+            remembered.resources.extend(resources);
+        }
+        let place = |file: &str| match root.is_file() {
+            true => root.to_owned(),
+            false => root.join(file),
+        };
+        for (file, (before, _)) in unknown {
+            let is_same = stamp(&place(&file)) == Some(before);
+            let names = pieces(&file, before.size_bytes, method);
+            let digests: Option<Vec<_>> = names
+                .map(|(name, _)| measured.get(&name).map(digest::MeasuredResource::digest))
+                .collect();
+            if let Some(digests) = digests.filter(|_| is_same && is_old(&before, begun)) {
+                self.entries.retain(|key, _| {
+                    key.stamp.identity() != before.identity() || key.stamp == before
+                });
+                self.entries.insert(Key::new(before, method), digests);
+            }
+        }
+        Ok(remembered)
+    }
+
+    /// Writes what is known now. Where there are too many entries, all are forgotten: a model of so many files is better
+    /// measured.
+    ///
+    /// # Errors
+    /// The folder can't be written.
+    pub fn save(&self) -> Result<(), CacheError> {
+        let none = Entries::new();
+        let entries = match self.entries.len() {
+            0..=ENTRIES_MAX => &self.entries,
+            _ => &none,
+        };
+        crate::whole_file::write(&self.path, &format::write(entries, &self.boot))
+            .map_err(|cause| self.failed(cause))
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, CacheError> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.bits().cast_signed())
+            .open(&self.path);
+        let file: File = match opened {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+                return Ok(format::write(&Entries::new(), &self.boot));
+            }
+            opened => opened.map_err(|cause| self.failed(cause))?,
+        };
+        only_mine(&self.path, &file.metadata().map_err(|e| self.failed(e))?)?;
+        let mut bytes = Vec::new();
+        file.take(SIZE_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(|cause| self.failed(cause))?;
+        Ok(bytes)
+    }
+
+    fn failed(&self, cause: io::Error) -> CacheError {
+        CacheError::Io {
+            path: self.path.clone(),
+            cause,
+        }
+    }
+}
+
+/// What can't be written by others than this user.
+fn only_mine(path: &Path, metadata: &std::fs::Metadata) -> Result<(), CacheError> {
+    let is_mine = metadata.uid() == rustix::process::geteuid().as_raw();
+    let is_plain = metadata.is_file() || metadata.is_dir();
+    if is_mine && is_plain && metadata.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(CacheError::Exposed {
+        path: path.to_owned(),
+        mode: metadata.mode() & 0o7777,
+    })
+}
+
+/// Of a regular file, if the system says all of it.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::MNT_ID;
+    let said = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, wanted).ok()?;
+    let is_whole = said.stx_mask & wanted.bits() == wanted.bits();
+    let is_file = FileType::from_raw_mode(said.stx_mode.into()).is_file();
+    (is_whole && is_file).then_some(Stamp {
+        mount: said.stx_mnt_id,
+        device: u64::from(said.stx_dev_major) << 32 | u64::from(said.stx_dev_minor),
+        inode: said.stx_ino,
+        size_bytes: said.stx_size,
+        modified: (said.stx_mtime.tv_sec, said.stx_mtime.tv_nsec),
+        changed: (said.stx_ctime.tv_sec, said.stx_ctime.tv_nsec),
+    })
+}
+
+/// Whether a file was left alone for long enough before it was read.
+fn is_old(stamp: &Stamp, begun: i128) -> bool {
+    let since = |(seconds, nanoseconds): (i64, u32)| {
+        begun - (i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds))
+    };
+    since(stamp.modified).min(since(stamp.changed)) >= AGE_NANOSECONDS_MIN
+}
+
+fn nanoseconds_since_1970() -> i128 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0))
+}
+
+/// The names and sizes of the resources that a file makes, in their order.
+fn pieces(file: &str, size_bytes: u64, method: Method) -> impl Iterator<Item = (String, u64)> {
+    let file = file.to_owned();
+    let step = method
+        .shard_size
+        .map_or(u64::MAX, std::num::NonZeroU64::get);
+    let count = match method.shard_size {
+        None => 1,
+        Some(size) => size_bytes.div_ceil(size.get()),
+    };
+    (0..count).map(move |at| {
+        let start = at.saturating_mul(step);
+        let end = start.saturating_add(step).min(size_bytes);
+        match method.shard_size {
+            None => (file.clone(), size_bytes),
+            Some(_) => (format!("{file}:{start}:{end}"), end - start),
+        }
+    })
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why a cache is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Others could have written it.
+    #[error("`{}` may be written by others than you, or is not yours (mode {mode:o})", path.display())]
+    Exposed {
+        /// The folder or the file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It can't be read or written.
+    #[error("`{}` can't be read or written: {cause}", path.display())]
+    Io {
+        /// What can't.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! A model of which some digests may be taken from a cache: what comes out is believed, not measured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use digest::{Method, ResourceDigest};
+use host::cache::{self, Cache, CacheError};
+use trust::artifact::FileEntry;
+use trust::predicate::Form;
+use trust::{Artifact, Code, Kind, TreePath};
+
+use crate::answer::Failure;
+use crate::model::{Resources, name_of, unreadable};
+use crate::ui::Ui;
+
+/// A model on disk, of which some files were not read.
+#[derive(Debug)]
+pub(crate) struct Remembered {
+    /// Its last name.
+    pub(crate) name: String,
+    /// Whether it is one file.
+    pub(crate) form: Form,
+    /// How many files it has; as with [`Resources::files`].
+    pub(crate) files: usize,
+    /// How many of them were not read.
+    pub(crate) from_cache: usize,
+    resources: BTreeMap<String, (ResourceDigest, u64)>,
+}
+
+impl Remembered {
+    /// Measures the file or folder at `path`, but for files that the cache in `folder` knows. A cache that can't be used is
+    /// told, and everything is measured.
+    pub(crate) fn measure(
+        path: &Path,
+        ignored: &[String],
+        folder: &Path,
+        method: Method,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
+        let mut cache = match Cache::open(folder) {
+            Ok(cache) => cache,
+            Err(error) => {
+                warn(&error, ui);
+                return Self::without_cache(path, ignored, method, ui);
+            }
+        };
+        if cache.was_damaged() {
+            let file = folder.join(cache::FILE_NAME);
+            let text = "is damaged: nothing is taken from it, and it is written anew";
+            ui.warn(&format!("the cache `{}` {text}", file.display()));
+        }
+        let is_folder = std::fs::metadata(path)
+            .map_err(|e| unreadable(path, &e))?
+            .is_dir();
+        let ignore = |name: &str| is_folder && ignored.iter().any(|ignored| ignored == name);
+        let bar = ui.bytes_bar("hashing", None);
+        let measured = cache.measure(path, &ignore, method, &|size| bar.inc(size))?;
+        bar.finish_and_clear();
+        if let Err(error) = cache.save() {
+            warn(&error, ui);
+        }
+        let form = match is_folder {
+            true => Form::Folder,
+            false => Form::SingleFile,
+        };
+        Ok(Self {
+            name: name_of(path)?,
+            form,
+            files: measured.files,
+            from_cache: measured.from_cache,
+            resources: measured.resources,
+        })
+    }
+
+    fn without_cache(
+        path: &Path,
+        ignored: &[String],
+        method: Method,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
+        let measured = Resources::measure(path, ignored, None, method, ui)?;
+        let resources = measured.resources.iter();
+        let resources = resources.map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())));
+        Ok(Self {
+            files: measured.files(method),
+            from_cache: 0,
+            resources: resources.collect(),
+            name: measured.name,
+            form: measured.form,
+        })
+    }
+
+    /// Its files or pieces by their names.
+    pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
+        let resources = self.resources.iter();
+        resources.map(|(name, (digest, _))| (name.as_str(), *digest))
+    }
+
+    /// The artifact that its files are, if they were hashed whole and by SHA-256.
+    pub(crate) fn artifact(&self) -> Result<Artifact, Failure> {
+        let unfit = |e| Failure::from_error(Code::ModelInvalid, &e, "is this the model?");
+        let mut files = BTreeMap::new();
+        for (name, (digest, size_bytes)) in &self.resources {
+            let Some(digest) = digest.sha256() else {
+                continue;
+            };
+            let entry = FileEntry {
+                digest,
+                size_bytes: *size_bytes,
+            };
+            files.insert(TreePath::new(name).map_err(unfit)?, entry);
+        }
+        Artifact::new(Kind::Model, files).map_err(unfit)
+    }
+}
+
+/// A line for a person about files that were not read; nothing if all were.
+pub(crate) fn from_cache_line(from_cache: usize) -> String {
+    match from_cache {
+        0 => String::new(),
+        count => format!("\n{count} of them were taken from the cache, and not read"),
+    }
+}
+
+fn warn(error: &CacheError, ui: &Ui) {
+    ui.warn(&format!("the cache is not used: {error}"));
+}
