@@ -126,6 +126,7 @@ fn answer(
             json!({"subject": subject, "fingerprint": fingerprint.to_string(), "identity": identity,
                     "stamped": stamped.map(|time| time.to_string())})
         }
+        How::Keyless { .. } => serde_json::Value::Null,
     };
     let data = json!({"model": digest, "files": files, "ignored": left_out, "method": signed.method().to_string(),
                       "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate,
