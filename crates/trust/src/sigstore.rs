@@ -108,7 +108,7 @@ fn stamped(evidence: &Evidence<'_>, root: &SigstoreRoot) -> Result<Vec<Time>, Si
             match timestamp::verify(token, signature, others, anchors) {
                 Ok(stamp) if authority.during.contains(stamp.time) => return Ok(stamp.time),
                 Ok(stamp) => {
-                    let error = SigstoreError::AuthorityTime { at: stamp.time };
+                    let error = SigstoreError::StampTime { at: stamp.time };
                     refused = Some(error);
                 }
                 // What is wrong with the token itself tells more than whose it is not.
@@ -186,6 +186,12 @@ pub enum SigstoreError {
     /// A timestamp is not what it says.
     #[error("a timestamp is not believed")]
     Timestamp(#[source] TimestampError),
+    /// The authority of a timestamp was not in use.
+    #[error("the authority of the timestamp was not in use at {at}")]
+    StampTime {
+        /// When it was to be.
+        at: Time,
+    },
     /// There is a timestamp, and nobody to believe it.
     #[error("there is a timestamp, and the Sigstore root names no authority for timestamps")]
     NoTimestampAuthority,
@@ -270,6 +276,7 @@ impl SigstoreError {
                 Code::CertificateUntrusted
             }
             Self::Timestamp(_)
+            | Self::StampTime { .. }
             | Self::NoTimestampAuthority
             | Self::NoTime
             | Self::Future { .. } => Code::TimestampInvalid,
@@ -292,6 +299,7 @@ impl SigstoreError {
             | Self::LogTime { .. }
             | Self::NoAuthority
             | Self::NoTimestampAuthority
+            | Self::StampTime { .. }
             | Self::AuthorityTime { .. }
             | Self::Chain(_) => {
                 "give the root of the Sigstore that it was signed at, with `--trust-config`"

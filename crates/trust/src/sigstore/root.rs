@@ -13,6 +13,8 @@ const CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.
 /// More of each than any Sigstore has.
 const INSTANCES_MAX: usize = 64;
 const CERTIFICATES_MAX: usize = 8;
+/// The day on which the embedded roots were taken: 2026-11-21.
+const TAKEN: i64 = 1_795_219_200;
 
 /// The authorities and logs of one Sigstore, with the time in which each was in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,13 +66,13 @@ impl During {
 }
 
 impl SigstoreRoot {
-    /// The root of the public Sigstore, as it was on [`Self::EMBEDDED_AS_OF`].
+    /// The root of the public Sigstore, as it was on the day of [`Self::taken`].
     #[must_use]
     pub fn production() -> Self {
         Self::embedded(include_str!("production.json"))
     }
 
-    /// The root of the public Sigstore's staging instance, as it was on [`Self::EMBEDDED_AS_OF`].
+    /// The root of the public Sigstore's staging instance, as it was on the day of [`Self::taken`].
     #[must_use]
     pub fn staging() -> Self {
         Self::embedded(include_str!("staging.json"))
@@ -80,13 +82,10 @@ impl SigstoreRoot {
         Self::parse(text.as_bytes()).expect("what is embedded is read by a test")
     }
 
-    /// When the embedded roots were taken: 2026-11-21. Sigstore changes its keys about once a year.
-    pub const EMBEDDED_AS_OF: &str = "2026-11-21T00:00:00Z";
-
-    /// Whether it is one of those that are embedded, which grow old with this program.
+    /// When it was taken from Sigstore, if it is one of those that are embedded: they grow old with this program.
     #[must_use]
-    pub fn is_embedded(&self) -> bool {
-        self.name().is_some()
+    pub fn taken(&self) -> Option<Time> {
+        self.name().map(|_| Time::from_unix(TAKEN))
     }
 
     /// The name of an embedded root.
@@ -367,7 +366,8 @@ mod tests {
             assert!(!root.authorities.is_empty() && !root.timestamp_authorities.is_empty());
             assert_eq!(SigstoreRoot::parse(root.text().as_bytes()), Ok(root));
         }
-        assert!(SigstoreRoot::EMBEDDED_AS_OF.parse::<Time>().is_ok());
+        let taken = SigstoreRoot::production().taken();
+        assert_eq!(taken, "2026-11-21T00:00:00Z".parse().ok());
     }
 
     #[test]
