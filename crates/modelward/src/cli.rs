@@ -169,7 +169,7 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Sign(args) => commands::sign::run(&args, common, ui),
         Command::Verify(args) => commands::verify::run(&args, common, ui),
         Command::Digest(args) => commands::digest::run(&args, ui),
-        Command::Inspect(args) => commands::inspect::run(&args),
+        Command::Inspect(args) => commands::inspect::run(&args, ui),
         Command::Diff(args) => commands::diff::run(&args, ui),
         Command::Bundle(args) => commands::bundle::run(args),
         Command::Publish(args) => commands::publish::run(&args, common, ui),

@@ -10,6 +10,7 @@ mod faults;
 mod glob;
 mod holder;
 mod interruption;
+mod keyless;
 mod model;
 mod pages;
 mod policies;

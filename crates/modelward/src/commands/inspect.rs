@@ -7,10 +7,11 @@ use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
 use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement, Time, timestamp};
 
-use super::verify::{certificate, read_signature, who};
+use super::verify::{certificate, identity, read_signature, who};
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::step_lines::harmless;
+use crate::ui::Ui;
 
 /// Show what a signature says
 ///
@@ -28,12 +29,12 @@ pub(crate) struct Args {
     believed: Believed,
 }
 
-pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let bytes = read_signature(&args.bundle)?;
-    let proof = match args.believed.root()? {
+    let now = host::clock::now()?;
+    let proof = match args.believed.root(now, ui)? {
         None => None,
         Some(root) => {
-            let now = host::clock::now()?;
             let verified = trust::verify::<ModelSignature>(&bytes, &root, now)?;
             Some(verified.proof().clone())
         }
@@ -53,8 +54,8 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
 fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
     let mut lines = vec![match proof {
         Some(proof) => format!("VERIFIED: signed by {}; no file was compared", who(proof)),
-        None => "NOT VERIFIED: anybody can have written what follows; `--public-key` or `--certificate-chain` says whom to \
-                 believe"
+        None => "NOT VERIFIED: anybody can have written what follows; `--public-key`, `--certificate-chain` or `--identity` says \
+                 whom to believe"
             .to_owned(),
     }];
     let (kind, hint, leaf) = match bundle.material() {
@@ -83,7 +84,8 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
     let data = json!({"verified": proof.is_some(), "kind": kind, "olderForm": bundle.is_older_form(), "signatures": count,
                       "key": hint.map(|key| key.to_string()), "leaf": leaf.map(|(_, data)| data), "claimedTimes": times,
                       "keyName": proof.map(|proof| proof.key_name.clone()),
-                      "certificate": proof.map_or(Value::Null, |proof| certificate(&proof.how))});
+                      "certificate": proof.map_or(Value::Null, |proof| certificate(&proof.how)),
+                      "identity": proof.map_or(Value::Null, |proof| identity(&proof.how))});
     (lines, data)
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let asked = Asked::of(args, common)?;
+    let asked = Asked::of(args, common, ui)?;
     if !args.only.is_empty() {
         return part::verify(&asked, &args.only, ui);
     }
@@ -83,10 +83,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(args: &Args, common: &Common) -> Result<Self, Failure> {
+    fn of(args: &Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
         let (model, signature) = paths(args)?;
-        let (root, now, workspace) = match args.believed.root()? {
-            Some(root) => (root, host::clock::now()?, None),
+        let now = host::clock::now()?;
+        let (root, now, workspace) = match args.believed.root(now, ui)? {
+            Some(root) => (root, now, None),
             None => {
                 let workspace = Workspace::open(common)?;
                 (workspace.root.clone(), workspace.now, Some(workspace))
@@ -233,13 +234,25 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
 fn who_as_json(asked: &Asked) -> serde_json::Value {
     let proof = asked.verified.proof();
     json!({"key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "root": proof.root.to_string()})
+           "identity": identity(&proof.how), "root": proof.root.to_string()})
+}
+
+/// Who signed keylessly, for a program.
+pub(crate) fn identity(how: &How) -> serde_json::Value {
+    match how {
+        How::Keyless {
+            identity,
+            issuer,
+            logged_at,
+        } => json!({"who": identity, "provider": issuer, "loggedAt": logged_at.to_string()}),
+        How::Key | How::Certificate { .. } => serde_json::Value::Null,
+    }
 }
 
 /// What is known of the certificate that a signer's key has, for a program.
 pub(crate) fn certificate(how: &How) -> serde_json::Value {
     match how {
-        How::Key => serde_json::Value::Null,
+        How::Key | How::Keyless { .. } => serde_json::Value::Null,
         How::Certificate {
             subject,
             fingerprint,
@@ -261,6 +274,14 @@ pub(crate) fn who(proof: &Proof) -> String {
         } => {
             let stamped = stamped.map_or(String::new(), |time| format!(", stamped {time}"));
             format!("`{}` (certificate of `{subject}`{stamped})", proof.key_name)
+        }
+        How::Keyless {
+            issuer, logged_at, ..
+        } => {
+            format!(
+                "`{}` (by word of {issuer}, logged {logged_at})",
+                proof.key_name
+            )
         }
     }
 }

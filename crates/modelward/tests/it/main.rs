@@ -24,6 +24,7 @@ mod help;
 mod inspect;
 mod interruption;
 mod key;
+mod keyless;
 mod log;
 mod memory;
 mod output;

@@ -11,6 +11,7 @@ use trust::{Artifact, Kind, Signer, Time, TrustRoot, verify, verify_resources, v
 use crate::table;
 
 mod changes;
+mod keyless;
 mod parts;
 mod vectors;
 
