@@ -12,6 +12,7 @@ pub(crate) mod help;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod oms;
 pub(crate) mod publish;
 pub(crate) mod recall;
 pub(crate) mod scan;
