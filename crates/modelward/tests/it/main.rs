@@ -21,6 +21,7 @@ mod interruption;
 mod key;
 mod log;
 mod memory;
+mod oms;
 mod output;
 mod publish;
 mod recall;

@@ -177,7 +177,7 @@ impl From<WalkError> for Refused {
             WalkError::Read(ReadError::Link { path }) => link(path),
             WalkError::Read(ReadError::Outside { path }) => Self::new(
                 format!("Cannot use '{}': {}", path.display(), told(&error)),
-                "name the folder that the links may lead into: `--links_inside FOLDER`",
+                "make the link relative; and if it shall lead out of the model, name the folder that links may lead into: `--links_inside FOLDER`",
             ),
             WalkError::Read(ReadError::NotAFile { path } | ReadError::Io { path, .. }) => {
                 not_a_file(path, &told(&error))
