@@ -63,6 +63,21 @@ pub(crate) fn pickle(folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// So many files of so many bytes, no two of them the same.
+pub(crate) fn parts(folder: &Path, count: usize, size_bytes: usize) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir(folder)?;
+    let paths: Vec<_> = (0..count)
+        .map(|at| folder.join(format!("part-{at:05}")))
+        .collect();
+    for (at, path) in paths.iter().enumerate() {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        file.write_all(&(at as u64).to_le_bytes())?;
+        numbers(&mut file, size_bytes / 4 - 2)?;
+        file.into_inner()?;
+    }
+    Ok(paths)
+}
+
 /// A model of 10,000 small files, no two of them the same.
 pub(crate) fn shards(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("shards");

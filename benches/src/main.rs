@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             return host::builder::entry(name);
         }
         ["__watch", command @ ..] => measure::watch(command),
+        ["__list", root, kernel, shard_size] => hashing::list(root.as_ref(), kernel, shard_size),
         ["__hash", file] => hashing::hash(file.as_ref()),
         [modelward, target, only @ ..] => bench(modelward.as_ref(), target.as_ref(), only),
         _ => Err("usage: modelward-benches MODELWARD TARGET [NAME]...".into()),

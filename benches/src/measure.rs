@@ -41,7 +41,13 @@ pub(crate) type Turn<'a> = &'a mut dyn FnMut() -> Result<Cost>;
 /// Lets each take its turn in every round, and gives the median of each, wall and processor apart. A first round counts
 /// nothing: it warms the caches.
 pub(crate) fn rounds<const N: usize>(count: usize, mut turns: [Turn<'_>; N]) -> Result<[Cost; N]> {
-    let mut costs: [Vec<Cost>; N] = std::array::from_fn(|_| Vec::new());
+    let costs = rounds_of(count, &mut turns)?;
+    costs.try_into().map_err(|_| "a turn has no cost".into())
+}
+
+/// As [`rounds`], of as many as there are.
+pub(crate) fn rounds_of(count: usize, turns: &mut [Turn<'_>]) -> Result<Vec<Cost>> {
+    let mut costs: Vec<Vec<Cost>> = turns.iter().map(|_| Vec::new()).collect();
     for round in 0..=count {
         for (turn, costs) in turns.iter_mut().zip(&mut costs) {
             let cost = turn()?;
@@ -50,10 +56,11 @@ pub(crate) fn rounds<const N: usize>(count: usize, mut turns: [Turn<'_>; N]) -> 
             }
         }
     }
-    Ok(costs.map(|costs| Cost {
+    let medians = costs.into_iter().map(|costs| Cost {
         wall: median(costs.iter().map(|cost| cost.wall)),
         cpu: median(costs.iter().map(|cost| cost.cpu)),
-    }))
+    });
+    Ok(medians.collect())
 }
 
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {

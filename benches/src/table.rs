@@ -111,7 +111,7 @@ impl Table {
             NOISE * 100.0
         );
         println!(
-            "{:50} {:>12} {:>12} {:24} {:>6}  {:14} result",
+            "{:50} {:>12} {:>12} {:24} {:>6}  {:14} result processor",
             "what", "ours", "peer", "", "ratio", "bar"
         );
         Ok(Self {
@@ -132,11 +132,13 @@ impl Table {
             .ratio()
             .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
         println!(
-            "{:50} {:>12} {peer:>12} {name:24} {ratio:>6}  {:14} {}",
+            "{:50} {:>12} {peer:>12} {name:24} {ratio:>6}  {:14} {:6} {}",
             row.what,
             shown(row.ours),
             row.bar(),
-            row.word()
+            row.word(),
+            row.ratio()
+                .map_or(String::new(), |_| self.features.join(" "))
         );
         self.is_ok &= row.is_ok();
         self.rows.push(row.data());

@@ -15,10 +15,10 @@ use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, Sca
 use trust::{Artifact, Kind, Predicate, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::lineage::{Builds, names};
+use crate::lineage::{Builds, names, root_files, word};
 use crate::train::NAME_PARAMETER;
 
-use materials::{ARGUMENT, leaf, material_kind, unhashed};
+use materials::{ARGUMENT, IN_ROOT, leaf, material_kind, unhashed};
 
 pub use mermaid::mermaid;
 
@@ -75,15 +75,10 @@ pub struct Trace {
 /// A recall can't be checked.
 pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault> {
     let walk = Walk::new(ledger)?;
-    let artifact = ledger
-        .artifacts()
-        .iter()
-        .find(|artifact| artifact.digest() == target);
-    let artifact = artifact.or_else(|| {
-        ledger
-            .artifacts()
-            .iter()
-            .find(|artifact| artifact.contains(target))
+    let artifact = ledger.artifact(target).or_else(|| {
+        // What stood in a step's root is no part of a whole: it goes its own ways.
+        let mut wholes = ledger.artifacts().iter();
+        wholes.find(|artifact| artifact.kind() != Kind::StepRoot && artifact.contains(target))
     });
     let backward = match artifact {
         Some(artifact) => walk.backward(artifact, &mut BTreeSet::new(), 0),
@@ -130,6 +125,12 @@ impl<'a> Walk<'a> {
                     let name = (kind, material.name.clone());
                     names.entry(digest).or_insert(name);
                 }
+            }
+        }
+        for build in &all_builds {
+            for (path, digest) in root_files(&build.statement.value().predicate, ledger) {
+                let name = || (IN_ROOT.to_owned(), path.to_string());
+                names.entry(digest).or_insert_with(name);
             }
         }
         let builds = Builds::new(ledger.all::<Provenance>().believed);
@@ -191,7 +192,12 @@ impl<'a> Walk<'a> {
                 continue;
             };
             if let Some(artifact) = self.ledger.artifact(digest) {
-                within.extend(names(artifact));
+                // Of a root it is shown which of its files were named.
+                if artifact.kind() == Kind::StepRoot {
+                    within.insert(digest);
+                } else {
+                    within.extend(names(artifact));
+                }
                 nodes.push(self.backward(artifact, shown, depth + 1));
             }
         }
@@ -250,13 +256,8 @@ impl<'a> Walk<'a> {
     fn node(&self, artifact: &Artifact) -> Node {
         let mut facts = self.facts(artifact);
         facts.sort_by_key(|fact| fact.log_index);
-        let kind = match artifact.kind() {
-            Kind::DataSet => "data set",
-            Kind::Model => "model",
-            Kind::StepRoot => "step root",
-        };
         Node {
-            kind: kind.to_owned(),
+            kind: word(artifact.kind()).to_owned(),
             name: self.name(artifact),
             digest: artifact.digest().to_string(),
             facts,
@@ -269,6 +270,9 @@ impl<'a> Walk<'a> {
     /// What it is called: as it was added or trained, else as it was signed, scanned or published; its first file if
     /// nobody said.
     fn name(&self, artifact: &Artifact) -> String {
+        if artifact.kind() == Kind::StepRoot {
+            return "all its files".to_owned();
+        }
         let whole = artifact.digest();
         let first_file = || artifact.files().keys().next().map(ToString::to_string);
         let added = self

@@ -27,13 +27,21 @@ pub fn decide(
         Verdict::Allowed(rule) => rule,
         Verdict::Denied(denied) => return Ok(Verdict::Denied(denied)),
     };
+    // An entry may list a purpose that the policy allows no data for: it is not what was allowed.
+    let is_allowed = |purpose: &&String| {
+        matches!(
+            policy.evaluate(name, purpose, Some(listing)),
+            Verdict::Allowed(_)
+        )
+    };
+    let purposes = rule.purposes.iter().filter(is_allowed).cloned().collect();
     let artifact = Artifact::from_listing(Kind::DataSet, listing);
     let artifact = artifact.map_err(|cause: ArtifactError| Fault::Artifact { cause })?;
     let predicate = Dataset {
         name: rule.name.clone(),
         source: rule.source.to_string(),
         licence: rule.licence.clone(),
-        purposes: rule.purposes.clone(),
+        purposes,
         policy: policy.digest().to_string(),
         added_at: now,
     };

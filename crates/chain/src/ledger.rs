@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
 use trust::predicate::{Provenance, Recall};
-use trust::{Artifact, Code, Error, Predicate, Statement, Time, TrustRoot, Verified};
+use trust::{
+    Artifact, Bundle, Code, Error, Opaque, Predicate, Statement, Time, TrustRoot, Verified,
+};
 
 /// What was gathered for a decision. None of it is trusted.
 #[derive(Debug, Clone, Default)]
@@ -109,10 +111,47 @@ impl<'a> Ledger<'a> {
     /// The statements of type `P` about any of these digests.
     #[must_use]
     pub fn about<P: Predicate>(&self, subjects: &BTreeSet<Digest>) -> Statements<P> {
+        self.about_by(subjects, trust::verify::<P>)
+    }
+
+    /// The statements of type `P` about any of these digests, whether or not their keys still hold: to forbid by them.
+    /// Those that are not believed are told as far as they are, or may be, about these.
+    pub(crate) fn about_to_forbid<P: Predicate>(
+        &self,
+        subjects: &BTreeSet<Digest>,
+    ) -> Statements<P> {
+        let mut found = self.about_by(subjects, trust::verify_to_forbid::<P>);
+        found
+            .refused
+            .retain(|(bundle, _)| self.may_be_about(*bundle, subjects));
+        found
+    }
+
+    /// Whether a bundle is about any of these by its line or by its own words, whoever signed them; or can't be read.
+    fn may_be_about(&self, bundle: Digest, subjects: &BTreeSet<Digest>) -> bool {
+        let listed = |entry: &Entry| entry.subjects().iter().any(|s| subjects.contains(s));
+        let bytes = self.bundles.get(&bundle);
+        let bytes = bytes.filter(|bytes| Digest::of(bytes) == bundle);
+        let claimed = bytes.and_then(|bytes| {
+            let bundle = Bundle::parse(bytes).ok()?;
+            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+        });
+        self.line_of(bundle).is_some_and(listed)
+            || claimed.is_none_or(|claimed| {
+                let mut claimed = claimed.subjects.iter();
+                claimed.any(|subject| subjects.contains(&subject.digest))
+            })
+    }
+
+    fn about_by<P: Predicate>(
+        &self,
+        subjects: &BTreeSet<Digest>,
+        verify: Verify<P>,
+    ) -> Statements<P> {
         let is_wanted = |subject: &Digest| subjects.contains(subject);
         // A line lists no more than its first subjects: whether the others are among these, the statement says.
-        let mut found =
-            self.select(|entry| entry.more() > 0 || entry.subjects().iter().any(is_wanted));
+        let may_be = |entry: &Entry| entry.more() > 0 || entry.subjects().iter().any(is_wanted);
+        let mut found = self.select_by(may_be, verify);
         found.believed.retain(|logged: &Logged<P>| {
             let mut stated = logged.statement.value().subjects.iter();
             stated.any(|subject| is_wanted(&subject.digest))
@@ -123,7 +162,7 @@ impl<'a> Ledger<'a> {
     /// All statements of type `P`.
     #[must_use]
     pub fn all<P: Predicate>(&self) -> Statements<P> {
-        self.select(|_| true)
+        self.select_by(|_| true, trust::verify::<P>)
     }
 
     /// All recalls, whether or not their keys still hold: what is bad does not become good with a key. One that can't be
@@ -159,7 +198,9 @@ impl<'a> Ledger<'a> {
         self.to_forbid()
     }
 
-    fn to_forbid<P: Predicate>(&self) -> Statements<P> {
+    /// All statements of type `P`, whether or not the time of their keys is over: to forbid by them.
+    #[must_use]
+    pub fn to_forbid<P: Predicate>(&self) -> Statements<P> {
         self.select_by(|_| true, trust::verify_to_forbid::<P>)
     }
 
@@ -186,10 +227,6 @@ impl<'a> Ledger<'a> {
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
-    }
-
-    fn select<P: Predicate>(&self, wanted: impl Fn(&Entry) -> bool) -> Statements<P> {
-        self.select_by(wanted, trust::verify::<P>)
     }
 
     fn select_by<P: Predicate>(
@@ -305,6 +342,14 @@ pub enum Fault {
         #[source]
         cause: trust::artifact::ArtifactError,
     },
+    /// The list of what stood in a step's root is gone.
+    #[error(
+        "the list {list} of what stood in a step's root is gone, and what was recalled may stand in it"
+    )]
+    RootList {
+        /// Its digest.
+        list: Digest,
+    },
     /// What a gate has to know before it lets anything through can't be read.
     #[error("the statement {bundle} can't be checked, and so nothing can be let through")]
     Unreadable {
@@ -325,6 +370,7 @@ impl Fault {
             Self::LogUnknown => Code::LogKeyUnknown,
             Self::Inconsistent | Self::Entry { .. } => Code::LogInconsistent,
             Self::Artifact { .. } => Code::DataInvalid,
+            Self::RootList { .. } => Code::StoreCorrupt,
             Self::Unreadable { cause, .. } => cause.code(),
         }
     }
@@ -341,6 +387,13 @@ impl Fault {
                 "find out with `modelward log verify` what was changed, and restore the log from a backup"
             }
             Self::Artifact { .. } => "an artifact has files with plain names, and at least one",
+            Self::RootList { .. } => {
+                "restore that blob from a backup, or make the model again with `modelward train`"
+            }
+            // Nobody may say it again in its place: a gate would believe the new one without knowing what the old one said.
+            Self::Unreadable { cause, .. } if cause.code() == Code::BundleInvalid => {
+                "restore that blob of the store from a backup; `modelward store verify` names all that is missing or damaged"
+            }
             Self::Unreadable { cause, .. } => cause.way(),
         }
     }

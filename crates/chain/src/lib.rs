@@ -19,6 +19,7 @@ pub mod recall;
 pub mod scan;
 pub mod serve;
 pub mod sign;
+pub mod step_root;
 pub mod train;
 
 pub use ledger::{Dossier, Fault, Ledger, Logged, Statements};

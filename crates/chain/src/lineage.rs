@@ -5,19 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::Provenance;
-use trust::{Artifact, KeyId, Statement, Verified};
+use trust::{Artifact, KeyId, Kind, Statement, TreePath, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
+use crate::train::NAME_PARAMETER;
 
-/// Everything that went into an artifact, through all generations.
+/// Everything that went into an artifact, through all generations, each with how it did: a clause for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lineage {
     /// The artifact, its files, and everything read when it, or what it was made from, was built.
-    pub digests: BTreeSet<Digest>,
+    pub digests: BTreeMap<Digest, String>,
     /// Who built it and its ancestors.
-    pub builders: BTreeSet<String>,
+    pub builders: BTreeMap<String, String>,
     /// Who signed the provenance of it and its ancestors.
-    pub keys: BTreeSet<KeyId>,
+    pub keys: BTreeMap<KeyId, String>,
+    /// Lists of what stood in a step's root that are gone: what else went in can't be known.
+    pub unread: BTreeSet<Digest>,
 }
 
 impl Lineage {
@@ -35,6 +38,9 @@ impl Lineage {
         };
         let mut lineage = Self::default();
         let mut next = walk.of_artifact(artifact, &mut lineage);
+        if artifact.kind() == Kind::StepRoot {
+            next.extend(artifact.files().values().map(|file| file.digest));
+        }
         // A material may be a file of what it went into: having its name is not having walked on from it. Each digest is
         // walked on from once, so that this ends, and not before the chain does.
         let mut walked: BTreeSet<Digest> = BTreeSet::from([artifact.digest()]);
@@ -61,6 +67,57 @@ impl Lineage {
     }
 }
 
+impl Lineage {
+    /// What was met first keeps its word: it is nearer.
+    fn name_all_of(&mut self, artifact: &Artifact) {
+        let whole = artifact.digest();
+        let what = format!("{} {}", word(artifact.kind()), whole.short());
+        for (path, file) in artifact.files() {
+            let clause = || format!("it is the file `{path}` of the {what}");
+            self.digests.entry(file.digest).or_insert_with(clause);
+        }
+        for digest in [whole, artifact.signing_root()] {
+            // A file of something else with this digest says less.
+            self.digests.insert(digest, format!("it is the {what}"));
+        }
+    }
+
+    fn name_all_in(&mut self, build: &Verified<Statement<Provenance>>) {
+        let predicate = &build.value().predicate;
+        let parameters = &predicate.build_definition.external_parameters;
+        let named = parameters
+            .get(NAME_PARAMETER)
+            .and_then(|name| name.as_str());
+        let which = build.proof().bundle.short();
+        let what = match named {
+            Some(name) => format!("the build {which} of `{name}`"),
+            None => format!("the build {which}"),
+        };
+        let builder = predicate.run_details.builder.id.clone();
+        self.builders
+            .entry(builder)
+            .or_insert_with(|| format!("it ran {what}"));
+        self.keys
+            .entry(build.proof().key)
+            .or_insert_with(|| format!("it signed {what}"));
+        for material in &predicate.build_definition.resolved_dependencies {
+            if let Some(digest) = material.sha256() {
+                let clause = || format!("{what} read it as `{}`", material.name);
+                self.digests.entry(digest).or_insert_with(clause);
+            }
+        }
+    }
+}
+
+/// What a kind of artifact is called.
+pub(crate) const fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DataSet => "data set",
+        Kind::Model => "model",
+        Kind::StepRoot => "step root",
+    }
+}
+
 /// One step to the left: what is met goes into the lineage, and what to walk on from comes out.
 struct Walk<'a> {
     builds: Builds,
@@ -83,7 +140,7 @@ impl Walk<'_> {
     }
 
     fn of_artifact(&self, artifact: &Artifact, lineage: &mut Lineage) -> Vec<Digest> {
-        lineage.digests.extend(names(artifact));
+        lineage.name_all_of(artifact);
         self.of_builds(self.builds.of(artifact), lineage)
     }
 
@@ -95,14 +152,25 @@ impl Walk<'_> {
         let mut next = Vec::new();
         for build in builds {
             let predicate = &build.value().predicate;
-            let id = &predicate.run_details.builder.id;
-            lineage.builders.insert(id.clone());
-            lineage.keys.insert(build.proof().key);
-            lineage.digests.extend(predicate.materials());
+            lineage.name_all_in(build);
+            let is_gone = |list: &Digest| self.ledger.artifact(*list).is_none();
+            lineage
+                .unread
+                .extend(predicate.root_lists().filter(is_gone));
             next.extend(self.builds.read_by(predicate, self.ledger));
         }
         next
     }
+}
+
+/// What stood in the root of a build's step, as far as the lists of it are there.
+pub(crate) fn root_files<'a>(
+    build: &Provenance,
+    ledger: &'a Ledger<'_>,
+) -> impl Iterator<Item = (&'a TreePath, Digest)> {
+    let lists = build.root_lists().filter_map(|list| ledger.artifact(list));
+    let files = lists.flat_map(|list| list.files().iter());
+    files.map(|(path, file)| (path, file.digest))
 }
 
 /// All digests that name an artifact or one of its files.
@@ -165,8 +233,8 @@ impl Builds {
             .map(|build| &build.statement)
     }
 
-    /// What a build read, to walk on from: without the files of what it read whole and whose own build is known, since one
-    /// file may be another model's too, which went into nothing here.
+    /// What a build read, to walk on from, with all that stood in its step's root: without the files of what it read whole
+    /// and whose own build is known, since one file may be another model's too, which went into nothing here.
     pub(crate) fn read_by(&self, build: &Provenance, ledger: &Ledger<'_>) -> BTreeSet<Digest> {
         let whole = build
             .materials()
@@ -177,6 +245,7 @@ impl Builds {
             .collect();
         build
             .materials()
+            .chain(root_files(build, ledger).map(|(_, digest)| digest))
             .filter(|material| !explained.contains(material))
             .collect()
     }

@@ -3,13 +3,17 @@
 //! In: what is recalled, and why. Must hold: the name is one that the log can be searched for. Out: a recall.
 //! Denies: nothing; every later gate does. Logs: the recall.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use digest::Digest;
 use policy::recall::Ancestry;
 use trust::log::Entry;
 use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
 };
-use trust::{Artifact, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TrustRoot};
+use trust::{
+    Artifact, Error, KeyId, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
+};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::{Lineage, names};
@@ -63,13 +67,37 @@ pub fn is_known(ledger: &Ledger<'_>, root: &TrustRoot, kind: RecallKind, target:
 /// A recall can't be checked.
 pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>, Fault> {
     let recalls = ledger.recalls()?;
-    if recalls.believed.is_empty() {
+    let recalls = recalls.verified();
+    if recalls.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(policy::recall::reasons(
-        &recalls.verified(),
-        &ancestry(ledger, artifact)?,
-    ))
+    let lineage = match Lineage::of(artifact, ledger) {
+        Ok(lineage) => lineage,
+        Err(fault) => {
+            return match forgotten(&recalls, &fault) {
+                reasons if reasons.is_empty() => Err(fault),
+                reasons => Ok(reasons),
+            };
+        }
+    };
+    let unread = lineage.unread.first().copied();
+    let reasons =
+        policy::recall::reasons(&recalls, &ancestry(ledger, artifact, lineage, &recalls)?);
+    match unread {
+        // What can't be seen may be what was recalled.
+        Some(list) if reasons.is_empty() && targets(&recalls).next().is_some() => {
+            Err(Fault::RootList { list })
+        }
+        _ => Ok(reasons),
+    }
+}
+
+/// The data sets, models and files that were recalled.
+fn targets<'a>(recalls: &'a [&Stated]) -> impl Iterator<Item = Digest> + 'a {
+    let recalls = recalls.iter().map(|stated| &stated.value().predicate);
+    let things =
+        recalls.filter(|recall| matches!(recall.kind, RecallKind::Dataset | RecallKind::Model));
+    things.filter_map(|recall| policy::recall::digest_of(&recall.target))
 }
 
 /// Why what a key signed may no longer be used, if that key was recalled.
@@ -77,74 +105,179 @@ pub fn recalled(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Vec<Reason>,
 /// # Errors
 /// A recall can't be checked.
 pub fn recalled_key(ledger: &Ledger<'_>, key: KeyId) -> Result<Vec<Reason>, Fault> {
+    let recalls = ledger.recalls()?;
+    Ok(of_key(&recalls.verified(), key, "it signs here"))
+}
+
+fn of_key(recalls: &[&Stated], key: KeyId, clause: &str) -> Vec<Reason> {
     let ancestry = Ancestry {
-        keys: [key].into(),
+        keys: [(key, clause.to_owned())].into(),
         ..Ancestry::default()
     };
-    let recalls = ledger.recalls()?;
-    Ok(policy::recall::reasons(&recalls.verified(), &ancestry))
+    policy::recall::reasons(recalls, &ancestry)
+}
+
+type Stated = Verified<Statement<Recall>>;
+
+/// What is known though an ancestor's build can't be believed: that the key which is said to have signed it was recalled,
+/// before the trust root forgot it.
+fn forgotten(recalls: &[&Stated], fault: &Fault) -> Vec<Reason> {
+    let Fault::Unreadable { bundle, cause } = fault else {
+        return Vec::new();
+    };
+    let clause = format!(
+        "it is named in the build {}, and the trust root has forgotten it",
+        bundle.short()
+    );
+    match **cause {
+        Error::KeyUnknown { key: Some(key) } => of_key(recalls, key, &clause),
+        _ => Vec::new(),
+    }
 }
 
 /// What a recall can name: the artifact's lineage, and the keys that vouch for it.
-fn ancestry(ledger: &Ledger<'_>, artifact: &Artifact) -> Result<Ancestry, Fault> {
+fn ancestry(
+    ledger: &Ledger<'_>,
+    artifact: &Artifact,
+    lineage: Lineage,
+    recalls: &[&Stated],
+) -> Result<Ancestry, Fault> {
     let Lineage {
         mut digests,
         builders,
         mut keys,
-    } = Lineage::of(artifact, ledger)?;
-    // The same data under other file names is the same data.
-    for dataset in ledger
-        .artifacts()
-        .iter()
-        .filter(|a| a.kind() == Kind::DataSet)
-    {
-        if dataset
-            .files()
-            .values()
-            .all(|file| digests.contains(&file.digest))
-        {
-            digests.insert(dataset.digest());
+        ..
+    } = lineage;
+    same_files(ledger, recalls, &mut digests)?;
+    let of_keys = |stated: &&Stated| stated.value().predicate.kind == RecallKind::Key;
+    // Only then does it matter who signed, and close the gate if it can't be told.
+    if recalls.iter().any(of_keys) {
+        let own = names(artifact);
+        let all: BTreeSet<Digest> = digests.keys().copied().collect();
+        let mut vouching = vouching::<Dataset>(ledger, &all, "data set")?;
+        // A step builds on a base that was signed, and that a scan may have called clean.
+        vouching.extend(self::vouching::<ModelSignature>(ledger, &all, "signature")?);
+        vouching.extend(self::vouching::<ScanReport>(ledger, &all, "scan")?);
+        vouching.extend(self::vouching::<Publish>(ledger, &own, "publication")?);
+        vouching.extend(self::vouching::<Deployment>(ledger, &own, "deployment")?);
+        for (key, clause) in vouching {
+            keys.entry(key).or_insert(clause);
         }
     }
-    let about = names(artifact);
-    keys.extend(
-        ledger
-            .about::<ModelSignature>(&about)
-            .believed
-            .iter()
-            .map(|l| l.statement.proof().key),
-    );
-    keys.extend(
-        ledger
-            .about::<ScanReport>(&about)
-            .believed
-            .iter()
-            .map(|l| l.statement.proof().key),
-    );
-    keys.extend(
-        ledger
-            .about::<Publish>(&about)
-            .believed
-            .iter()
-            .map(|l| l.statement.proof().key),
-    );
-    keys.extend(
-        ledger
-            .about::<Deployment>(&about)
-            .believed
-            .iter()
-            .map(|l| l.statement.proof().key),
-    );
-    keys.extend(
-        ledger
-            .about::<Dataset>(&digests)
-            .believed
-            .iter()
-            .map(|l| l.statement.proof().key),
-    );
     Ok(Ancestry {
         digests,
         builders,
         keys,
     })
+}
+
+/// The same files under other names are the same thing.
+fn same_files(
+    ledger: &Ledger<'_>,
+    recalls: &[&Stated],
+    digests: &mut BTreeMap<Digest, String>,
+) -> Result<(), Fault> {
+    for target in targets(recalls) {
+        let went_in = |files: &Vec<Digest>| {
+            !files.is_empty() && files.iter().all(|file| digests.contains_key(file))
+        };
+        if !digests.contains_key(&target) && files_of(ledger, target)?.iter().any(went_in) {
+            let clause = "all its files went in, under whatever names".to_owned();
+            digests.insert(target, clause);
+        }
+    }
+    Ok(())
+}
+
+/// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
+/// file.
+///
+/// # Errors
+/// It was said to be data, and of what files can't be read anywhere.
+fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Digest>>, Fault> {
+    let about = BTreeSet::from([whole]);
+    let datasets = ledger.about_to_forbid::<Dataset>(&about);
+    let scans = ledger.about_to_forbid::<ScanReport>(&about).believed;
+    let scans = scans.iter().map(|l| &l.statement.value().predicate);
+    let scanned = scans.map(|report| report.files.iter().map(|file| file.digest).collect());
+    let added = datasets
+        .believed
+        .iter()
+        .map(|l| &l.statement.value().subjects);
+    let whole_sets = added.filter(|subjects| subjects.first().is_some_and(|s| s.digest == whole));
+    let added = whole_sets.map(|subjects| subjects.iter().skip(1).map(|s| s.digest).collect());
+    let artifact = ledger.artifact(whole);
+    let kept = artifact.map(|it| it.files().values().map(|file| file.digest).collect());
+    let lists: Vec<Vec<Digest>> = kept.into_iter().chain(added).chain(scanned).collect();
+    let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
+    let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
+    match datasets.refused.into_iter().next() {
+        Some((bundle, cause)) if lists.is_empty() && !is_explained() => Err(Fault::Unreadable {
+            bundle,
+            cause: Box::new(cause),
+        }),
+        _ => Ok(lists),
+    }
+}
+
+/// The keys that signed the statements of type `P` about any of these, each with which one it signed.
+fn vouching<P: Predicate>(
+    ledger: &Ledger<'_>,
+    about: &BTreeSet<Digest>,
+    what: &str,
+) -> Result<Vec<(KeyId, String)>, Fault> {
+    let signers = signers::<P>(ledger, about)?.into_iter();
+    let clause = |bundle: Digest| format!("it signed the {what} {}", bundle.short());
+    Ok(signers.map(|(bundle, key)| (key, clause(bundle))).collect())
+}
+
+/// Who signed the statements of type `P` about any of these: whether or not the key still holds, has the role, or is in the
+/// root. Of a key that the root has forgotten there is the name in the bundle alone: a claim, which can forbid and no more.
+///
+/// # Errors
+/// A statement says nothing of who signed it.
+pub(crate) fn signers<P: Predicate>(
+    ledger: &Ledger<'_>,
+    about: &BTreeSet<Digest>,
+) -> Result<BTreeMap<Digest, KeyId>, Fault> {
+    let found = ledger.about_to_forbid::<P>(about);
+    let proofs = found.believed.iter().map(|l| l.statement.proof());
+    let mut signers: BTreeMap<_, _> = proofs.map(|proof| (proof.bundle, proof.key)).collect();
+    for (bundle, cause) in found.refused {
+        signers.insert(bundle, claimed_signer(bundle, cause)?);
+    }
+    Ok(signers)
+}
+
+/// Who signed this one, as [`signers`]; `None` if it is not there.
+///
+/// # Errors
+/// It says nothing of who signed it.
+pub(crate) fn signer<P: Predicate>(
+    ledger: &Ledger<'_>,
+    about: &BTreeSet<Digest>,
+    wanted: Digest,
+) -> Result<Option<KeyId>, Fault> {
+    let found = ledger.about_to_forbid::<P>(about);
+    let mut proofs = found.believed.iter().map(|l| l.statement.proof());
+    if let Some(proof) = proofs.find(|proof| proof.bundle == wanted) {
+        return Ok(Some(proof.key));
+    }
+    let refused = found
+        .refused
+        .into_iter()
+        .find(|(bundle, _)| *bundle == wanted);
+    let claimed = refused.map(|(bundle, cause)| claimed_signer(bundle, cause));
+    claimed.transpose()
+}
+
+/// The key that a bundle names as its own, when that is all that keeps it from being believed.
+fn claimed_signer(bundle: Digest, cause: Error) -> Result<KeyId, Fault> {
+    match cause {
+        Error::KeyUnknown { key: Some(key) } => Ok(key),
+        cause => Err(Fault::Unreadable {
+            bundle,
+            cause: Box::new(cause),
+        }),
+    }
 }

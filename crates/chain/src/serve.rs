@@ -11,7 +11,7 @@ use trust::predicate::{Admission, Serving};
 use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger, Logged};
-use crate::recall::{recalled, recalled_key};
+use crate::recall::{recalled, recalled_key, signer};
 
 /// How many hexadecimal digits of the admission and the start make a session.
 const SESSION_DIGITS: usize = 16;
@@ -67,21 +67,42 @@ pub fn decide(
     })
 }
 
-/// Why a running server may no longer answer: something was recalled, or the admission that it started on is not believed
-/// any more. That an admission's time is over is no reason: it is for starting.
+/// The bundles of what a server said and had heard when it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// The admission that it started on.
+    pub admission: Digest,
+    /// Its own statement that it serves.
+    pub serving: Digest,
+}
+
+/// Why a running server may no longer answer: something was recalled, or the key that the server spoke with, or the
+/// admission that it started on is not believed any more. That an admission's time is over is no reason: it is for starting.
 ///
 /// # Errors
 /// A recall can't be checked.
 pub fn withdrawn(
     ledger: &Ledger<'_>,
     artifact: &Artifact,
-    admission: Digest,
+    started: Started,
 ) -> Result<Option<Reason>, Fault> {
     if let Some(reason) = recalled(ledger, artifact)?.into_iter().next() {
         return Ok(Some(reason));
     }
-    let admissions = ledger.about::<Admission>(&BTreeSet::from([artifact.digest()]));
-    let ours = |logged: &&Logged<Admission>| logged.statement.proof().bundle == admission;
+    let about = BTreeSet::from([artifact.digest()]);
+    // The key need not hold any more, and a recall of it counts nonetheless.
+    let Some(server) = signer::<Serving>(ledger, &about, started.serving)? else {
+        return Ok(Some(Reason::new(
+            Code::LogInconsistent,
+            "the statement that this server started with is not in the log any more",
+            "find out with `modelward log verify` what was changed, and start the server again",
+        )));
+    };
+    if let Some(reason) = recalled_key(ledger, server)?.into_iter().next() {
+        return Ok(Some(reason));
+    }
+    let admissions = ledger.about::<Admission>(&about);
+    let ours = |logged: &&Logged<Admission>| logged.statement.proof().bundle == started.admission;
     let Some(logged) = admissions.believed.iter().find(ours) else {
         return Ok(Some(Reason::new(
             Code::AdmissionMissing,

@@ -1,8 +1,9 @@
 //! The stage `train`: a step ran, and this is what went in and came out.
 //!
 //! In: verified data sets, the step's root, the program, and what the observer measured. Must hold: each data set was
-//! added under a policy, each base model signed, and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen.
-//! Denies: `data_not_allowed`, `signature_missing`, `recalled`. Logs: the provenance.
+//! added under a policy that allows it for training, each base model signed, and nothing recalled. Out: SLSA v1 provenance
+//! that claims no more than was seen. Denies: `data_not_allowed`, `purpose_not_allowed`, `signature_missing`, `recalled`.
+//! Logs: the provenance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,7 @@ use trust::{Artifact, Code, Denied, Kind, Reason, Statement, Subject, Time, Verd
 use crate::ledger::{Fault, Ledger};
 use crate::recall::recalled;
 use crate::sign::is_signed;
+use crate::step_root;
 
 /// The builder that a workstation is: SLSA Build L1 and no more, since whoever asks for the build owns the machine.
 pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
@@ -24,6 +26,8 @@ pub const WORKSTATION: &str = "https://modelward.dev/builder/workstation/v1";
 pub const BUILD_TYPE: &str = "https://modelward.dev/build/step/v1";
 /// The external parameter that holds what the model is called.
 pub const NAME_PARAMETER: &str = "name";
+/// What data must be allowed for, for a step to learn from it.
+pub const PURPOSE: &str = "train";
 /// What a claim's name in the by-products begins with.
 pub const CLAIM: &str = "step-claims/";
 
@@ -62,7 +66,7 @@ pub struct Build {
     pub version: String,
 }
 
-/// Says whether a step may learn from these data sets and build on these models.
+/// Says whether a step may learn from these data sets, build on these models, and have what these roots list.
 ///
 /// # Errors
 /// A recall can't be checked.
@@ -71,8 +75,9 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
     for input in inputs {
         reasons.extend(recalled(ledger, input)?);
         reasons.extend(match input.kind() {
-            Kind::Model => unsigned(ledger, input),
-            Kind::DataSet | Kind::StepRoot => not_allowed(ledger, input),
+            Kind::Model => unsigned(ledger, input).into_iter().collect(),
+            Kind::DataSet => not_allowed(ledger, input).into_iter().collect(),
+            Kind::StepRoot => step_root::data_not_allowed(ledger, input),
         });
     }
     Ok(match Denied::from_reasons(reasons) {
@@ -81,16 +86,51 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
     })
 }
 
+/// What was allowed for something else, such as to measure what others learned, was not allowed for this.
 fn not_allowed(ledger: &Ledger<'_>, dataset: &Artifact) -> Option<Reason> {
     let digest = dataset.digest();
-    let added = ledger.about::<Dataset>(&BTreeSet::from([digest]));
-    added.believed.is_empty().then(|| {
-        Reason::new(
+    let added = ledger.about::<Dataset>(&BTreeSet::from([digest])).believed;
+    let added = added.iter().map(|logged| logged.statement.value());
+    // The first subject is the whole: a file of one data set may be the manifest of another.
+    let is_whole = |added: &&Statement<Dataset>| {
+        let whole = added.subjects.first();
+        whole.is_some_and(|whole| whole.digest == digest)
+    };
+    let added: Vec<&Dataset> = added.filter(is_whole).map(|said| &said.predicate).collect();
+    let what = format!("the data set {digest}");
+    unless_to_train(&added, &what)
+}
+
+/// A reason, unless one of these allows to learn from what it is about.
+pub(crate) fn unless_to_train(added: &[&Dataset], what: &str) -> Option<Reason> {
+    let purposes: BTreeSet<&str> = added
+        .iter()
+        .flat_map(|added| &added.purposes)
+        .map(String::as_str)
+        .collect();
+    if purposes.contains(PURPOSE) {
+        return None;
+    }
+    let Some(newest) = added.last() else {
+        return Some(Reason::new(
             Code::DataNotAllowed,
-            format!("no policy allowed the data set {digest}"),
+            format!("no policy allowed {what}"),
             "add it under a dependency policy: `modelward dataset add NAME --policy FILE`",
-        )
-    })
+        ));
+    };
+    let purposes: Vec<&str> = purposes.into_iter().collect();
+    Some(Reason::new(
+        Code::PurposeNotAllowed,
+        format!(
+            "{what} (`{}`) is allowed for `{}`, not for `{PURPOSE}`",
+            newest.name,
+            purposes.join("`, `")
+        ),
+        format!(
+            "if its owner agrees, add \"{PURPOSE}\" to its purposes in the policy, and `modelward dataset add {}` again",
+            newest.name
+        ),
+    ))
 }
 
 fn unsigned(ledger: &Ledger<'_>, base: &Artifact) -> Option<Reason> {

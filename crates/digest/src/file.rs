@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::stream::Stamp;
 use crate::{Digest, Hasher, Measured};
 
 /// Large enough that system calls cost nothing beside hashing, small enough for the second-level cache.
@@ -60,17 +61,17 @@ fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError>
         cause,
     };
     let mut file = open_file(path)?;
-    let before = file.metadata().map_err(failed)?;
+    let stamp = |file: &File| rustix::fs::fstat(file).map(|stat| Stamp::of(&stat));
+    let before = stamp(&file).map_err(|e| failed(e.into()))?;
     let measured = measure_reader(&mut file, out).map_err(failed)?;
-    let after = file.metadata().map_err(failed)?;
-    let changed =
-        before.len() != measured.size_bytes() || before.modified().ok() != after.modified().ok();
-    if changed {
+    let after = stamp(&file).map_err(|e| failed(e.into()))?;
+    let is_whole = before.is_some_and(|stamp| stamp.size_bytes() == measured.size_bytes());
+    if is_whole && before == after {
+        Ok(measured)
+    } else {
         Err(ReadError::Changed {
             path: path.to_owned(),
         })
-    } else {
-        Ok(measured)
     }
 }
 
@@ -153,6 +154,33 @@ mod tests {
         let mut copy = Vec::new();
         let measured = measure_copy(&path, &mut copy).unwrap();
         assert_eq!((measured, copy), (measure_bytes(&bytes), bytes));
+    }
+
+    /// Whoever takes the bytes writes to the file they come from.
+    struct Meddler<'a>(&'a Path, &'a [u8]);
+
+    impl Write for Meddler<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Times are as coarse as the kernel's clock ticks.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::fs::write(self.0, self.1)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_writer_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        for other in [&b"other"[..], b"longer than it was", b""] {
+            std::fs::write(&path, b"bytes").unwrap();
+            let refused = measure_copy(&path, &mut Meddler(&path, other));
+            assert!(matches!(refused, Err(ReadError::Changed { .. })));
+        }
     }
 
     #[test]

@@ -181,6 +181,7 @@ const SAMPLES: u64 = 16;
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::path::Path;
 
     use super::*;
@@ -257,5 +258,38 @@ mod tests {
             |_| (),
         );
         assert!(matches!(refused, Err(ReadError::Changed { .. })));
+    }
+
+    #[test]
+    fn what_we_brought_into_the_cache_leaves_it_and_what_was_there_stays() {
+        const SIZE: u64 = 20 << 20;
+        // Not in the folder for what is temporary: that is often memory, from which nothing leaves.
+        let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = folder.path().join("f");
+        std::fs::write(&path, vec![1; SIZE as usize]).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        let tree = Tree::open(folder.path(), Links::Refuse).unwrap();
+        let entry = entry(&tree, "f");
+        let read = || {
+            let mut stream = Stream::open(&tree, &entry, (0, SIZE), true).unwrap();
+            let was_cold = stream.ours_from.is_some();
+            let mut buffer = vec![0; 1 << 20];
+            while stream.left_bytes() > 0 {
+                stream.fill(&mut buffer).unwrap();
+            }
+            stream.finish().unwrap();
+            was_cold
+        };
+        // Where all is in the cache it stays there, however often it is read.
+        assert!(!read());
+        assert!(!read());
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        if read() {
+            assert!(read(), "the first reader left nothing behind");
+        } else {
+            let said = "not run, for this file system keeps its pages: the cache of a first reader";
+            let _ = writeln!(std::io::stderr(), "{said}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The errors of the other rooms, as what a command answers: each has its code and its way out.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use host::fetch::FetchError;
 use host::keys::KeyFileError;
@@ -8,6 +9,7 @@ use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
+use host::trust_root::TrustRootError;
 
 use host::builder;
 use trust::{Code, Denied, Reason};
@@ -34,7 +36,7 @@ impl From<KeyFileError> for Failure {
             KeyFileError::Key { .. } if error.way().is_empty() => {
                 "a key is P-256 in PEM (PKCS#8); make one with `modelward key new NAME`".to_owned()
             }
-            KeyFileError::Io { .. } => "check the path and its permissions".to_owned(),
+            KeyFileError::Io { cause, .. } => disk_way(cause).to_owned(),
             KeyFileError::Name { .. } => "choose a name such as `laptop`".to_owned(),
             _ => error.way(),
         };
@@ -59,6 +61,27 @@ impl From<TokenError> for Failure {
 impl From<PluginError> for Failure {
     fn from(error: PluginError) -> Self {
         Self::from_error(error.code(), &error, "see docs/formats/signer-plugin.md")
+    }
+}
+
+/// The file that MODELWARD_PASSWORD_FILE names, and no key.
+pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
+    let named = format!("`{}`, which MODELWARD_PASSWORD_FILE names,", path.display());
+    let file = path.display();
+    match error {
+        KeyFileError::Missing { .. } => Failure::error(
+            Code::PasswordMissing,
+            format!("{named} is not there"),
+            "write the password into its first line, and `chmod 600` it; or unset the variable",
+        ),
+        KeyFileError::Exposed { mode, .. } => Failure::error(
+            Code::KeyExposed,
+            format!(
+                "{named} may be read by others than its owner (mode {mode:o}), or is not yours"
+            ),
+            format!("`chmod 600 {file}`; if others have read it, choose another password"),
+        ),
+        error => Failure::from_error(error.code(), error, format!("can `{file}` be read?")),
     }
 }
 
@@ -93,23 +116,43 @@ impl From<host::clock::ClockError> for Failure {
     }
 }
 
-impl From<host::trust_root::TrustRootError> for Failure {
-    fn from(error: host::trust_root::TrustRootError) -> Self {
-        let code = match &error {
-            host::trust_root::TrustRootError::Io { cause, .. } => io_code(cause),
-            _ => error.code(),
+impl From<TrustRootError> for Failure {
+    fn from(error: TrustRootError) -> Self {
+        let is_lost = |cause: &KeyFileError| matches!(cause, KeyFileError::Missing { .. });
+        let error = match error {
+            TrustRootError::Key(cause) if !is_lost(&cause) => return cause.into(),
+            error => error,
         };
-        Self::from_error(
-            code,
-            &error,
-            "restore `trust.toml` from a backup; if the store was only being made, `modelward store init` goes on with it",
-        )
+        let (code, way) = match &error {
+            TrustRootError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => (
+                Code::NotFound,
+                "restore `trust.toml` from a backup; if the store was only being made, `modelward store init` goes on with it".to_owned(),
+            ),
+            TrustRootError::Io { cause, .. } => (io_code(cause), disk_way(cause).to_owned()),
+            TrustRootError::Exposed { path, .. } => (
+                error.code(),
+                format!("see what is in it, and then `chmod 600 {}`", path.display()),
+            ),
+            TrustRootError::Root { .. } => (
+                error.code(),
+                "mend what is named, or restore `trust.toml` from a backup".to_owned(),
+            ),
+            TrustRootError::Seed { .. } | TrustRootError::Key(_) => (
+                error.code(),
+                "restore the log's key, `keys/log.seed`, from a backup: no other can sign this log".to_owned(),
+            ),
+            TrustRootError::Note(_) => (
+                error.code(),
+                "choose a name such as `log.example/models`".to_owned(),
+            ),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 
 impl From<digest::ReadError> for Failure {
     fn from(error: digest::ReadError) -> Self {
-        Self::from_error(Code::Io, &error, "check the path and its permissions")
+        Self::from_error(Code::Io, &error, PATH_WAY)
     }
 }
 
@@ -140,12 +183,16 @@ impl From<StoreError> for Failure {
             _ => Code::StoreCorrupt,
         };
         let hint = match (&error, error.hint()) {
-            (StoreError::Log(_), None) => LOG_WAY,
+            (StoreError::Disk(_) | StoreError::Source(_) | StoreError::Read(_), None) => PATH_WAY,
+            (StoreError::BlobMissing { .. }, None) => BLOB_WAY,
             (_, hint) => hint.unwrap_or_default(),
         };
         Self::from_error(code, &error, hint)
     }
 }
+
+/// What a person can do about something that the store does not have, or has lost.
+const BLOB_WAY: &str = "`modelward store list` shows what is there; what was there once is put in again, or restored from a backup";
 
 /// What a person can do about a log that was rewritten or damaged.
 const LOG_WAY: &str =
@@ -159,11 +206,21 @@ impl From<LogError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::from_error(
-            io_code(&error),
-            &error,
-            "check the path and its permissions",
-        )
+        Self::from_error(io_code(&error), &error, disk_way(&error))
+    }
+}
+
+const PATH_WAY: &str = "check the path and its permissions";
+
+/// What a person can do about what the system said.
+pub(crate) fn disk_way(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space and run the command again; nothing was left half written"
+        }
+        ErrorKind::ReadOnlyFilesystem => "mount it writable, or use another folder",
+        ErrorKind::PermissionDenied => "run as the folder's owner, or use another folder",
+        _ => PATH_WAY,
     }
 }
 
@@ -206,6 +263,9 @@ impl From<host::root::Error> for Failure {
     }
 }
 
+/// All that is asked of what a step leaves: the refusal says which of it was not so.
+const OUTPUT_WAY: &str = "leave plain files and folders only, at most 10000 of them and 4 GiB in all, and at most 64 results of 4096 bytes";
+
 impl From<builder::Error> for Failure {
     fn from(error: builder::Error) -> Self {
         let (code, way) = match &error {
@@ -213,14 +273,17 @@ impl From<builder::Error> for Failure {
                 Code::SandboxUnavailable,
                 "`modelward doctor` says what is missing",
             ),
-            builder::Error::StepFailed { stderr_tail, .. } => {
+            builder::Error::StepFailed { stderr_tail, exit } => {
                 let said = stderr_tail.lines().last().unwrap_or_default();
                 let message = format!("{error}; the last it said: {}", harmless(said));
-                return Self::Denied(Denied::because(Reason::new(
-                    Code::StepFailed,
-                    message,
-                    "mend the program, and run it again",
-                )));
+                let way = match exit {
+                    // So shells, and `env`, say that there is no such program, or that it can't be executed.
+                    builder::Exit::Code(126 | 127) => {
+                        "it starts a program that its root has not: bring that in with `--include PATH`, or give a whole tree with `--root`"
+                    }
+                    _ => "mend the program, and run it again",
+                };
+                return Self::Denied(Denied::because(Reason::new(Code::StepFailed, message, way)));
             }
             builder::Error::Violation { .. } => (
                 Code::StepViolation,
@@ -237,7 +300,7 @@ impl From<builder::Error> for Failure {
                 "give it more with `--wall`, `--cpu` or `--memory`",
             ),
             builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
-                (Code::OutputRefused, "leave plain files and folders only")
+                (Code::OutputRefused, OUTPUT_WAY)
             }
             builder::Error::InputMismatch { .. } => (
                 Code::DigestMismatch,
@@ -250,5 +313,84 @@ impl From<builder::Error> for Failure {
             _ => (Code::Io, "run it again; if it stays, report it"),
         };
         Self::from_error(code, &error, way)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn told(failure: impl Into<Failure>) -> (Code, String) {
+        match failure.into() {
+            Failure::Error(problem) => (problem.code, problem.hint),
+            Failure::Denied(denied) => panic!("{denied:?}"),
+        }
+    }
+
+    /// A full disk wants room, and one that can't be written another user or another place; nothing was lost on either.
+    #[test]
+    fn a_disk_that_takes_nothing_is_no_lost_file() {
+        let path = || PathBuf::from("p");
+        for (kind, code, way) in [
+            (ErrorKind::StorageFull, Code::StoreFull, "free some space"),
+            (ErrorKind::QuotaExceeded, Code::StoreFull, "free some space"),
+            (
+                ErrorKind::ReadOnlyFilesystem,
+                Code::StoreReadOnly,
+                "mount it writable",
+            ),
+            (
+                ErrorKind::PermissionDenied,
+                Code::Io,
+                "run as the folder's owner",
+            ),
+        ] {
+            let cause = || io::Error::from(kind);
+            let root = TrustRootError::Io {
+                path: path(),
+                cause: cause(),
+            };
+            let key = KeyFileError::Io {
+                path: path(),
+                cause: cause(),
+            };
+            let nested = TrustRootError::Key(KeyFileError::Io {
+                path: path(),
+                cause: cause(),
+            });
+            for (told_code, hint) in [told(root), told(key), told(nested), told(cause())] {
+                assert_eq!(told_code, code, "{kind:?}: {hint}");
+                assert!(hint.starts_with(way), "{kind:?}: {hint}");
+            }
+        }
+        let cause = io::Error::from(ErrorKind::NotFound);
+        let gone = TrustRootError::Io {
+            path: path(),
+            cause,
+        };
+        assert!(told(gone).1.contains("from a backup"));
+        let seed = TrustRootError::Key(KeyFileError::Missing { path: path() });
+        assert!(told(seed).1.contains("`keys/log.seed`, from a backup"));
+    }
+
+    #[test]
+    fn what_is_asked_of_outputs_is_what_the_builder_asks() {
+        let limits = builder::Limits::default();
+        assert_eq!(
+            (limits.output_files, limits.output_bytes),
+            (10_000, 4 << 30)
+        );
+        let (path, why) = ("x".to_owned(), "too large".to_owned());
+        let Failure::Denied(denied) = builder::Error::OutputRefused { path, why }.into() else {
+            panic!("a refused output is a no");
+        };
+        assert!(
+            denied
+                .reasons()
+                .all(|reason| reason.way.contains("10000 of them and 4 GiB"))
+        );
     }
 }

@@ -8,7 +8,7 @@ use trust::predicate::Form;
 use trust::{Artifact, Code, Kind, TreePath};
 
 use crate::answer::Failure;
-use crate::faults::io_code;
+use crate::faults::{disk_way, io_code};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -221,7 +221,7 @@ pub(crate) fn unreadable(path: &Path, cause: &std::io::Error) -> Failure {
             path: path.to_owned(),
             cause: cause.to_string(),
         },
-        "check the path and its permissions",
+        disk_way(cause),
     )
 }
 

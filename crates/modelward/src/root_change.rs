@@ -13,6 +13,15 @@ use trust::TrustRoot;
 const FILE: &str = "unfinished";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Waits until nobody else makes a store in this folder, as long as this is held. A folder that can't be opened is not held:
+/// no store can be made there, and whoever tries is told why.
+pub(crate) fn alone_in(folder: &Path) -> Option<File> {
+    let folder = std::fs::create_dir_all(folder).and_then(|()| File::open(folder));
+    folder
+        .ok()
+        .filter(|folder| flock(folder, FlockOperation::LockExclusive).is_ok())
+}
+
 /// Held while the root is read, changed and written.
 #[derive(Debug)]
 pub(crate) struct RootChange {

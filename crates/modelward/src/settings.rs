@@ -13,6 +13,9 @@ const SIZE_BYTES_MAX: u64 = 64 * 1024;
 /// As long as the evidence that an admission rests on counts: what is let in for longer is asked about no more.
 const ADMISSION_SECONDS_MAX: i64 = crate::commands::admit::EVIDENCE_AGE_SECONDS_MAX;
 
+/// Three ids in a row; the last id of all means that none is meant.
+const UID_BASE_MAX: u32 = u32::MAX - 3;
+
 /// Every environment variable that Modelward reads, and what it is for.
 pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
@@ -36,6 +39,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     (
         "MODELWARD_PASSWORD_FILE",
         "a file whose first line is that password; only its owner may read it",
+    ),
+    (
+        "MODELWARD_PIN",
+        "the PIN of a token that signs; without it there is a prompt",
     ),
     ("NO_COLOR", "no colour, if it is not empty"),
 ];
@@ -91,18 +98,31 @@ impl Settings {
         let text = std::fs::read_to_string(path).map_err(|e| invalid(e.to_string()))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
-        match settings.admission_seconds {
-            Some(seconds) if !(1..=ADMISSION_SECONDS_MAX).contains(&seconds) => {
-                let message = format!(
-                    "`{}` can't be used: `admission_seconds` is {seconds}, and an admission holds from 1 to \
-                     {ADMISSION_SECONDS_MAX} seconds, 90 days",
-                    path.display()
-                );
-                let hint = "admit again now and then: `modelward admit` asks what is known by then";
-                Err(Failure::error(Code::SettingsInvalid, message, hint))
-            }
-            _ => Ok(settings),
+        let refused = |what: String, hint: &str| {
+            let message = format!("`{}` can't be used: {what}", path.display());
+            Err(Failure::error(Code::SettingsInvalid, message, hint))
+        };
+        if let Some(seconds) = settings.admission_seconds
+            && !(1..=ADMISSION_SECONDS_MAX).contains(&seconds)
+        {
+            let what = format!(
+                "`admission_seconds` is {seconds}, and an admission holds from 1 to {ADMISSION_SECONDS_MAX} seconds, 90 days"
+            );
+            let hint = "admit again now and then: `modelward admit` asks what is known by then";
+            return refused(what, hint);
         }
+        if let Some(base) = settings.builder_uid_base
+            && !(1..=UID_BASE_MAX).contains(&base)
+        {
+            let what = format!(
+                "`builder_uid_base` is {base}, and the builder's three ids begin from 1 to {UID_BASE_MAX}"
+            );
+            return refused(
+                what,
+                "leave it out, or name three ids in a row that belong to nobody",
+            );
+        }
+        Ok(settings)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a command works on: a store, its trust root and keys, the settings, and the time.
 
+mod dossier;
+
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chain::{Dossier, Ledger};
+use chain::Ledger;
 use digest::Digest;
 use host::keys::KeyFolder;
 use host::store::{Recorded, Source, Store};
@@ -17,13 +19,10 @@ use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
-use crate::faults::io_code;
+use crate::faults::{io_code, password_file};
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::ui::Ui;
-
-/// The largest statement that is read back from a store.
-const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 /// An open store with all that belongs to it.
 pub(crate) struct Workspace {
@@ -58,46 +57,6 @@ impl Workspace {
             return Ok(None);
         }
         Self::open(common).map(Some)
-    }
-
-    /// Gathers what a decision takes: the whole log, checked against every head it ever had, its statements, and the
-    /// artifacts.
-    pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
-        let Some(key) = self.log_key()? else {
-            return Ok(Dossier::default());
-        };
-        let checkpoint = self.store.log().verify(&key, &|_| ())?;
-        let mut dossier = Dossier {
-            artifacts: self.artifacts()?,
-            ..Dossier::default()
-        };
-        let head_size = checkpoint
-            .as_ref()
-            .map_or(0, |checkpoint| checkpoint.head().size);
-        dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
-        self.store
-            .log()
-            .entries::<host::log::LogError>(&key, 0, &mut |index, entry| {
-                // What another process adds meanwhile is past the head that was checked, and for the next to see.
-                if index < head_size {
-                    dossier.entries.push(entry.to_vec());
-                }
-                Ok(())
-            })?;
-        let files = dossier.artifacts.iter().flat_map(|a| a.files().values());
-        let mut known: BTreeSet<Digest> = files.map(|file| file.digest).collect();
-        for entry in &dossier.entries {
-            // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
-            let Ok(entry) = Entry::parse(entry) else {
-                continue;
-            };
-            if let Ok(bytes) = self.store.read_blob(entry.bundle(), BUNDLE_SIZE_BYTES_MAX) {
-                dossier.bundles.insert(entry.bundle(), bytes);
-            }
-            known.insert(entry.bundle());
-        }
-        dossier.unlogged = self.store.bundles_besides(&known)?;
-        Ok(dossier)
     }
 
     /// The log's last head, as it was signed; cheap to look at.
@@ -444,7 +403,8 @@ pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
         Some(Zeroizing::new(password))
     } else if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
-        let text = host::keys::read_private(Path::new(&path))?;
+        let path = Path::new(&path);
+        let text = host::keys::read_private(path).map_err(|e| password_file(path, &e))?;
         text.lines()
             .next()
             .map(|line| Zeroizing::new(line.to_owned()))

@@ -163,21 +163,49 @@ impl AdmissionRules {
             Reason::new(Code::DeploymentMissing, message, self.deploy_way())
         };
         let against = |stated: &Verified<Statement<Deployment>>| {
-            self.check_deployment(&stated.value().predicate, now)
+            self.check_deployment(stated.value(), digest, now)
         };
         let found = first_allowed(&about(deployments, digest), against, missing);
         found.map(|stated| stated.proof().bundle)
     }
 
-    fn check_deployment(&self, deployment: &Deployment, now: Time) -> Vec<Reason> {
+    fn check_deployment(
+        &self,
+        stated: &Statement<Deployment>,
+        model: Digest,
+        now: Time,
+    ) -> Vec<Reason> {
         let reason = |code, message: String| Reason::new(code, message, self.deploy_way());
+        let deployment = &stated.predicate;
         let age = self.check_age("deployment", deployment.creation_time, now);
-        let age = age.map(|message| reason(Code::DeploymentMissing, message));
+        let package = self.check_deployed_package(stated, model);
+        let missing = age.into_iter().chain(package);
+        let missing = missing.map(|message| reason(Code::DeploymentMissing, message));
         let scope = self.check_scopes(&deployment.scopes);
         let scope = scope.map(|message| reason(Code::ScopeMismatch, message));
         let place = self.check_environments(&deployment.environments);
         let place = place.map(|message| reason(Code::EnvironmentMismatch, message));
-        age.into_iter().chain(scope).chain(place).collect()
+        missing.chain(scope).chain(place).collect()
+    }
+
+    /// A deployment is for the package that its subject is called: slsa-policy's predicate has no other place for it. The
+    /// policy that let one package run may have nothing to say of another with the same files.
+    fn check_deployed_package(
+        &self,
+        stated: &Statement<Deployment>,
+        model: Digest,
+    ) -> Option<String> {
+        let package = self.package.to_string();
+        let subjects = stated.subjects.iter();
+        let names = subjects.filter(|subject| subject.digest == model);
+        let names: Vec<&str> = names.map(|subject| subject.name.as_str()).collect();
+        if names.contains(&package.as_str()) {
+            return None;
+        }
+        Some(match names.iter().find(|name| !name.is_empty()) {
+            None => "its deployment names no package".to_owned(),
+            Some(name) => format!("it was deployed as `{name}`, not as `{package}`"),
+        })
     }
 
     fn publish_way(&self) -> String {

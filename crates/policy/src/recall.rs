@@ -1,20 +1,21 @@
 //! Recalls: what descends from something bad is bad.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use digest::Digest;
 use trust::predicate::{Recall, RecallKind};
 use trust::{Code, KeyId, Reason, Statement, Verified};
 
-/// All that an artifact is and was made from.
+/// All that an artifact is and was made from, each with how it belongs to it: a clause for people, such as "it is a file of
+/// the data set `mnist`".
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ancestry {
     /// Itself, its files, and what it was made from, all the way back.
-    pub digests: BTreeSet<Digest>,
+    pub digests: BTreeMap<Digest, String>,
     /// The builders of it and of what it was made from.
-    pub builders: BTreeSet<String>,
+    pub builders: BTreeMap<String, String>,
     /// The keys that said anything of these.
-    pub keys: BTreeSet<KeyId>,
+    pub keys: BTreeMap<KeyId, String>,
 }
 
 /// Why an artifact is recalled: a reason for each recall that names something it is or was made from.
@@ -22,10 +23,10 @@ pub struct Ancestry {
 pub fn reasons(recalls: &[&Verified<Statement<Recall>>], ancestry: &Ancestry) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
     for recall in recalls.iter().map(|stated| &stated.value().predicate) {
-        if !ancestry.descends_from(recall) {
+        let Some(path) = ancestry.path_from(recall) else {
             continue;
-        }
-        let reason = recalled(recall);
+        };
+        let reason = recalled(recall, path);
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
@@ -34,29 +35,30 @@ pub fn reasons(recalls: &[&Verified<Statement<Recall>>], ancestry: &Ancestry) ->
 }
 
 impl Ancestry {
-    /// Whether a recall names anything in it. What a digest is called, a data set or a model, doesn't matter.
+    /// How what a recall names belongs to it, if it does. What a digest is called, a data set or a model, doesn't matter.
     #[must_use]
-    pub fn descends_from(&self, recall: &Recall) -> bool {
-        let digest = digest_of(&recall.target);
-        match recall.kind {
+    pub fn path_from(&self, recall: &Recall) -> Option<&str> {
+        let path = match recall.kind {
             RecallKind::Dataset | RecallKind::Model => {
-                digest.is_some_and(|digest| self.digests.contains(&digest))
+                self.digests.get(&digest_of(&recall.target)?)
             }
-            RecallKind::Builder => self.builders.contains(&recall.target),
-            RecallKind::Key => digest.is_some_and(|digest| self.keys.contains(&digest)),
-        }
+            RecallKind::Builder => self.builders.get(&recall.target),
+            RecallKind::Key => self.keys.get(&digest_of(&recall.target)?),
+        };
+        path.map(String::as_str)
     }
 }
 
-/// A digest with `sha256:` before it, or as trust roots show keys, without.
-fn digest_of(target: &str) -> Option<Digest> {
+/// The digest that a recall names: with `sha256:` before it, or as trust roots show keys, without.
+#[must_use]
+pub fn digest_of(target: &str) -> Option<Digest> {
     target
         .parse()
         .ok()
         .or_else(|| Digest::from_hex(target).ok())
 }
 
-fn recalled(recall: &Recall) -> Reason {
+fn recalled(recall: &Recall, path: &str) -> Reason {
     let what = match recall.kind {
         RecallKind::Dataset => "data set",
         RecallKind::Builder => "builder",
@@ -66,7 +68,7 @@ fn recalled(recall: &Recall) -> Reason {
     Reason::new(
         Code::Recalled,
         format!(
-            "the {what} `{}` was recalled at {}: {}",
+            "the {what} `{}` was recalled at {}: {} ({path})",
             recall.target, recall.recalled_at, recall.reason
         ),
         format!("make it again without this {what}"),

@@ -7,7 +7,8 @@
 //!                                           recall ─────┘  every second
 //! ```
 //! In: an admitted model, and requests of strangers. Must hold: nothing of a request's size is allocated before a limit was
-//! checked; no name of a request becomes a path; every answer has a JSON body, and every refusal an `error` in it. Out: answers
+//! checked; no name of a request becomes a path; every answer to a request has a JSON body, and every refusal an `error` in it
+//! (what is no HTTP, or has too long a head, is no request, and gets a bare 400 or 431 from the library below). Out: answers
 //! that carry the model's digest, its admission and a prediction id. Denies: all predictions once the model was recalled, or
 //! once nobody can tell. Logs: each prediction through [`Hooks::record`], before its answer leaves.
 

@@ -7,6 +7,40 @@
 //! x509 ─► path to an anchor, identity        timestamp ─► the time at which bytes were there
 //! ```
 //! Pure: bytes and time are arguments; nothing here opens a file, reads a clock or rolls dice.
+//!
+//! # Verify a model
+//!
+//! ```
+//! use trust::predicate::{Form, ModelSignature};
+//! use trust::{PublicKey, Role, Time, TrustRoot, verify, verify_tree};
+//!
+//! # fn example(folder: &std::path::Path, pem: &str, now: Time) -> Result<(), Box<dyn std::error::Error>> {
+//! let root = TrustRoot::of_key(PublicKey::from_pem(pem)?, Role::Sign);
+//! let bundle = std::fs::read(folder.join("model.sig"))?;
+//! let signature = verify::<ModelSignature>(&bundle, &root, now)?;
+//! let left_out = |path: &str| signature.value().predicate.ignored().iter().any(|known| known == path);
+//! let files = digest::list(&folder.join("model"), &left_out, &|_size_bytes| {})?;
+//! match verify_tree(&signature, &files, Form::Folder) {
+//!     Ok(model) => println!("{} is as {} signed it", model.value().digest(), model.proof().key_name),
+//!     Err(differences) => differences.iter().for_each(|difference| println!("{}", difference.reason().message)),
+//! }
+//! # Ok(())
+//! # }
+//! # // Really run: on a model that is signed here, and on one that was changed since.
+//! # use trust::{PrivateKey, Signer, artifact::Kind, Artifact, seal};
+//! # let folder = std::env::temp_dir().join(format!("verify-a-model-{}", std::process::id()));
+//! # std::fs::create_dir_all(folder.join("model")).unwrap();
+//! # std::fs::write(folder.join("model/weights"), "w").unwrap();
+//! # let key = PrivateKey::from_random(&[7; 32]).unwrap();
+//! # let files = digest::list(&folder.join("model"), &|_| false, &|_| {}).unwrap();
+//! # let artifact = Artifact::from_listing(Kind::Model, &files).unwrap();
+//! # let statement = ModelSignature::statement("model", &artifact, Form::Folder, vec![]);
+//! # std::fs::write(folder.join("model.sig"), seal(&statement, &key).unwrap().to_bytes()).unwrap();
+//! # example(&folder, key.public_key().pem(), Time::from_unix(0)).unwrap();
+//! # std::fs::write(folder.join("model.sig"), "{}").unwrap();
+//! # assert!(example(&folder, key.public_key().pem(), Time::from_unix(0)).is_err());
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! ```
 
 pub mod artifact;
 mod base64;
@@ -45,5 +79,6 @@ pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, differences, verify, verify_resources, verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_to_forbid, verify_tree,
 };

@@ -22,7 +22,7 @@ pub use deployment::{Deployment, GOOGLE_SERVICE_ACCOUNT};
 pub(crate) use model_signature::first_release::TYPE as FIRST_RELEASE_TYPE;
 pub use model_signature::{Form, ModelSignature, Span, Spelling, Terms};
 pub use provenance::{
-    BuildDefinition, BuilderRef, Isolation, Provenance, ResourceDescriptor, RunDetails,
+    BuildDefinition, BuilderRef, Isolation, Provenance, ROOT_FILES, ResourceDescriptor, RunDetails,
     RunMetadata, SOURCE_PARAMETER,
 };
 pub use publish::{BUILD_LEVEL, PackageDescriptor, Properties, Publish};

@@ -10,7 +10,10 @@ use crate::{
 mod signed;
 mod signer;
 
-pub use signed::{Difference, differences, verify_resources, verify_sealed, verify_tree};
+pub use signed::{
+    Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
+    verify_sealed, verify_tree,
+};
 use signer::{Encoding, Signer, When, signer};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
@@ -340,7 +343,12 @@ mod tests {
             ("\"name\":\"a\"", "\"name\":\"../a\"".into()),
             ("\"name\":\"a\"", "\"name\":\"/a\"".into()),
             ("\"method\":\"files\"", "\"method\":\"magic\"".into()),
-            ("\"allow_symlinks\":false", "\"allow_symlinks\":true".into()),
+            ("\"allow_symlinks\":false", "\"allow_symlinks\":0".into()),
+            ("\"method\":\"files\"", "\"method\":\"shards\"".into()),
+            (
+                "\"hash_type\":\"sha256\"",
+                "\"hash_type\":\"blake3\"".into(),
+            ),
             (resource.as_str(), format!("{resource},{resource}")),
             (resource.as_str(), String::new()),
         ] {

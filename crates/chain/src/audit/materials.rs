@@ -7,6 +7,8 @@ use super::Node;
 
 /// A file that the command was told to read.
 pub(super) const ARGUMENT: &str = "argument";
+/// A file that stood in a step's root, and that the provenance does not name apart.
+pub(super) const IN_ROOT: &str = "file in a step's root";
 /// The digest of a state of a git repository.
 const COMMIT: &str = "gitCommit";
 
@@ -58,7 +60,12 @@ fn source_claim(material: &ResourceDescriptor) -> Option<String> {
         Some(false) => "no file had been changed since the commit",
         None => "nobody says whether files had been changed since the commit",
     };
-    Some(format!("taken for the source: {place}; {changed}"))
+    let untracked = material.annotations.get("untracked");
+    let beside = match untracked.and_then(serde_json::Value::as_bool) {
+        Some(true) => ", and files that git does not track lay beside it",
+        _ => "",
+    };
+    Some(format!("taken for the source: {place}; {changed}{beside}"))
 }
 
 /// What a dependency is, as our builder names them; `input` for those of other builders.
@@ -68,6 +75,7 @@ pub(super) fn material_kind(material: &ResourceDescriptor) -> &'static str {
         uri if uri.starts_with("modelward:program") => "program",
         uri if uri.starts_with("modelward:argument") => ARGUMENT,
         uri if uri.starts_with("modelward:root") => "step root",
+        uri if uri.starts_with("modelward:included") => "included file",
         uri if uri.starts_with("modelward:model") => "model",
         uri if uri.starts_with("git+") || material.digest.contains_key(COMMIT) => "source",
         _ => "input",

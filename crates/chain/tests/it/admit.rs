@@ -132,7 +132,7 @@ fn each_fact_that_the_gate_asks_for_counts() {
     let package = |rules: &mut AdmissionRules| {
         rules.package = PackageName::parse("registry.example/team/other").unwrap();
     };
-    assert_eq!(other(package), ["publish_missing"]);
+    assert_eq!(other(package), ["publish_missing", "deployment_missing"]);
     let month = 30 * DAY;
     assert_eq!(
         codes(&admitted(&world, &rules(), NOW + month)),

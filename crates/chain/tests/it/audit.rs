@@ -85,12 +85,16 @@ fn what_a_build_read_and_nobody_keeps_is_traced_too() {
 #[test]
 fn a_source_is_a_claim_and_says_whether_it_was_changed() {
     let source = |uri: &str, changed: Option<bool>| {
-        let annotation = |changed: bool| ("changedSince".to_owned(), changed.into());
+        // Here the two go together: an unchanged source has other files beside it.
+        let annotation = |changed: bool| {
+            let names = [("changedSince", changed), ("untracked", !changed)];
+            names.map(|(name, is_so)| (name.to_owned(), is_so.into()))
+        };
         let material = ResourceDescriptor {
             name: "source".to_owned(),
             uri: uri.to_owned(),
             digest: [("gitCommit".to_owned(), "c".repeat(40))].into(),
-            annotations: changed.map(annotation).into_iter().collect(),
+            annotations: changed.map(annotation).into_iter().flatten().collect(),
         };
         let mut world = World::new();
         world.keep(&model("w"));
@@ -116,6 +120,8 @@ fn a_source_is_a_claim_and_says_whether_it_was_changed() {
         let claims = &node.links[0].claims;
         assert!(claims.len() == 1 && claims[0].contains(says), "{claims:?}");
         assert!(claims[0].contains(uri), "{claims:?}");
+        let is_told = claims[0].contains("files that git does not track");
+        assert_eq!(is_told, changed == Some(false), "{claims:?}");
         let says = &node.facts[0].says;
         assert!(
             says.contains("https://git.example/team/digits (claimed)"),
@@ -315,7 +321,7 @@ fn a_step_root_and_a_model_without_a_name_have_one() {
     let node = traced(&world, root.digest()).backward;
     assert_eq!(
         (node.kind.as_str(), node.name.as_str()),
-        ("step root", "bin/sh")
+        ("step root", "all its files")
     );
     assert_eq!(node.gaps, Vec::<String>::new());
     world.keep(&model("w"));

@@ -182,7 +182,7 @@ pub(crate) fn added(name: &str, data: &Artifact) -> Statement<Dataset> {
         name: name.to_owned(),
         source: "npm:digits@1.0.0".to_owned(),
         licence: "MIT".to_owned(),
-        purposes: vec!["training".to_owned()],
+        purposes: vec!["train".to_owned(), "evaluate".to_owned()],
         policy: Digest::of(b"policy").to_string(),
         added_at: now(),
     };

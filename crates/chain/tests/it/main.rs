@@ -9,6 +9,8 @@ mod ledger;
 mod lineage;
 mod publish;
 mod recall;
+mod recalled_key;
 mod scan;
 mod serve;
+mod step_root;
 mod train;

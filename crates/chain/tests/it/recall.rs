@@ -100,24 +100,30 @@ fn reasons_name_what_and_why_and_each_once() {
     }
 }
 
-#[test]
-fn a_key_that_only_vouched_for_the_model_counts() {
+pub(crate) fn publication() -> Publish {
     let descriptor = PackageDescriptor {
         name: "team/digits".to_owned(),
         registry: "registry.example".to_owned(),
         environment: None,
     };
-    let publish = Publish::new(Time::from_unix(NOW), descriptor, 1);
-    let deployment = Deployment {
+    Publish::new(Time::from_unix(NOW), descriptor, 1)
+}
+
+pub(crate) fn deployment() -> Deployment {
+    Deployment {
         creation_time: Time::from_unix(NOW),
         environments: vec!["prod".to_owned()],
         scopes: [("scope".to_owned(), "account".to_owned())].into(),
-    };
+    }
+}
+
+#[test]
+fn a_key_that_only_vouched_for_the_model_counts() {
     let child = model("child");
     type Say = Box<dyn Fn(&mut World, &Artifact) -> Digest>;
     let vouched: [Say; 4] = [
-        Box::new(move |world, model| world.say_by(OTHER, &about(model, publish.clone()))),
-        Box::new(move |world, model| world.say_by(OTHER, &about(model, deployment.clone()))),
+        Box::new(|world, model| world.say_by(OTHER, &about(model, publication()))),
+        Box::new(|world, model| world.say_by(OTHER, &about(model, deployment()))),
         Box::new(|world, model| world.say_by(OTHER, &signed(model))),
         Box::new(|world, model| world.say_by(OTHER, &scanned(model, ScanVerdict::Clean))),
     ];
@@ -212,6 +218,56 @@ fn the_same_data_under_other_names_is_the_same_data() {
     assert!(world.recalled(&model("w")).is_empty());
     world.recall(Dataset, &data("a").digest().to_string());
     assert_eq!(world.recalled(&model("w")).len(), 1);
+}
+
+/// A recall does not hang on a list of names, which anybody may take something out of.
+#[test]
+fn what_was_recalled_is_known_by_what_was_said_of_it_when_its_manifest_is_gone() {
+    let renamed = [("classes", "labels of a"), ("pictures", "a")];
+    let renamed = crate::kit::artifact(trust::Kind::DataSet, &renamed);
+    let world = || {
+        let mut world = World::new();
+        world.add("digits", &data("a"));
+        world.build(&model("w"), &whole(&data("a")));
+        let bundle = world.say(&added("renamed", &renamed));
+        world.recall(Dataset, &renamed.digest().to_string());
+        (world, bundle)
+    };
+    let (told, _) = world();
+    assert_eq!(told.recalled(&model("w")).len(), 1);
+    let (mut forgotten, bundle) = world();
+    forgotten.gathered.bundles.remove(&bundle);
+    assert!(chain::recall::recalled(&forgotten.ledger(), &model("w")).is_err());
+    // Its manifest is enough again.
+    forgotten.keep(&renamed);
+    assert_eq!(forgotten.recalled(&model("w")).len(), 1);
+}
+
+#[test]
+fn a_file_of_data_that_nobody_can_vouch_for_is_recalled_by_itself() {
+    let mut world = World::new();
+    world.keep(&data("a"));
+    let bundle = world.say(&added("digits", &data("a")));
+    world.build(&model("w"), &whole(&data("b")));
+    world.recall(Dataset, &file_digest("a").to_string());
+    world.gathered.bundles.remove(&bundle);
+    assert!(world.recalled(&model("w")).is_empty());
+}
+
+#[test]
+fn the_same_model_under_other_names_is_the_same_model() {
+    let renamed = crate::kit::artifact(trust::Kind::Model, &[("a.json", "{}"), ("w", "w")]);
+    for is_kept in [true, false] {
+        let mut world = World::new();
+        world.build(&model("w"), &whole(&data("a")));
+        if is_kept {
+            world.keep(&renamed);
+        }
+        world.say(&scanned(&renamed, ScanVerdict::Clean));
+        world.recall(Model, &renamed.digest().to_string());
+        assert_eq!(world.recalled(&model("w")).len(), 1);
+        assert!(world.recalled(&model("v")).is_empty());
+    }
 }
 
 /// A recall can only forbid, so that it counts without a line; anything else that lies about does not.

@@ -1,12 +1,17 @@
 //! A server starts on an admission: one that does, and each fact of it changed.
 
-use chain::serve::Place;
+use chain::serve::{Place, Started};
 use chain::train::WORKSTATION;
 use trust::predicate::{RecallKind, Serving};
 use trust::{Artifact, Statement, Time};
 
 use crate::gates::{ACCOUNT, DAY, admitted, digits, prod, ready, ready_to_serve, rules, served};
-use crate::kit::{KEY, NOW, OTHER, STRANGER, about, allowed, codes, data, key_id, model, now};
+use crate::kit::{
+    KEY, NOW, OTHER, STRANGER, World, about, allowed, codes, data, key_id, model, now,
+};
+
+/// A key of its own for the server.
+const SERVER: u8 = 4;
 
 #[test]
 fn a_server_starts_on_an_admission_for_its_place() {
@@ -131,29 +136,52 @@ fn each_start_of_a_server_is_a_session_of_its_own() {
     );
 }
 
+/// What a server would start with that `OTHER` admitted and `SERVER` started.
+fn running() -> (World, Started) {
+    let mut world = ready();
+    world.root = world.root.clone().with_key(crate::kit::root_key(SERVER));
+    let said = allowed(admitted(&world, &rules(), NOW));
+    let admission = world.say_by(OTHER, &said);
+    let said = chain::serve::statement("digits", &digits(), admission, now());
+    let serving = world.say_by(SERVER, &said);
+    (world, Started { admission, serving })
+}
+
+fn withdrawn(world: &World, started: Started) -> Option<&'static str> {
+    let reason = chain::serve::withdrawn(&world.ledger(), &digits(), started).unwrap();
+    reason.map(|reason| reason.code.as_str())
+}
+
 /// A running server asks again: it goes on after its admission's time, and not when the admission is not believed any more.
 #[test]
 fn a_running_server_ends_with_what_it_started_on() {
-    let ready = || {
-        let mut world = ready();
-        let admission = allowed(admitted(&world, &rules(), NOW));
-        let bundle = world.say_by(OTHER, &admission);
-        (world, bundle)
-    };
-    let code = |world: &crate::kit::World, bundle| {
-        let reason = chain::serve::withdrawn(&world.ledger(), &digits(), bundle).unwrap();
-        reason.map(|reason| reason.code.as_str())
-    };
-    let (world, bundle) = ready();
-    assert_eq!(code(&world, bundle), None);
-    let (mut world, bundle) = ready();
+    let (world, started) = running();
+    assert_eq!(withdrawn(&world, started), None);
+    let (mut world, started) = running();
     let name = crate::kit::root_key(OTHER).name;
     world.root = world.root.clone().without_key(&name);
-    assert_eq!(code(&world, bundle), Some("admission_missing"));
-    let (mut world, bundle) = ready();
-    world.recall(RecallKind::Key, &key_id(OTHER).to_string());
-    assert_eq!(code(&world, bundle), Some("recalled"));
-    let (mut world, bundle) = ready();
-    world.recall(RecallKind::Model, &digits().digest().to_string());
-    assert_eq!(code(&world, bundle), Some("recalled"));
+    assert_eq!(withdrawn(&world, started), Some("admission_missing"));
+    for (kind, target) in [
+        (RecallKind::Key, key_id(OTHER)),
+        (RecallKind::Model, digits().digest()),
+        (RecallKind::Key, key_id(SERVER)),
+    ] {
+        let (mut world, started) = running();
+        world.recall(kind, &target.to_string());
+        assert_eq!(withdrawn(&world, started), Some("recalled"), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_server_whose_key_was_recalled_ends_though_the_root_forgot_the_key() {
+    let name = crate::kit::root_key(SERVER).name;
+    let (mut world, started) = running();
+    world.root = world.root.clone().without_key(&name);
+    // That a key has gone says nothing bad of what runs.
+    assert_eq!(withdrawn(&world, started), None);
+    world.recall(RecallKind::Key, &key_id(SERVER).to_string());
+    assert_eq!(withdrawn(&world, started), Some("recalled"));
+    let (mut world, started) = running();
+    world.gathered.entries.pop();
+    assert_eq!(withdrawn(&world, started), Some("log_inconsistent"));
 }

@@ -52,6 +52,44 @@ fn who_is_not_believed_allows_nothing() {
 }
 
 #[test]
+fn data_that_is_allowed_for_something_else_is_not_learned_from() {
+    let data = data("a");
+    let said = |purposes: &[&str]| {
+        let mut said = added("digits", &data);
+        said.predicate.purposes = purposes.iter().map(ToString::to_string).collect();
+        said
+    };
+    for (purposes, want) in [
+        (vec![vec!["train"]], vec![]),
+        (vec![vec!["evaluate", "train"]], vec![]),
+        // Each time it was added under another policy: one that allows it is enough.
+        (vec![vec!["evaluate"], vec!["train"]], vec![]),
+        (vec![vec!["train"], vec!["evaluate"]], vec![]),
+        (vec![vec!["evaluate"]], vec!["purpose_not_allowed"]),
+        (vec![vec!["Train", "training"]], vec!["purpose_not_allowed"]),
+        (vec![vec![]], vec!["purpose_not_allowed"]),
+    ] {
+        let mut world = World::new();
+        world.keep(&data);
+        for purposes in &purposes {
+            world.say(&said(purposes));
+        }
+        let decided = decided(&world, std::slice::from_ref(&data));
+        assert_eq!(decided, want, "{purposes:?}");
+    }
+}
+
+#[test]
+fn a_data_set_with_the_manifest_of_another_in_it_does_not_allow_the_other() {
+    let held_out = data("held out");
+    let manifest = String::from_utf8(held_out.manifest()).unwrap();
+    let packed = artifact(Kind::DataSet, &[("notes", &manifest)]);
+    let mut world = World::new();
+    world.add("notes", &packed);
+    assert_eq!(decided(&world, &[held_out]), ["data_not_allowed"]);
+}
+
+#[test]
 fn a_file_of_a_data_set_does_not_stand_for_another_with_it() {
     let whole_set = data("a");
     let part = artifact(Kind::DataSet, &[("images", "a")]);

@@ -12,7 +12,7 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The fastest of those that this processor has (figures in docs/decisions/0012).
+    /// The fastest of those that this processor has (figures in docs/decisions/0013).
     #[must_use]
     pub fn of_this_processor() -> Self {
         let [wide, half, plain, sha] = [

@@ -15,6 +15,7 @@ pub(crate) const INITIAL: State = {
 };
 
 /// One word per round: the first 32 bits of the fractions of the cube roots of the first 64 primes.
+#[cfg(any(target_arch = "x86_64", test))]
 pub(super) const ROUND: [u32; 64] = {
     let mut words = [0; 64];
     let mut at = 0;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use digest::{Digest, measure_file};
 use trust::Code;
 use trust::log::{Entry, LogKey};
+use trust::predicate::{Dataset, Provenance};
+use trust::{Bundle, Opaque, Predicate, Statement};
 
 use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manifest};
 use super::statements::{parse, subject_of};
@@ -96,6 +98,16 @@ pub enum Problem {
         /// What.
         what: String,
     },
+    /// A data set that the log speaks of is in no list of names.
+    #[error(
+        "line {log_index} of the log is about the data set {digest}, which has no name in `index.json`"
+    )]
+    Unnamed {
+        /// Which.
+        digest: Digest,
+        /// The line.
+        log_index: u64,
+    },
     /// The artifacts' names differ.
     #[error("`index.json` and the index don't have the same artifacts: {name}")]
     Names {
@@ -126,6 +138,9 @@ impl Problem {
             Self::File { .. } | Self::Index { .. } | Self::Names { .. } => {
                 Some("run `modelward store rebuild`: it is made again from the log and the blobs")
             }
+            Self::Unnamed { .. } => Some(
+                "somebody took it out of the names: add the data set again, or restore `index.json` from a backup",
+            ),
             Self::Log { .. } | Self::Entry { .. } => {
                 Some("restore `log` from a backup: it can't be made again")
             }
@@ -140,8 +155,8 @@ impl Problem {
 impl Store {
     /// Reads everything again: (1) each blob has the bytes of its name; (2) the log holds what its checkpoints commit
     /// to, signed by `key`; (3) each line has its bundle, its rows in the index and its place among the referrers;
-    /// (4) the artifacts in `index.json` are there with all their files; (5) the log has not lost a line that the blobs tell
-    /// of. `progress` hears how many bytes were read.
+    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them; (5) the log
+    /// has not lost a line that the blobs tell of. `progress` hears how many bytes were read.
     ///
     /// Without a key, a log that isn't empty is a problem of its own.
     ///
@@ -155,6 +170,7 @@ impl Store {
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
+            datasets: Vec::new(),
         };
         found.layout()?;
         found.blobs(progress)?;
@@ -176,6 +192,8 @@ impl Store {
 struct Findings<'a> {
     store: &'a Store,
     problems: Vec<Problem>,
+    /// The data sets that the log speaks of, and in which lines.
+    datasets: Vec<(Digest, u64)>,
 }
 
 impl Findings<'_> {
@@ -244,6 +262,7 @@ impl Findings<'_> {
             self.needs(entry.bundle(), None, || {
                 format!("line {log_index} of the log")
             });
+            self.stated(*log_index, entry);
         }
         self.index(&lines);
         self.referrers(&lines)?;
@@ -260,6 +279,31 @@ impl Findings<'_> {
             }
         }
         traces.bundles.difference(&accounted).copied().collect()
+    }
+
+    /// What a statement says is here, whoever signed it: a data set has its name, and a build the list of its step's root.
+    fn stated(&mut self, log_index: u64, entry: &Entry) {
+        let is_of_interest = [Dataset::TYPE, Provenance::TYPE].contains(&entry.predicate_type());
+        let read = || {
+            let bytes = self
+                .store
+                .read_blob(entry.bundle(), MANIFEST_SIZE_BYTES_MAX);
+            let bundle = Bundle::parse(&bytes.ok()?).ok()?;
+            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+        };
+        let Some(statement) = is_of_interest.then(read).flatten() else {
+            return;
+        };
+        if entry.predicate_type() == Dataset::TYPE {
+            let whole = statement.subjects.first();
+            self.datasets
+                .extend(whole.map(|whole| (whole.digest, log_index)));
+        } else if let Ok(build) = Provenance::read(statement.predicate.predicate) {
+            for list in build.root_lists() {
+                let needed_by = || format!("the build in line {log_index} of the log");
+                self.needs(list, None, needed_by);
+            }
+        }
     }
 
     fn index(&mut self, lines: &[(u64, Entry)]) {
@@ -345,6 +389,11 @@ impl Findings<'_> {
             });
             self.files(row.digest, &row.name);
         }
+        let digests: BTreeSet<Digest> = named.iter().map(|row| row.digest).collect();
+        let datasets = std::mem::take(&mut self.datasets).into_iter();
+        let unnamed = datasets.filter(|(digest, _)| !digests.contains(digest));
+        self.problems
+            .extend(unnamed.map(|(digest, log_index)| Problem::Unnamed { digest, log_index }));
         let in_json: BTreeSet<_> = named.into_iter().collect();
         let in_index = self.store.index().names();
         let in_index: BTreeSet<_> = in_index.unwrap_or_default().into_iter().collect();

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use chain::audit::{Node, Trace, mermaid};
 use digest::Digest;
+use host::predictions::Prediction;
 use serde_json::json;
 use trust::Code;
 use trust::predicate::{Dataset, Serving};
@@ -38,9 +39,15 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     } else {
         tree(&trace, prediction.as_ref())
     };
-    let data = json!({"target": args.target, "digest": digest.to_string(), "prediction": prediction,
+    let data = json!({"target": args.target, "digest": digest.to_string(), "prediction": prediction.as_ref().map(recorded),
                       "backward": trace.backward, "forward": trace.forward, "mermaid": picture});
     Ok(Answer::new(text, data))
+}
+
+/// The model is signed for in the log; what it answered stands in a plain file alone.
+fn recorded(prediction: &Prediction) -> serde_json::Value {
+    json!({"id": prediction.id, "at": prediction.at, "route": prediction.route, "answer": prediction.answer,
+           "input": prediction.input, "output": prediction.output, "signed": false})
 }
 
 fn nothing(target: &str) -> Failure {
@@ -56,7 +63,7 @@ fn resolve(
     workspace: &Workspace,
     ledger: &chain::Ledger<'_>,
     ui: &Ui,
-) -> Result<(Digest, Option<host::predictions::Prediction>), Failure> {
+) -> Result<(Digest, Option<Prediction>), Failure> {
     if let Ok(digest) = target.parse() {
         return Ok((digest, None));
     }
@@ -125,7 +132,7 @@ fn is_session(word: &str) -> bool {
     word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn tree(trace: &Trace, prediction: Option<&host::predictions::Prediction>) -> String {
+fn tree(trace: &Trace, prediction: Option<&Prediction>) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     if let Some(prediction) = prediction {
@@ -133,6 +140,10 @@ fn tree(trace: &Trace, prediction: Option<&host::predictions::Prediction>) -> St
             text,
             "prediction {} at {}: {}",
             prediction.id, prediction.at, prediction.answer
+        );
+        let _ = writeln!(
+            text,
+            "   as the server's own record says: nobody signed it, and whoever can write to the store can change it"
         );
         let _ = writeln!(text, "made by");
     }

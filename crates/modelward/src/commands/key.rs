@@ -82,7 +82,7 @@ struct Set {
 
 pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
     match args.action {
-        Action::New(new) => changing(common, |workspace, change| create(new, workspace, change)),
+        Action::New(new) => changing(common, |workspace, change| create(&new, workspace, change)),
         Action::List => Ok(list(&Workspace::open(common)?)),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
     }
@@ -102,7 +102,7 @@ fn changing(
     Ok(answer)
 }
 
-fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
+fn create(args: &New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
     if workspace.root.keys().any(|key| key.name == args.name) {
         let message = format!("the trust root has a key `{}` already", args.name);
         return Err(Failure::error(
@@ -111,11 +111,11 @@ fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<A
             "choose another name",
         ));
     }
-    let (key, how) = private_key(&args, &workspace.keys, change)?;
+    let (key, how) = private_key(args, &workspace.keys, change)?;
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {
-        args.roles
+        once(&args.roles)
     };
     let root_key = RootKey {
         name: args.name.clone(),
@@ -123,7 +123,7 @@ fn create(args: New, workspace: &Workspace, change: &mut RootChange) -> Result<A
         speaks_for: if args.speaks_for.is_empty() {
             default_names(&roles)
         } else {
-            args.speaks_for
+            once(&args.speaks_for)
         },
         roles,
         valid_from: workspace.now.plus_seconds(-CLOCK_SLACK_SECONDS),
@@ -180,6 +180,17 @@ fn orphaned(error: KeyFileError) -> Failure {
     let way = "the trust root does not know it: it is of a key that was removed, or of a `key new` that was interrupted and had \
                another `--encrypt`. Choose another name, or move the file away and try again";
     Failure::from_error(error.code(), &error, way)
+}
+
+/// What was typed twice is meant once.
+fn once<T: PartialEq + Clone>(typed: &[T]) -> Vec<T> {
+    let mut once = Vec::new();
+    for one in typed {
+        if !once.contains(one) {
+            once.push(one.clone());
+        }
+    }
+    once
 }
 
 /// A key that builds on this machine may say that it is this machine's builder; publishers and deployers are named after
@@ -277,10 +288,10 @@ fn changed(args: &Set, name: &str, workspace: &Workspace) -> Result<RootKey, Fai
         (None, None) => return Err(no_key(name)),
     };
     if !args.roles.is_empty() {
-        key.roles.clone_from(&args.roles);
+        key.roles = once(&args.roles);
     }
     if !args.speaks_for.is_empty() {
-        key.speaks_for.clone_from(&args.speaks_for);
+        key.speaks_for = once(&args.speaks_for);
     }
     key.valid_from = args.valid_from.unwrap_or(key.valid_from);
     key.valid_until = args.valid_until.unwrap_or(key.valid_until);

@@ -6,7 +6,7 @@ use std::path::Path;
 use digest::Digest;
 use serde_json::json;
 use trust::predicate::{Dataset, RecallKind};
-use trust::{Code, Role};
+use trust::{Bundle, Code, Opaque, Predicate, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -95,17 +95,7 @@ fn resolve(
             .filter(|key| key.name == target)
             .map(|key| key.public_key.id())
             .collect(),
-        RecallKind::Dataset => {
-            let datasets = workspace.ledger()?.all::<Dataset>().believed;
-            let named = datasets
-                .iter()
-                .map(|logged| logged.statement.value())
-                .filter(|statement| statement.predicate.name == target);
-            let digests: BTreeSet<Digest> = named
-                .filter_map(|statement| Some(statement.subjects.first()?.digest))
-                .collect();
-            digests.into_iter().collect()
-        }
+        RecallKind::Dataset => versions(target, workspace, ui)?.into_iter().collect(),
         RecallKind::Model if Path::new(target).exists() => {
             vec![model::artifact(target, workspace, ui)?.1.digest()]
         }
@@ -120,4 +110,35 @@ fn resolve(
         ));
     }
     Ok(found.iter().map(ToString::to_string).collect())
+}
+
+/// Every data set that was ever added under a name, whether or not the keys that said so still hold. Where the root has
+/// forgotten a key, what the statement says is taken: it can but forbid. One that can't be read is told.
+fn versions(name: &str, workspace: &Workspace, ui: &Ui) -> Result<BTreeSet<Digest>, Failure> {
+    let ledger = workspace.ledger()?;
+    let said = ledger.to_forbid::<Dataset>();
+    let mut versions: BTreeSet<Digest> = BTreeSet::new();
+    let statements = said.believed.iter().map(|logged| logged.statement.value());
+    let named = statements.filter(|statement| statement.predicate.name == name);
+    versions.extend(named.filter_map(|statement| Some(statement.subjects.first()?.digest)));
+    for (bundle, _) in &said.refused {
+        match claimed(*bundle, workspace) {
+            Some((of, whole)) if of == name => versions.extend([whole]),
+            Some(_) => {}
+            None => ui.warn(&format!(
+                "the statement {bundle} about a data set can't be read: if it is a version of `{name}`, it is not recalled; \
+                 `modelward log show` lists what it is about, to recall by digest"
+            )),
+        }
+    }
+    Ok(versions)
+}
+
+/// The name and digest of the data set that a bundle speaks of, whoever signed it.
+fn claimed(bundle: Digest, workspace: &Workspace) -> Option<(String, Digest)> {
+    let bundle = Bundle::parse(&workspace.bundle(bundle)?).ok()?;
+    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload).ok()?;
+    let whole = statement.subjects.first()?.digest;
+    let predicate = Dataset::read(statement.predicate.predicate).ok()?;
+    Some((predicate.name, whole))
 }

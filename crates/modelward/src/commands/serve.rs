@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chain::serve::Started;
 use digest::{Digest, Listing, Sealed};
 use host::predictions::{Prediction, Record};
 use infer::Model;
@@ -94,6 +95,10 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         )
     })?;
     let said = args.key.say(&statement, &workspace)?;
+    let started = Started {
+        admission: bundle,
+        serving: said.bundle,
+    };
     let session = statement.predicate.session;
     let record = Record::begin(workspace.store.path(), &session)?;
     let address = listener.local_addr()?;
@@ -108,7 +113,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     };
     let hooks = Hooks {
         record: Box::new(move |prediction| record.add(&line(prediction))),
-        recalled: recalled(common.clone(), loaded.artifact, bundle),
+        recalled: recalled(common.clone(), loaded.artifact, started),
     };
     server::inference::serve(
         listener,
@@ -173,7 +178,7 @@ struct Asked {
 fn recalled(
     common: Common,
     artifact: Artifact,
-    admission: Digest,
+    started: Started,
 ) -> Box<server::inference::RecalledHook> {
     let last: Mutex<Option<Asked>> = Mutex::new(None);
     Box::new(move || {
@@ -188,7 +193,7 @@ fn recalled(
         }
         let ledger = workspace.ledger().map_err(|e| told(&e))?;
         let reason =
-            chain::serve::withdrawn(&ledger, &artifact, admission).map_err(|e| e.to_string())?;
+            chain::serve::withdrawn(&ledger, &artifact, started).map_err(|e| e.to_string())?;
         *last = Some(Asked {
             checkpoint,
             at: Instant::now(),

@@ -63,6 +63,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         .signature
         .clone()
         .map_or_else(|| signature_path(&args.model), Ok)?;
+    check_target(&target)?;
     let beside = [default_ignored(), args.ignored.clone()].concat();
     let ignored = with_signature(beside.clone(), &args.model, &target);
     let signed = match args.held.is_named() {
@@ -197,6 +198,24 @@ fn kept(ignored: &[String], form: Form) -> Vec<String> {
         Form::Folder => ignored.to_vec(),
         Form::SingleFile => Vec::new(),
     }
+}
+
+/// Found out now: once the statement is in the log, it stays there.
+fn check_target(target: &Path) -> Result<(), Failure> {
+    if target.is_dir() {
+        let message = format!(
+            "`{}` is a folder, and the signature is a file",
+            target.display()
+        );
+        let hint = "name another file with `--signature FILE`, or move the folder away";
+        return Err(Failure::error(Code::Io, message, hint));
+    }
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
+        .map_err(|e| unreadable(folder, &e.into()))
 }
 
 /// A signature that lies inside the model is not part of it.

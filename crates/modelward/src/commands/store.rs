@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use host::store::Store;
 use serde_json::json;
-use trust::{Denied, Reason, TrustRoot};
+use trust::{Code, Denied, Reason, TrustRoot};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::root_change::{self, RootChange};
 use crate::ui::Ui;
 use crate::workspace::{Workspace, here, keys_folder, locate, root_path};
 
@@ -74,9 +75,19 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
         Some(folder) => folder,
         None => here()?,
     };
+    let path = folder.join(host::store::FOLDER_NAME);
+    if path.symlink_metadata().is_ok() && !path.is_dir() {
+        return Err(Failure::error(
+            Code::StoreForeign,
+            format!("`{}` is no folder, and a store is one", path.display()),
+            "move it away, or name another folder",
+        ));
+    }
+    let _alone = root_change::alone_in(&folder);
     let store = Store::init(&folder)?;
     let now = host::clock::now()?;
     let keys = keys_folder(&store);
+    let _change = RootChange::begin(&keys)?;
     // A retried command does no harm: what is there already stays.
     if !root_path(&store).exists() {
         let log = host::trust_root::create_log_key(&keys, &args.log_name)

@@ -12,7 +12,6 @@ use chain::train::Build;
 use digest::Digest;
 use host::builder::{self, Expected, Input, Ran, Step, Users};
 use host::root::RootTree;
-use host::source::Source;
 use serde_json::{Value, json};
 use trust::predicate::{Provenance, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, Role, Statement};
@@ -50,7 +49,8 @@ pub(crate) struct Args {
     /// The folder that the model is written to; it is in the store in any case
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
-    /// A file or folder of this host that the step sees too, at the same path or at the one after `=`
+    /// A program's or library's file or folder of this host that the step sees too, at the same path or at the one after
+    /// `=`. Data comes in with `--input`
     #[arg(long = "include", value_name = "PATH[=INSIDE]")]
     included: Vec<String>,
     /// The tree that the step sees as `/`, instead of one made of the program and its libraries
@@ -103,6 +103,8 @@ struct Plan {
     environment: BTreeMap<String, String>,
     source: Option<String>,
     dependencies: Vec<ResourceDescriptor>,
+    /// What stands in the step's root.
+    root_list: Artifact,
     limits: Value,
     /// Keeps the inputs' links until the run is over.
     _staging: Staging,
@@ -116,8 +118,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
-    allowed(chain::train::decide(&workspace.ledger()?, &artifacts)?)?;
-    let plan = plan(args, &inputs, &workspace)?;
+    let ledger = workspace.ledger()?;
+    allowed(chain::train::decide(&ledger, &artifacts)?)?;
+    let plan = plan(args, &inputs, &workspace, ui)?;
+    let root = std::slice::from_ref(&plan.root_list);
+    allowed(chain::train::decide(&ledger, root)?)?;
     if args.reuse
         && let Some((artifact, build)) = reuse::reusable(&plan, &workspace)?
     {
@@ -147,6 +152,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .map(|name| (name.clone(), ran.staged().join(name)))
         .collect();
     let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
+    // Before the statement that names it: without it no gate could follow a recall.
+    workspace.store.put_bytes(&plan.root_list.manifest())?;
     let said = workspace.record::<Provenance>(&bundle)?;
     write_to(args, &artifact, &workspace)?;
     let build = Recorded {
@@ -257,7 +264,7 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<Given>, Failure> {
     Ok(inputs)
 }
 
-fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Failure> {
+fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result<Plan, Failure> {
     let staging = workspace.staging()?;
     let (root, command) = root(args, workspace, staging.path())?;
     let environment = environment(args)?;
@@ -280,8 +287,9 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Fa
             executable: false,
         });
     }
-    let mut dependencies = dependencies::all(args, inputs, &root, workspace)?;
-    let source = source(args);
+    let root_list = dependencies::list(&root)?;
+    let mut dependencies = dependencies::all(args, inputs, &root, &root_list, workspace)?;
+    let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
     std::fs::create_dir_all(&runs)?;
@@ -304,18 +312,10 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace) -> Result<Plan, Fa
         environment,
         source,
         dependencies,
+        root_list,
         limits: args.limits.stated(),
         _staging: staging,
     })
-}
-
-fn source(args: &Args) -> Option<Source> {
-    let folder = args
-        .source_folder
-        .clone()
-        .unwrap_or_else(|| PathBuf::from("."));
-    // Its URI is what the repository says; `--source` is what the person says, and stands apart.
-    host::source::git(&folder)
 }
 
 /// The step's root and its command: a tree that was given, or the program with its loader and libraries, made once and

@@ -43,7 +43,29 @@ fn another_place_or_account_is_refused() {
     );
     assert_eq!(workshop.denied(&serve(STAGING)), ["admission_missing"]);
     let package = admit("prod", PROD).replace("bh-aisec-model-inference", "other");
-    assert_eq!(workshop.denied(&package), ["publish_missing"]);
+    let missing = ["publish_missing", "deployment_missing"];
+    assert_eq!(workshop.denied(&package), missing);
+}
+
+/// The same files under another package's name are let in if that package may run, and not because this one may.
+#[test]
+fn a_package_that_nobody_may_deploy_is_not_let_in() {
+    let workshop = Workshop::admitted();
+    let policy = String::from_utf8(workshop.read("publish/model-inference.json")).unwrap();
+    let other = "bh-aisec-other";
+    workshop.write(
+        "publish/other.json",
+        policy.replace("bh-aisec-model-inference", other),
+    );
+    let rename = |line: String| line.replace("bh-aisec-model-inference", other);
+    workshop.yes(&rename(publish("prod")));
+    assert_eq!(
+        workshop.denied(&rename(deploy("prod"))),
+        ["package_unknown"]
+    );
+    let denied = workshop.denied(&rename(admit("prod", PROD)));
+    assert_eq!(denied, ["deployment_missing"]);
+    workshop.yes(&admit("prod", PROD));
 }
 
 #[test]

@@ -90,6 +90,7 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
     let trace = workshop.allowed(&format!("audit {prediction}"));
     assert_eq!(trace["prediction"]["id"], prediction);
     assert_eq!(trace["prediction"]["answer"], "7");
+    what_nobody_signed_is_told(workshop, prediction);
     assert_eq!(trace["backward"]["name"], "digits");
     let stages: Vec<&str> = facts(&trace["backward"]);
     let wanted = [
@@ -101,7 +102,15 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
         .iter()
         .map(|link| link["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds, ["data set", "step root", "program", "argument"]);
+    let wanted = [
+        "data set",
+        "step root",
+        "step root",
+        "included file",
+        "program",
+        "argument",
+    ];
+    assert_eq!(kinds, wanted);
     assert_eq!(links[0]["name"], "bands");
     assert_eq!(facts(&links[0]), ["dataset"]);
     // The same from the file, the folder and the digest.
@@ -116,7 +125,21 @@ fn trace_back(workshop: &Workshop, prediction: &str) {
         picture.contains("data set: bands") && picture.contains("model: digits"),
         "{picture}"
     );
-    assert_eq!(picture.matches(" --> ").count(), 4, "{picture}");
+    assert_eq!(picture.matches(" --> ").count(), 6, "{picture}");
+}
+
+/// Whoever can write to the store can change the record of a prediction, and an audit does not pass that off as a fact.
+fn what_nobody_signed_is_told(workshop: &Workshop, prediction: &str) {
+    let (session, _) = prediction.split_once('-').unwrap();
+    let record = format!(".modelward/predictions/{session}.jsonl");
+    let as_it_was = workshop.read(&record);
+    workshop.replace(&record, r#""answer":"7""#, r#""answer":"3""#);
+    let said = workshop.yes(&format!("audit {prediction}")).stdout;
+    assert!(said.contains(": 3\n"), "{said}");
+    assert!(said.contains("nobody signed it"), "{said}");
+    let trace = workshop.allowed(&format!("audit {prediction}"));
+    assert_eq!(trace["prediction"]["signed"], false);
+    workshop.write(&record, as_it_was);
 }
 
 fn trace_forward(workshop: &Workshop) {
@@ -133,7 +156,7 @@ fn facts(node: &Value) -> Vec<&str> {
     facts.map(|fact| fact["stage"].as_str().unwrap()).collect()
 }
 
-fn refuses_in_time(server: &Server) {
+pub(crate) fn refuses_in_time(server: &Server) {
     let begun = Instant::now();
     loop {
         let (status, _, answer) = server.infer(7);

@@ -1,6 +1,6 @@
 //! `dataset`: what the policy names comes in, and nothing else.
 
-use crate::workshop::Workshop;
+use crate::workshop::{TRAIN, Workshop};
 
 #[test]
 fn what_is_unchanged_is_reused_and_said_to_be() {
@@ -80,5 +80,36 @@ fn the_way_to_yes_holds_the_lines_to_add() {
         "size_bytes = ",
     ] {
         assert!(way.contains(part), "no `{part}` in {way}");
+    }
+}
+
+/// Data that was allowed to measure with is no data to learn from, whether its entry or the whole policy says so.
+#[test]
+fn what_was_added_to_evaluate_is_not_trained_on() {
+    let entry = ("purposes = [\"train\"]", "purposes = [\"evaluate\"]");
+    let both = (entry.0, "purposes = [\"evaluate\", \"train\"]");
+    let policy = (
+        "allowed_purposes = [\"train\", \"evaluate\"]",
+        "allowed_purposes = [\"evaluate\"]",
+    );
+    for (changes, purposes) in [
+        (vec![entry], vec!["evaluate"]),
+        (vec![both, policy], vec!["evaluate"]),
+        (vec![both], vec!["evaluate", "train"]),
+    ] {
+        let workshop = Workshop::bare();
+        workshop.yes("store init");
+        workshop.yes("key new laptop");
+        for (from, to) in changes {
+            workshop.replace("dependencies.toml", from, to);
+        }
+        workshop.yes("dataset add bands --policy dependencies.toml --purpose evaluate");
+        let listed = workshop.allowed("dataset list")["datasets"][0]["purposes"].clone();
+        assert_eq!(listed, serde_json::json!(purposes));
+        if purposes.contains(&"train") {
+            workshop.yes(TRAIN);
+        } else {
+            assert_eq!(workshop.denied(TRAIN), ["purpose_not_allowed"]);
+        }
     }
 }

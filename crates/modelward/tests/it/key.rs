@@ -1,5 +1,6 @@
 //! `key`: who may say what.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -78,6 +79,20 @@ fn each_change_is_a_new_number_of_the_root() {
     assert_eq!(serial(&workshop), first + 2);
     assert_eq!(workshop.error("key set laptop --role sign"), "usage");
     assert_eq!(serial(&workshop), first + 2);
+}
+
+#[test]
+fn what_is_typed_twice_is_meant_once() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let twice = "--role scan --role sign --role scan --speaks-for a --speaks-for a";
+    workshop.yes(&format!("key new laptop {twice}"));
+    let listed = || workshop.allowed("key list")["keys"][0].clone();
+    assert_eq!(listed()["roles"], serde_json::json!(["scan", "sign"]));
+    assert_eq!(listed()["speaksFor"], serde_json::json!(["a"]));
+    workshop.yes("key set laptop --role sign --role sign --speaks-for b --speaks-for b");
+    assert_eq!(listed()["roles"], serde_json::json!(["sign"]));
+    assert_eq!(listed()["speaksFor"], serde_json::json!(["b"]));
 }
 
 /// The trust root decides who is believed: one key has one name and some role, and only its owner writes the file.
@@ -206,4 +221,94 @@ fn keys_made_at_once_are_all_believed_and_a_killed_one_can_be_made_again() {
     let keys = workshop.allowed("key list")["keys"].clone();
     let private = keys.as_array().unwrap().iter();
     assert_eq!(private.filter(|key| key["private"] == true).count(), 16);
+}
+
+/// What one changes while another does is not lost: neither a key that is made nor the removal of one.
+#[test]
+fn a_removed_key_stays_removed_while_others_are_made() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let keys: Vec<String> = (0..4).map(|at| format!("thief-{at}")).collect();
+    for key in &keys {
+        workshop.yes(&format!("key new {key}"));
+    }
+    let lines = keys.iter().enumerate().flat_map(|(at, key)| {
+        let remove = format!("key set {key} --remove");
+        [remove, format!("key new made-{at}")]
+    });
+    let together: Vec<Held> = lines
+        .chain(["key set --root-expires 2099-01-01T00:00:00Z".to_owned()])
+        .map(|line| {
+            let mut command = workshop.command(&line);
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            Held(command.spawn().unwrap())
+        })
+        .collect();
+    for mut started in together {
+        assert!(started.0.wait().unwrap().success());
+    }
+    let listed = workshop.allowed("key list");
+    let keys = listed["keys"].as_array().unwrap().iter();
+    let names: BTreeSet<&str> = keys.map(|key| key["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        BTreeSet::from(["made-0", "made-1", "made-2", "made-3"])
+    );
+    assert_eq!(listed["expires"], "2099-01-01T00:00:00Z");
+}
+
+/// Stores that are made at once in one folder are one store, and its root keeps the keys that were made meanwhile.
+#[test]
+fn stores_made_at_once_are_one() {
+    for _ in 0..4 {
+        let workshop = Workshop::bare();
+        let line = "modelward store init && modelward key new";
+        let together: Vec<Held> = (0..6)
+            .map(|at| {
+                let mut shell = std::process::Command::new("/bin/sh");
+                let line = format!("{line} k{at}").replace("modelward", "\"$MODELWARD\"");
+                shell.args(["-c", &line]).current_dir(workshop.path());
+                shell.env("MODELWARD", env!("CARGO_BIN_EXE_modelward"));
+                shell.stdout(Stdio::null());
+                Held(shell.spawn().unwrap())
+            })
+            .collect();
+        for mut started in together {
+            assert!(started.0.wait().unwrap().success());
+        }
+        let keys = workshop.allowed("key list")["keys"].clone();
+        assert_eq!(keys.as_array().unwrap().len(), 6);
+        workshop.is_sound();
+    }
+}
+
+/// `store init` that finds no root waits for whoever is making one, and does not put an empty one over it.
+#[test]
+fn a_store_that_is_made_again_waits_for_a_root_that_is_being_made() {
+    let hold = |file: &std::path::Path| {
+        let file = std::fs::File::open(file).unwrap();
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        file
+    };
+    let workshop = Workshop::bare();
+    let start = || {
+        let mut command = workshop.command("store init");
+        let init = Held(command.stdout(Stdio::null()).spawn().unwrap());
+        std::thread::sleep(Duration::from_millis(500));
+        init
+    };
+    let held = hold(workshop.path());
+    let mut init = start();
+    assert!(!workshop.file(".modelward").exists());
+    drop(held);
+    assert!(init.0.wait().unwrap().success());
+    workshop.yes("key new laptop");
+    let root = workshop.read(".modelward/trust.toml");
+    std::fs::remove_file(workshop.file(".modelward/trust.toml")).unwrap();
+    let held = hold(&workshop.file(".modelward/keys/unfinished"));
+    let mut init = start();
+    workshop.write(".modelward/trust.toml", &root);
+    drop(held);
+    assert!(init.0.wait().unwrap().success());
+    assert_eq!(workshop.read(".modelward/trust.toml"), root);
 }

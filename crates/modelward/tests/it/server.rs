@@ -22,7 +22,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server of the workshop's model, and waits until it says where it is.
     pub(crate) fn start(workshop: &Workshop) -> Self {
-        let mut command = workshop.command(&format!("{} --json", serve(PROD)));
+        Self::start_with(workshop, "")
+    }
+
+    pub(crate) fn start_with(workshop: &Workshop, flags: &str) -> Self {
+        let mut command = workshop.command(&format!("{} {flags} --json", serve(PROD)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Held(command.spawn().unwrap());
         let mut stdout = BufReader::new(child.0.stdout.take().unwrap());

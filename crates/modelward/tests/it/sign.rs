@@ -134,3 +134,25 @@ fn what_is_left_out_is_told() {
     workshop.write("data/sub/.git/config", "x");
     assert_eq!(workshop.denied(verify), ["file_extra"]);
 }
+
+/// What can't be written is found out before the statement is in the log, where it would stay.
+#[test]
+fn a_signature_that_has_no_place_is_not_recorded() {
+    let workshop = Workshop::with_data();
+    let lines = || workshop.allowed("log show")["entries"].clone();
+    let before = lines();
+    fs::create_dir(workshop.file("data.sig")).unwrap();
+    let answer = workshop.json("sign data");
+    assert_eq!(answer["code"], "io", "{answer:#}");
+    assert!(
+        answer["message"].to_string().contains("is a folder"),
+        "{answer:#}"
+    );
+    assert_eq!(
+        workshop.error("sign data --signature gone/data.sig"),
+        "not_found"
+    );
+    assert_eq!(lines(), before);
+    workshop.yes("sign data --signature other.sig");
+    assert_ne!(lines(), before);
+}

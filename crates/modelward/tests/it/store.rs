@@ -328,3 +328,29 @@ fn what_went_in_comes_out() {
         crate::bands::safetensors()
     );
 }
+
+/// What is lost is restored: to say it again, or to look elsewhere, does not help.
+#[test]
+fn what_is_lost_has_a_way_back() {
+    let workshop = Workshop::with_data();
+    let recalled = workshop.allowed("recall dataset bands --reason x");
+    let hint = |line: &str, lost: &str| {
+        let workshop = workshop.copy();
+        fs::remove_file(workshop.file(&blob(lost))).unwrap();
+        let answer = workshop.json(line);
+        answer["hint"].as_str().unwrap().to_owned()
+    };
+    let statement = recalled["recalled"][0]["statement"]["bundle"].as_str();
+    let said = hint("audit bands", statement.unwrap());
+    assert!(said.contains("restore that blob"), "{said}");
+    let manifest = recalled["recalled"][0]["target"].as_str();
+    let said = hint("audit bands", manifest.unwrap());
+    assert!(said.contains("restored from a backup"), "{said}");
+}
+
+#[test]
+fn a_link_to_nowhere_is_no_store() {
+    let workshop = Workshop::bare();
+    std::os::unix::fs::symlink("nowhere", workshop.file(".modelward")).unwrap();
+    assert_eq!(workshop.error("store init"), "store_foreign");
+}

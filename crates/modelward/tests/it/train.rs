@@ -241,6 +241,31 @@ fn the_commit_is_that_of_the_folder_that_was_named() {
     }
 }
 
+/// A repository names programs for git to run: the one who holds the keys must not run them by training there.
+#[test]
+fn a_repositorys_programs_do_not_run_and_its_refusal_is_told() {
+    let workshop = Workshop::with_data();
+    let Some(commit) = repository(&workshop, ".", "https://example.org/here") else {
+        return;
+    };
+    let config = String::from_utf8(workshop.read(".git/config")).unwrap();
+    let trap = format!("sh -c 'touch {} #'", workshop.file("ran").display());
+    workshop.write(
+        ".git/config",
+        format!("{config}[filter \"evil\"]\nclean = {trap}\n[core]\nfsmonitor = {trap}\n"),
+    );
+    workshop.write(".gitattributes", "* filter=evil\n");
+    let trained = workshop.allowed(TRAIN);
+    assert_eq!(source_of(&workshop, &trained).unwrap().1, commit);
+    assert!(!workshop.file("ran").exists());
+    let audit = workshop.yes("audit out/digits").stdout;
+    assert!(audit.contains("git does not track"), "{audit}");
+    // A repository that git does not look at is not passed over in silence.
+    workshop.write(".git/HEAD", "nonsense");
+    let outcome = workshop.yes(TRAIN);
+    assert!(outcome.stderr.contains("names no commit"), "{outcome:?}");
+}
+
 /// What a step says of itself is a stranger's text: no terminal obeys it, and it makes no line of ours.
 #[test]
 fn claims_are_printed_harmlessly() {

@@ -108,7 +108,17 @@ fn deployed(
         environments: vec!["prod".to_owned()],
         scopes: scopes.collect(),
     };
-    verified(&statement(model.digest(), deployment), &[])
+    deployed_as(PACKAGE, model, deployment)
+}
+
+fn deployed_as(
+    package: &str,
+    model: &Artifact,
+    deployment: Deployment,
+) -> Verified<Statement<Deployment>> {
+    let mut stated = statement(model.digest(), deployment);
+    stated.subjects[0].name = package.to_owned();
+    verified(&stated, &[])
 }
 
 impl Said {
@@ -478,12 +488,60 @@ fn a_deployment_is_for_the_environments_of_its_policy() {
             environments: environments.iter().map(ToString::to_string).collect(),
             scopes: [(GOOGLE_SERVICE_ACCOUNT.to_owned(), ACCOUNT.to_owned())].into(),
         };
-        said.deployments = vec![verified(&statement(model.digest(), deployment), &[])];
+        said.deployments = vec![deployed_as(PACKAGE, &model, deployment)];
         said.verdict(&rules(), &model)
     };
     allowed(verdict(&["staging", "prod"]));
     assert_eq!(codes(&verdict(&["staging"])), ["environment_mismatch"]);
     assert_eq!(codes(&verdict(&[])), ["environment_mismatch"]);
+}
+
+/// Both packages may have the same files, and only one of them a policy that lets it run.
+#[test]
+fn a_deployment_is_for_the_package_that_it_names() {
+    let model = model(&files());
+    let other = format!("{PACKAGE}-other");
+    let said_as = |names: &[(&str, Digest)]| {
+        let mut said = Said::all_of(&model);
+        let mut stated = said.deployments[0].value().clone();
+        let subject = |(name, digest): &(&str, Digest)| Subject {
+            name: (*name).to_owned(),
+            digest: *digest,
+        };
+        stated.subjects = names.iter().map(subject).collect();
+        said.deployments = vec![verified(&stated, &[])];
+        said.verdict(&rules(), &model)
+    };
+    let digest = model.digest();
+    allowed(said_as(&[(PACKAGE, digest)]));
+    allowed(said_as(&[(&other, digest), (PACKAGE, digest)]));
+    for (names, part) in [
+        (vec![(other.as_str(), digest)], other.as_str()),
+        (vec![("", digest)], "names no package"),
+        // The name of something else.
+        (
+            vec![("", digest), (PACKAGE, Digest::of(b"other"))],
+            "names no package",
+        ),
+    ] {
+        let denied = denied(said_as(&names));
+        let reasons: Vec<_> = denied.reasons().collect();
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert_eq!(reasons[0].code.as_str(), "deployment_missing");
+        assert!(reasons[0].message.contains(part), "{reasons:?}");
+    }
+    // Published as the other as well, it is still not deployed as it.
+    let mut said = Said::all_of(&model);
+    let publication = published_as(&other, digest, Some("prod"), 3, PUBLISHER);
+    said.publications.push(publication);
+    let as_other = AdmissionRules {
+        package: PackageName::parse(&other).unwrap(),
+        ..rules()
+    };
+    assert_eq!(
+        codes(&said.verdict(&as_other, &model)),
+        ["deployment_missing"]
+    );
 }
 
 /// Looking each file up by walking the report takes a debug build longer than anybody waits.

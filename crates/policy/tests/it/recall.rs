@@ -21,9 +21,9 @@ fn what_descends_from_something_recalled_is_recalled() {
     let data = Digest::of(b"data");
     let key = Digest::of(b"key");
     let ancestry = Ancestry {
-        digests: [data].into(),
-        builders: ["https://b.example/".to_owned()].into(),
-        keys: [key].into(),
+        digests: [(data, "it was read".to_owned())].into(),
+        builders: [("https://b.example/".to_owned(), "it built".to_owned())].into(),
+        keys: [(key, "it signed".to_owned())].into(),
     };
     let other = Digest::of(b"other").to_string();
     for (kind, target, is_recalled) in [
@@ -47,6 +47,12 @@ fn what_descends_from_something_recalled_is_recalled() {
             assert!(
                 reason.message.contains(&target) && reason.message.contains("labels were changed")
             );
+            let path = match kind {
+                RecallKind::Key => "(it signed)",
+                RecallKind::Builder => "(it built)",
+                _ => "(it was read)",
+            };
+            assert!(reason.message.ends_with(path), "{}", reason.message);
         }
     }
     let both = [

@@ -10,6 +10,7 @@ use trust::{Artifact, Kind, Signer, Time, TrustRoot, verify, verify_resources, v
 
 use crate::table;
 
+mod parts;
 mod vectors;
 
 /// When the vectors were made: their certificates that are to hold, hold then. 2026-11-21.

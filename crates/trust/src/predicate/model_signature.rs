@@ -1,6 +1,6 @@
 //! `https://model_signing/signature/v1.0` of OpenSSF model signing: the files that a model has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decode::json;
 use digest::{Digest, Hasher, Method, ResourceDigest};
@@ -155,6 +155,19 @@ impl ModelSignature {
     #[must_use]
     pub fn by_name(&self) -> BTreeMap<&str, ResourceDigest> {
         self.resources().collect()
+    }
+
+    /// The file that a resource is, or is a piece of.
+    #[must_use]
+    pub fn file_of<'a>(&self, name: &'a str) -> &'a str {
+        Name::of(name, self.method).map_or(name, |name| name.path)
+    }
+
+    /// The files that were signed, whole or in pieces.
+    #[must_use]
+    pub fn signed_files(&self) -> BTreeSet<&str> {
+        let names = self.resources.iter();
+        names.map(|r| self.file_of(&r.name)).collect()
     }
 
     /// The signed files, if they were signed whole and by SHA-256, as artifacts are.

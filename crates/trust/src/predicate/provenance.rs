@@ -11,6 +11,8 @@ use crate::{Error, Role, Time};
 
 /// The external parameter that names the source.
 pub const SOURCE_PARAMETER: &str = "source";
+/// The URI of a dependency that is a list: the manifest of all files of the tree that a step saw as its root. Ours.
+pub const ROOT_FILES: &str = "modelward:root#files";
 
 /// How something was built (SLSA v1.1 provenance). Fields that we don't know may stand beside these: in-toto says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -165,6 +167,15 @@ impl Provenance {
         ]
         .into_iter()
         .find(|i| i.as_str() == word)
+    }
+
+    /// The lists of what stood in the step's root: artifacts, whose files the build could read.
+    pub fn root_lists(&self) -> impl Iterator<Item = Digest> {
+        self.build_definition
+            .resolved_dependencies
+            .iter()
+            .filter(|dependency| dependency.uri == ROOT_FILES)
+            .filter_map(ResourceDescriptor::sha256)
     }
 
     /// What the build read, by digest.

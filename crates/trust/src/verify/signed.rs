@@ -37,6 +37,8 @@ pub enum Difference {
         /// How it was measured.
         got: Method,
     },
+    /// Of a part that was asked for, nothing was signed.
+    Nothing,
 }
 
 impl Difference {
@@ -45,7 +47,7 @@ impl Difference {
     pub fn path(&self) -> &str {
         match self {
             Self::Missing { path } | Self::Extra { path } | Self::Changed { path, .. } => path,
-            Self::Method { .. } => "",
+            Self::Method { .. } | Self::Nothing => "",
         }
     }
 
@@ -72,6 +74,11 @@ impl Difference {
                 Code::SignatureMethod,
                 format!("the model was signed {want}, and is asked for {got}"),
                 "sign it again without `--hash` and `--shard-size`",
+            ),
+            Self::Nothing => Reason::new(
+                Code::FileMissing,
+                "none of the files that were asked for was signed",
+                "`modelward inspect` lists the files that were",
             ),
         }
     }
@@ -130,15 +137,133 @@ pub fn verify_resources(
     resources: Resources,
     form: Form,
 ) -> Result<Verified<Resources>, Vec<Difference>> {
-    let there = resources.iter();
-    let there = there.map(|(name, measured)| (name.as_str(), measured.digest()));
     let signed = &signature.value().predicate;
-    let differences = differences(signed, method, &there.collect(), form);
+    let differences = differences(signed, method, &stated(&resources), form);
     if differences.is_empty() {
         Ok(Verified::new(resources, signature.proof().clone()))
     } else {
         Err(differences)
     }
+}
+
+/// The signed files, all of them, as they were signed, and the names of files beside them of which nobody said anything.
+#[derive(Debug)]
+pub struct Listed {
+    resources: Resources,
+    unsigned: Vec<String>,
+}
+
+impl Listed {
+    /// The signed files or pieces, as they were measured.
+    #[must_use]
+    pub const fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
+    /// The files that are there and were not signed, in the order of their names. They may hold anything.
+    #[must_use]
+    pub fn unsigned(&self) -> &[String] {
+        &self.unsigned
+    }
+}
+
+/// As [`verify_resources`], where other files may lie beside the signed ones: it says which do. A signed file that has
+/// become longer by a piece is no other file. No gate takes the answer.
+///
+/// # Errors
+/// All differences but files that were not signed, in the order of their names.
+pub fn verify_listed(
+    signature: &Verified<Statement<ModelSignature>>,
+    method: Method,
+    mut resources: Resources,
+    form: Form,
+) -> Result<Verified<Listed>, Vec<Difference>> {
+    let signed = &signature.value().predicate;
+    let files = signed.signed_files();
+    let is_other_file = |difference: &Difference| match difference {
+        Difference::Extra { path } => !files.contains(signed.file_of(path)),
+        _ => false,
+    };
+    let differences = differences(signed, method, &stated(&resources), form);
+    let (extra, differences): (Vec<_>, Vec<_>) = differences.into_iter().partition(is_other_file);
+    if !differences.is_empty() {
+        return Err(differences);
+    }
+    for difference in &extra {
+        resources.remove(difference.path());
+    }
+    let mut unsigned: Vec<String> = extra
+        .iter()
+        .map(|difference| signed.file_of(difference.path()).to_owned())
+        .collect();
+    unsigned.dedup();
+    let listed = Listed {
+        resources,
+        unsigned,
+    };
+    Ok(Verified::new(listed, signature.proof().clone()))
+}
+
+/// Files of a model that are as they were signed, and the names of those of which nothing is known but that they were
+/// signed: not a model.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    checked: Vec<String>,
+    unchecked: Vec<String>,
+}
+
+impl Part {
+    /// The files that are as they were signed, in the order of their names; at least one.
+    #[must_use]
+    pub fn checked(&self) -> &[String] {
+        &self.checked
+    }
+
+    /// The files that were signed and that nobody looked at, in the order of their names.
+    #[must_use]
+    pub fn unchecked(&self) -> &[String] {
+        &self.unchecked
+    }
+}
+
+/// Joins a signature of a folder with those of its files that were chosen by their names: they are the signed ones, and
+/// there are no others whose names would have been chosen. Of the rest it says nothing, and no gate takes the answer.
+///
+/// # Errors
+/// All differences of the chosen files, in the order of their names; or no signed file was chosen.
+pub fn verify_part(
+    signature: &Verified<Statement<ModelSignature>>,
+    method: Method,
+    chosen: &dyn Fn(&str) -> bool,
+    resources: &Resources,
+) -> Result<Verified<Part>, Vec<Difference>> {
+    let signed = &signature.value().predicate;
+    let is_chosen = |name: &str| chosen(signed.file_of(name));
+    let mut there = stated(resources);
+    there.retain(|name, _| is_chosen(name));
+    let mut differences = differences(signed, method, &there, Form::Folder);
+    differences.retain(|difference| match difference {
+        Difference::Missing { path } => is_chosen(path),
+        _ => true,
+    });
+    if !differences.is_empty() {
+        return Err(differences);
+    }
+    let files = signed.signed_files();
+    let files = files.into_iter().map(ToOwned::to_owned);
+    let (checked, unchecked): (Vec<_>, Vec<_>) = files.partition(|file| chosen(file));
+    if checked.is_empty() {
+        return Err(vec![Difference::Nothing]);
+    }
+    let part = Part { checked, unchecked };
+    Ok(Verified::new(part, signature.proof().clone()))
+}
+
+fn stated(resources: &Resources) -> BTreeMap<&str, ResourceDigest> {
+    let stated = resources.iter();
+    stated
+        .map(|(name, measured)| (name.as_str(), measured.digest()))
+        .collect()
 }
 
 /// How what is there differs from what was signed, in the order of the names: none if these are the signed resources,

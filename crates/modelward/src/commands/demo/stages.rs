@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use trust::Code;
+use trust::code::Kind;
+use trust::{Code, Denied, Reason};
 
 use super::{PACKAGE, SERVICE_ACCOUNT, SOURCE, Scene, measure};
 use crate::answer::Failure;
@@ -390,45 +391,42 @@ fn command(scene: &Scene, arguments: &[&str]) -> Command {
     command
 }
 
-/// The answer of a stage that was refused, as our own.
+/// The answer of a stage that was no yes, as our own: its no with all its reasons, or why it could not tell.
 fn refused(answer: &Value, arguments: &[&str]) -> Failure {
-    let word = answer
-        .get("code")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let typed = arguments
+        .iter()
+        .copied()
+        .take_while(|word| !word.starts_with('-'));
+    let command = typed.take(2).collect::<Vec<_>>().join(" ");
+    let text = |value: &Value, name: &str| {
+        let text = value.get(name).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
     let reasons = answer.get("reasons").and_then(Value::as_array);
-    let first = reasons
-        .and_then(|reasons| reasons.first())
-        .unwrap_or(answer);
-    let text = |name: &str| {
-        first
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
+    let reasons = reasons.map_or(&[][..], Vec::as_slice);
+    let reason = |value: &Value| {
+        let code = Code::from_word(&text(value, "code"))?;
+        let message = format!("`modelward {command}`: {}", text(value, "message"));
+        Some(Reason::new(code, message, text(value, "way")))
     };
-    let message = format!(
-        "`modelward {}` was refused: [{word}] {}",
-        arguments
-            .iter()
-            .take(2)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(" "),
-        text("message")
-    );
-    let way = if text("way").is_empty() {
-        text("hint")
-    } else {
-        text("way")
+    if text(answer, "result") == "denied"
+        && let Some(denied) = Denied::from_reasons(reasons.iter().filter_map(reason).collect())
+    {
+        return denied.into();
+    }
+    let told = reasons.first().unwrap_or(answer);
+    let causes = answer.get("causes").and_then(Value::as_array);
+    let causes = causes.into_iter().flatten().filter_map(Value::as_str);
+    let message = causes.fold(text(told, "message"), |message, cause| {
+        format!("{message}: {cause}")
+    });
+    let hint = match text(told, "way") {
+        way if way.is_empty() => text(told, "hint"),
+        way => way,
     };
-    Failure::error(
-        Code::from_word(word)
-            .filter(|code| code.kind() == trust::code::Kind::Error)
-            .unwrap_or(Code::Internal),
-        message,
-        way,
-    )
+    let code = Code::from_word(&text(answer, "code")).filter(|code| code.kind() == Kind::Error);
+    let message = format!("`modelward {command}` could not tell: {message}");
+    Failure::error(code.unwrap_or(Code::Internal), message, hint)
 }
 
 fn indented(text: &str) -> String {

@@ -1,33 +1,63 @@
 //! All that a step can read, by digest, as its provenance lists it.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
+use std::path::Path;
 
+use digest::Digest;
 use host::root::RootTree;
+use host::source::Source;
 use serde_json::json;
-use trust::artifact::FileEntry;
-use trust::predicate::ResourceDescriptor;
-use trust::{Kind, TreePath};
+use trust::artifact::{ArtifactError, FileEntry};
+use trust::predicate::{ROOT_FILES, ResourceDescriptor};
+use trust::{Artifact, Code, Kind, TreePath};
 
-use super::{Args, Given, program};
+use super::{Args, Given, placement, program};
 use crate::answer::Failure;
+use crate::model::unreadable;
+use crate::ui::Ui;
 use crate::workspace::Workspace;
 
-/// The inputs and their files, the step's root and what the store knows in it, the program, and the arguments that are
-/// files.
+/// The inputs and their files, the step's root and the list of what stands in it, what of that the store knows or was
+/// included by name, the program, and the arguments that are files.
 pub(super) fn all(
     args: &Args,
     inputs: &[Given],
     root: &RootTree,
+    list: &Artifact,
     workspace: &Workspace,
 ) -> Result<Vec<ResourceDescriptor>, Failure> {
-    let manifest = root.manifest()?;
-    let in_root: Vec<(&str, &str)> = manifest.lines().filter_map(file_line).collect();
     let mut dependencies: Vec<_> = inputs.iter().flat_map(of_input).collect();
     dependencies.push(of_root(root, args));
-    dependencies.extend(known_in(&in_root, workspace)?);
+    dependencies.push(ResourceDescriptor::new(
+        "step root files",
+        ROOT_FILES,
+        list.digest(),
+    ));
+    let files = list.files().iter();
+    let in_root: BTreeMap<Digest, &TreePath> =
+        files.map(|(path, file)| (file.digest, path)).collect();
+    let mut included = included(args, &in_root)?;
+    included.extend(known_in(&in_root, workspace)?);
+    dependencies.extend(included.into_values());
     dependencies.extend(program_in(root, args)?);
-    dependencies.extend(arguments(&args.command, inputs, &in_root));
+    dependencies.extend(arguments(&args.command, inputs, list));
     Ok(dependencies)
+}
+
+/// What stands in a step's root, as an artifact: every file by its path and digest.
+pub(super) fn list(root: &RootTree) -> Result<Artifact, Failure> {
+    let failed = |e: &ArtifactError| {
+        let hint = "give the step a smaller root: what it needs, and no more";
+        Failure::from_error(Code::TooLarge, e, hint)
+    };
+    let mut files = BTreeMap::new();
+    for (digest, path) in root.manifest()?.lines().filter_map(file_line) {
+        let size_bytes = std::fs::symlink_metadata(root.path().join(path))?.len();
+        let path = TreePath::new(path).map_err(|e| failed(&e))?;
+        files.insert(path, FileEntry { digest, size_bytes });
+    }
+    chain::step_root::list(files).map_err(|e| failed(&e))
 }
 
 fn of_input(Given { name, artifact, .. }: &Given) -> Vec<ResourceDescriptor> {
@@ -46,11 +76,7 @@ fn of_input(Given { name, artifact, .. }: &Given) -> Vec<ResourceDescriptor> {
 
 /// The command's arguments that are files of an input or of the step's root, such as the script that a shell runs: the
 /// program alone would not say what was done.
-fn arguments(
-    command: &[String],
-    inputs: &[Given],
-    in_root: &[(&str, &str)],
-) -> Vec<ResourceDescriptor> {
+fn arguments(command: &[String], inputs: &[Given], list: &Artifact) -> Vec<ResourceDescriptor> {
     let in_inputs = |argument: &str| {
         let (inside, path) = argument.strip_prefix("/in/")?.split_once('/')?;
         let given = inputs.iter().find(|given| given.inside == inside)?;
@@ -58,9 +84,8 @@ fn arguments(
         Some(file.digest)
     };
     let in_tree = |argument: &str| {
-        let path = argument.strip_prefix('/')?;
-        let (hex, _) = in_root.iter().find(|(_, inside)| *inside == path)?;
-        digest::Digest::from_hex(hex).ok()
+        let path = TreePath::new(argument.strip_prefix('/')?).ok()?;
+        Some(list.files().get(&path)?.digest)
     };
     let descriptor = |argument: &String| {
         let digest = in_inputs(argument).or_else(|| in_tree(argument))?;
@@ -86,33 +111,51 @@ fn of_root(root: &RootTree, args: &Args) -> ResourceDescriptor {
     descriptor
 }
 
+/// The files that were included by name. What came in with a folder stands in the list alone.
+fn included(
+    args: &Args,
+    in_root: &BTreeMap<Digest, &TreePath>,
+) -> Result<BTreeMap<Digest, ResourceDescriptor>, Failure> {
+    let mut included = BTreeMap::new();
+    for (from, _) in args.included.iter().map(|word| placement(word)) {
+        let from = std::fs::canonicalize(&from).map_err(|e| unreadable(&from, &e))?;
+        if !from.is_file() {
+            continue;
+        }
+        let digest = digest::measure_file(&from)?.digest();
+        if let Some(path) = in_root.get(&digest) {
+            let uri = format!("modelward:included#{path}");
+            included.insert(digest, ResourceDescriptor::new(path.as_str(), &uri, digest));
+        }
+    }
+    Ok(included)
+}
+
 /// What the store knows and the step's root holds too, such as weights that were included: what is made with them
 /// descends from them, whichever way they came in.
 fn known_in(
-    in_root: &[(&str, &str)],
+    in_root: &BTreeMap<Digest, &TreePath>,
     workspace: &Workspace,
-) -> Result<Vec<ResourceDescriptor>, Failure> {
-    let in_root: BTreeMap<&str, &str> = in_root.iter().copied().collect();
+) -> Result<BTreeMap<Digest, ResourceDescriptor>, Failure> {
     let mut known = BTreeMap::new();
     for artifact in workspace.artifacts()? {
+        let whole = artifact.digest().short();
         for (path, file) in artifact.files() {
-            if let Some(inside) = in_root.get(file.digest.hex().as_str()) {
-                let uri = format!("modelward:included/{}#{path}", artifact.digest().short());
-                known.insert(
-                    file.digest,
-                    ResourceDescriptor::new(inside, &uri, file.digest),
-                );
+            if let Some(inside) = in_root.get(&file.digest) {
+                let uri = format!("modelward:included/{whole}#{path}");
+                let descriptor = ResourceDescriptor::new(inside.as_str(), &uri, file.digest);
+                known.insert(file.digest, descriptor);
             }
         }
     }
-    Ok(known.into_values().collect())
+    Ok(known)
 }
 
 /// The digest and path of a root manifest's line about a file: `sha256 mode path`.
-fn file_line(line: &str) -> Option<(&str, &str)> {
+fn file_line(line: &str) -> Option<(Digest, &str)> {
     let (digest, rest) = line.split_once(' ')?;
     let (_mode, path) = rest.split_once(' ')?;
-    (digest.len() == 64).then_some((digest, path))
+    Some((Digest::from_hex(digest).ok()?, path))
 }
 
 fn program_in(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>, Failure> {
@@ -140,4 +183,17 @@ fn program_in(root: &RootTree, args: &Args) -> Result<Option<ResourceDescriptor>
 
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+/// The state of the repository that the program was built from. Its URI is what the repository says; `--source` is what
+/// the person says, and stands apart.
+pub(super) fn source(args: &Args, ui: &Ui) -> Option<Source> {
+    let here = Path::new(".");
+    let folder = args.source_folder.as_deref().unwrap_or(here);
+    host::source::git(folder).unwrap_or_else(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}"));
+        let cause = cause.unwrap_or_default();
+        ui.warn(&format!("provenance names no commit: {error}{cause}"));
+        None
+    })
 }

@@ -1,0 +1,168 @@
+//! What stands in a step's root went in, whatever it was included as.
+
+use digest::Digest;
+use trust::predicate::RecallKind::{Builder, Dataset, Model};
+use trust::predicate::{Provenance, ROOT_FILES, ResourceDescriptor};
+use trust::{Artifact, Kind, Statement};
+
+use crate::kit::{
+    OTHER_BUILDER, World, added, artifact, build, codes, data, file_digest, model, root_key, whole,
+};
+
+/// A root with a program and the files of a data set that nobody added yet.
+fn root() -> Artifact {
+    let files = [
+        ("usr/bin/train", "program"),
+        ("data/pictures", "bad"),
+        ("data/classes", "labels of bad"),
+        ("usr/lib/empty", ""),
+    ];
+    artifact(Kind::StepRoot, &files)
+}
+
+fn built_in(root: &Artifact, model: &Artifact) -> Statement<Provenance> {
+    let list = ResourceDescriptor::new("step root files", ROOT_FILES, root.digest());
+    chain::train::statement(build(model, vec![list])).unwrap()
+}
+
+/// A model that was made in that root, and one that was made on it.
+fn world() -> World {
+    let mut world = World::new();
+    world.keep(&root());
+    world.keep(&model("w"));
+    world.say(&built_in(&root(), &model("w")));
+    world.build(&model("child"), &whole(&model("w")));
+    world.build(&model("apart"), &whole(&data("a")));
+    world
+}
+
+#[test]
+fn what_stood_in_the_root_is_recalled_whenever_that_is_found_out() {
+    for target in [
+        file_digest("program"),
+        file_digest("labels of bad"),
+        data("bad").digest(),
+    ] {
+        let mut world = world();
+        assert!(world.recalled(&model("child")).is_empty());
+        world.add("bad", &data("bad"));
+        world.recall(Dataset, &target.to_string());
+        for (model, want) in [(model("w"), 1), (model("child"), 1), (model("apart"), 0)] {
+            assert_eq!(world.recalled(&model).len(), want, "{target}");
+        }
+    }
+    let mut world = world();
+    world.recall(Dataset, &file_digest("labels of bad").to_string());
+    let reasons = world.recalled(&model("w"));
+    assert!(
+        reasons[0].contains("the file `data/classes` of the step root"),
+        "{reasons:?}"
+    );
+    // Some of a data set's files are not the data set.
+    let mut world = self::world();
+    let more = artifact(Kind::DataSet, &[("images", "bad"), ("labels", "good")]);
+    world.add("more", &more);
+    world.recall(Dataset, &more.digest().to_string());
+    assert!(world.recalled(&model("w")).is_empty());
+}
+
+#[test]
+fn a_model_that_stood_in_the_root_is_descended_from() {
+    let mut world = World::new();
+    world.build(&model("base"), &whole(&data("bad")));
+    let root = artifact(Kind::StepRoot, &[("lib/w", "base"), ("bin/sh", "shell")]);
+    world.keep(&root);
+    world.keep(&model("w"));
+    world.say(&built_in(&root, &model("w")));
+    world.recall(Dataset, &data("bad").digest().to_string());
+    assert_eq!(world.recalled(&model("w")).len(), 1);
+    // And before it is made: the step does not begin.
+    let decided = chain::train::decide(&world.ledger(), &[root]).unwrap();
+    assert_eq!(codes(&decided), ["recalled"]);
+}
+
+#[test]
+fn a_root_whose_list_is_gone_may_hold_what_was_recalled() {
+    let without_list = |kind, target: &str| {
+        let mut world = world();
+        world.recall(kind, target);
+        world.gathered.artifacts.retain(|kept| *kept != root());
+        world
+    };
+    let other = Digest::of(b"unheard of").to_string();
+    let recalled = |world: &World, artifact: &Artifact| {
+        chain::recall::recalled(&world.ledger(), artifact).map(|reasons| reasons.len())
+    };
+    for (kind, target) in [(Dataset, &other), (Model, &other)] {
+        let world = without_list(kind, target);
+        for model in [model("w"), model("child")] {
+            let fault = recalled(&world, &model).unwrap_err();
+            assert_eq!(fault.code().as_str(), "store_corrupt");
+            assert!(fault.to_string().contains(&root().digest().to_string()));
+        }
+        assert_eq!(recalled(&world, &model("apart")).unwrap(), 0);
+    }
+    // What can be told is told.
+    let world = without_list(Model, &model("w").digest().to_string());
+    assert_eq!(recalled(&world, &model("child")).unwrap(), 1);
+    // A builder is not a file.
+    let world = without_list(Builder, OTHER_BUILDER);
+    assert_eq!(recalled(&world, &model("w")).unwrap(), 0);
+}
+
+#[test]
+fn data_is_data_whatever_it_is_included_as() {
+    let decided = |purposes: &[&str], change: fn(&mut World)| {
+        let mut world = World::new();
+        let mut said = added("held out", &data("bad"));
+        said.predicate.purposes = purposes.iter().map(ToString::to_string).collect();
+        world.say(&said);
+        change(&mut world);
+        codes(&chain::train::decide(&world.ledger(), &[root()]).unwrap())
+    };
+    assert_eq!(decided(&["evaluate", "train"], |_| ()), Vec::<&str>::new());
+    // Each of its two files.
+    let both = ["purpose_not_allowed", "purpose_not_allowed"];
+    assert_eq!(decided(&["evaluate"], |_| ()), both);
+    let over = |world: &mut World| {
+        let key = trust::RootKey {
+            valid_until: trust::Time::from_unix(crate::kit::NOW - 1),
+            ..root_key(crate::kit::KEY)
+        };
+        world.root = world.root.clone().with_key(key);
+    };
+    let both = ["data_not_allowed", "data_not_allowed"];
+    assert_eq!(decided(&["train"], over), both);
+    // What no policy speaks of is a program, and so is the empty file of any data set.
+    let mut world = World::new();
+    world.say(&added(
+        "else",
+        &artifact(Kind::DataSet, &[("a", ""), ("b", "else")]),
+    ));
+    let decided = chain::train::decide(&world.ledger(), &[root()]).unwrap();
+    assert_eq!(codes(&decided), Vec::<&str>::new());
+}
+
+#[test]
+fn an_audit_shows_where_a_file_of_a_root_went() {
+    let world = world();
+    let trace = chain::audit::trace(&world.ledger(), file_digest("labels of bad"));
+    let trace = trace.unwrap().unwrap();
+    assert_eq!(trace.backward.kind, "file in a step's root");
+    assert_eq!(trace.backward.name, "data/classes");
+    let went_into: Vec<&str> = trace
+        .forward
+        .iter()
+        .map(|node| node.digest.as_str())
+        .collect();
+    assert_eq!(went_into, [model("w").digest().to_string()]);
+    let root_of = |digest| {
+        let trace = chain::audit::trace(&world.ledger(), digest)
+            .unwrap()
+            .unwrap();
+        let kinds = trace.backward.links.into_iter();
+        kinds.map(|node| (node.kind, node.name)).collect::<Vec<_>>()
+    };
+    let list = ("step root".to_owned(), "all its files".to_owned());
+    assert_eq!(root_of(model("w").digest()), [list]);
+}

@@ -1,0 +1,229 @@
+//! The files of a folder, held against a commit: each is read and hashed here, as git names a file, and never by git itself,
+//! which would run the filters that the repository names.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
+use data_encoding::HEXLOWER;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
+use rustix::io::Errno;
+
+use super::{SourceError, ask};
+
+/// Whether a file that the tree names is not there as it names it.
+pub(super) fn differs(folder: &Path, tree: &str) -> Result<bool, SourceError> {
+    let listing = ask(folder, &["ls-tree", "-r", "-z", tree])?;
+    for line in listing.split(|byte| *byte == 0) {
+        if line.is_empty() {
+            continue;
+        }
+        let entry = Entry::parse(line).ok_or(SourceError::Listing)?;
+        if !entry.is_in(folder) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether there are files that are neither tracked nor ignored. The store is beside a project and no part of it.
+pub(super) fn has_untracked(folder: &Path) -> Result<bool, SourceError> {
+    let store = format!("--exclude={}", crate::store::FOLDER_NAME);
+    let others = ["ls-files", "-z", "--others", "--exclude-standard"];
+    let shown = [&store, "--directory", "--no-empty-directory", "--", "."];
+    let listing = ask(folder, &[&others[..], &shown[..]].concat())?;
+    Ok(!listing.is_empty())
+}
+
+/// A line of git's list: `100644 blob DIGEST`, a tab, and the path.
+struct Entry<'a> {
+    mode: &'a str,
+    name: &'a str,
+    path: PathBuf,
+}
+
+impl<'a> Entry<'a> {
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let tab = line.iter().position(|byte| *byte == b'\t')?;
+        let (facts, path) = line.split_at_checked(tab)?;
+        let mut facts = std::str::from_utf8(facts).ok()?.split(' ');
+        let (mode, _, name) = (facts.next()?, facts.next()?, facts.next()?);
+        let path = PathBuf::from(OsStr::from_bytes(path.get(1..)?));
+        Some(Self { mode, name, path })
+    }
+
+    fn is_in(&self, folder: &Path) -> bool {
+        match self.mode {
+            "120000" => self.is_link(folder).unwrap_or(false),
+            "160000" => self.is_submodule(folder),
+            "100755" => self.is_file(folder, true).unwrap_or(false),
+            _ => self.is_file(folder, false).unwrap_or(false),
+        }
+    }
+
+    fn is_file(&self, folder: &Path, is_executable: bool) -> std::io::Result<bool> {
+        let file = File::from(self.open(folder, OFlags::RDONLY | OFlags::NONBLOCK)?);
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || (metadata.mode() & 0o100 != 0) != is_executable {
+            return Ok(false);
+        }
+        self.is_named(file, metadata.len())
+    }
+
+    fn is_link(&self, folder: &Path) -> std::io::Result<bool> {
+        let link = self.open(folder, OFlags::PATH)?;
+        let target = readlinkat(&link, "", Vec::new())?;
+        self.is_named(target.as_bytes(), target.as_bytes().len() as u64)
+    }
+
+    /// One that was never fetched is an empty folder, and nothing in it can differ.
+    fn is_submodule(&self, folder: &Path) -> bool {
+        let Ok(inside) = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY) else {
+            return false;
+        };
+        let path = folder.join(&self.path);
+        if openat(
+            inside.as_fd(),
+            ".git",
+            OFlags::PATH | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
+        .is_ok()
+        {
+            // A commit that is not there is another than the one that is.
+            return differs(&path, self.name).is_ok_and(|differs| !differs);
+        }
+        path.read_dir()
+            .is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Opens what lies at the path, and follows no link on the way: a path must not lead to another file, or to a device.
+    fn open(&self, folder: &Path, flags: OFlags) -> Result<std::os::fd::OwnedFd, Errno> {
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = openat(CWD, folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        openat2(folder, &self.path, flags, Mode::empty(), within)
+    }
+
+    /// Whether git's name for these bytes is this one: the digest of `blob`, their length and themselves.
+    fn is_named(&self, bytes: impl Read, size_bytes: u64) -> std::io::Result<bool> {
+        let mut hasher = Context::new(match self.name.len() {
+            40 => &SHA1_FOR_LEGACY_USE_ONLY,
+            _ => &SHA256,
+        });
+        hasher.update(format!("blob {size_bytes}\0").as_bytes());
+        // What grows meanwhile is read no further, and is another file.
+        let mut bytes = bytes.take(size_bytes.saturating_add(1));
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            match bytes.read(&mut piece)? {
+                0 => break,
+                count => hasher.update(piece.get(..count).unwrap_or_default()),
+            }
+        }
+        Ok(HEXLOWER.encode(hasher.finish().as_ref()) == self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    fn run(folder: &Path, arguments: &[&str]) {
+        let status = Command::new("git")
+            .args(["-c", "user.name=n", "-c", "user.email=e@example.com"])
+            .args(["-c", "protocol.file.allow=always"])
+            .args(arguments)
+            .current_dir(folder)
+            .output();
+        let output = status.unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    }
+
+    /// A plain file, a program and a link, in a repository of either kind of digest.
+    fn repository(format: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        run(dir.path(), &["init", "-q", "--object-format", format]);
+        fs::create_dir(path("sub")).unwrap();
+        fs::write(path("sub/a\nb"), "plain").unwrap();
+        fs::write(path("tool"), "#!/bin/sh").unwrap();
+        fs::set_permissions(path("tool"), fs::Permissions::from_mode(0o755)).unwrap();
+        symlink("sub", path("link")).unwrap();
+        run(dir.path(), &["add", "."]);
+        run(dir.path(), &["commit", "-q", "-m", "one"]);
+        dir
+    }
+
+    #[test]
+    fn each_kind_of_change_is_seen() {
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 6] = [
+            ("bytes", |folder| {
+                fs::write(folder.join("sub/a\nb"), "other").unwrap()
+            }),
+            ("mode", |folder| {
+                let mode = fs::Permissions::from_mode(0o644);
+                fs::set_permissions(folder.join("tool"), mode).unwrap();
+            }),
+            ("gone", |folder| {
+                fs::remove_file(folder.join("tool")).unwrap()
+            }),
+            ("link", |folder| {
+                fs::remove_file(folder.join("link")).unwrap();
+                symlink("tool", folder.join("link")).unwrap();
+            }),
+            ("link for a folder", |folder| {
+                fs::rename(folder.join("sub"), folder.join("moved")).unwrap();
+                symlink("moved", folder.join("sub")).unwrap();
+            }),
+            ("file for a link", |folder| {
+                fs::remove_file(folder.join("link")).unwrap();
+                fs::write(folder.join("link"), "sub").unwrap();
+            }),
+        ];
+        for format in ["sha1", "sha256"] {
+            for (name, change) in changes {
+                let dir = repository(format);
+                assert!(!differs(dir.path(), "HEAD").unwrap(), "{format}");
+                change(dir.path());
+                assert!(differs(dir.path(), "HEAD").unwrap(), "{format}: {name}");
+            }
+        }
+    }
+
+    /// What is named from below the root is what lies there, and only that is looked at.
+    #[test]
+    fn a_folder_in_a_repository_is_its_own_source() {
+        let dir = repository("sha1");
+        fs::write(dir.path().join("tool"), "other").unwrap();
+        assert!(!differs(&dir.path().join("sub"), "HEAD").unwrap());
+        fs::write(dir.path().join("sub/a\nb"), "other").unwrap();
+        assert!(differs(&dir.path().join("sub"), "HEAD").unwrap());
+    }
+
+    #[test]
+    fn a_submodule_is_looked_into() {
+        let (inner, outer) = (repository("sha1"), repository("sha1"));
+        let from = inner.path().display().to_string();
+        run(outer.path(), &["submodule", "add", "-q", &from, "inner"]);
+        run(outer.path(), &["commit", "-q", "-m", "two"]);
+        assert!(!differs(outer.path(), "HEAD").unwrap());
+        fs::write(outer.path().join("inner/tool"), "other").unwrap();
+        assert!(differs(outer.path(), "HEAD").unwrap());
+        // Never fetched: an empty folder.
+        run(outer.path(), &["submodule", "deinit", "-q", "-f", "inner"]);
+        assert!(!differs(outer.path(), "HEAD").unwrap());
+        fs::write(outer.path().join("inner/extra"), "x").unwrap();
+        assert!(differs(outer.path(), "HEAD").unwrap());
+    }
+}

@@ -1,0 +1,103 @@
+//! What a decision takes, gathered from the store. None of it is trusted.
+
+use std::collections::BTreeSet;
+
+use chain::Dossier;
+use digest::Digest;
+use trust::log::Entry;
+use trust::predicate::{Provenance, Recall};
+use trust::{Artifact, Bundle, Opaque, Predicate, Statement};
+
+use super::Workspace;
+use crate::answer::Failure;
+
+/// The largest statement that is read back from a store.
+const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
+
+impl Workspace {
+    /// Gathers the whole log, checked against every head it ever had, its statements, and the artifacts.
+    pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
+        let Some(key) = self.log_key()? else {
+            return Ok(Dossier::default());
+        };
+        let checkpoint = self.store.log().verify(&key, &|_| ())?;
+        let mut dossier = Dossier {
+            artifacts: self.artifacts()?,
+            ..Dossier::default()
+        };
+        let head_size = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.head().size);
+        dossier.checkpoint = checkpoint.map(|checkpoint| checkpoint.note().to_owned());
+        self.store
+            .log()
+            .entries::<host::log::LogError>(&key, 0, &mut |index, entry| {
+                // What another process adds meanwhile is past the head that was checked, and for the next to see.
+                if index < head_size {
+                    dossier.entries.push(entry.to_vec());
+                }
+                Ok(())
+            })?;
+        // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
+        let entries = dossier.entries.iter();
+        let entries: Vec<Entry> = entries.filter_map(|line| Entry::parse(line).ok()).collect();
+        let files = dossier.artifacts.iter().flat_map(|a| a.files().values());
+        let mut known: BTreeSet<Digest> = files.map(|file| file.digest).collect();
+        for entry in &entries {
+            if let Some(bytes) = self.bundle(entry.bundle()) {
+                dossier.bundles.insert(entry.bundle(), bytes);
+            }
+            known.insert(entry.bundle());
+        }
+        dossier.unlogged = self.store.bundles_besides(&known)?;
+        let unnamed = self.unnamed(&entries, &dossier);
+        dossier.artifacts.extend(unnamed);
+        Ok(dossier)
+    }
+
+    /// A statement's bundle, if it is there and whole.
+    pub(crate) fn bundle(&self, digest: Digest) -> Option<Vec<u8>> {
+        self.store.read_blob(digest, BUNDLE_SIZE_BYTES_MAX).ok()
+    }
+
+    /// The artifacts that recalls and builds name by digest: a name in an index, which anybody may take away, is not what
+    /// a recall hangs on.
+    fn unnamed(&self, entries: &[Entry], dossier: &Dossier) -> Vec<Artifact> {
+        let mut wanted: BTreeSet<Digest> = BTreeSet::new();
+        for entry in entries {
+            if entry.predicate_type() == Recall::TYPE {
+                wanted.extend(entry.subjects());
+            } else if entry.predicate_type() == Provenance::TYPE
+                && let Some(bundle) = dossier.bundles.get(&entry.bundle())
+            {
+                wanted.extend(chain::step_root::lists_named_in(bundle));
+            }
+        }
+        // A recall counts without its line.
+        wanted.extend(
+            dossier
+                .unlogged
+                .iter()
+                .flat_map(|bundle| recalled_in(bundle)),
+        );
+        for named in &dossier.artifacts {
+            wanted.remove(&named.digest());
+        }
+        let read = |digest| self.artifact(digest).ok();
+        wanted.into_iter().filter_map(read).collect()
+    }
+}
+
+/// What a bundle recalls, if it is a recall; believed or not.
+fn recalled_in(bundle: &[u8]) -> Vec<Digest> {
+    let claimed = Bundle::parse(bundle)
+        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
+    match claimed {
+        Ok(claimed) if claimed.predicate.predicate_type == Recall::TYPE => claimed
+            .subjects
+            .iter()
+            .map(|subject| subject.digest)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
