@@ -1,13 +1,21 @@
-//! Whom to believe, where it is not the store's trust root: a key, or those whom an authority certified.
+//! Whom to believe, where it is not the store's trust root: a key, those whom an authority certified, or an identity.
 
-use std::path::PathBuf;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use trust::x509::{Certificate, Identity};
-use trust::{Role, TrustRoot};
+use trust::{Code, Role, SigstoreRoot, Time, TrustRoot};
 
 use crate::answer::Failure;
 use crate::commands::key::read_public;
 use crate::holder::read_certificates;
+use crate::model::unreadable;
+use crate::ui::Ui;
+
+const TRUST_CONFIG_SIZE_BYTES_MAX: u64 = 1 << 20;
+/// Sigstore changes its keys about once a year, and says so half a year ahead.
+const EMBEDDED_DAYS_MAX: i64 = 180;
 
 /// Somebody to believe and nobody else.
 #[derive(Debug, clap::Args)]
@@ -30,13 +38,57 @@ pub(crate) struct Believed {
     /// Believe timestamps of these authorities (PEM), so that a signature outlives its certificate
     #[arg(long, value_name = "FILE", requires = "certificate_chain")]
     timestamp_chain: Vec<PathBuf>,
+    /// Believe who signed keylessly (Sigstore) as this identity, an e-mail address or a URI to the letter, without a store
+    #[arg(
+        long,
+        value_name = "WHO",
+        conflicts_with_all = ["public_key", "certificate_chain"],
+        requires = "identity_provider"
+    )]
+    identity: Option<String>,
+    /// Who vouches for the identity: the provider's URL to the letter, or `github`, `google` or `microsoft`
+    #[arg(long, value_name = "URL", requires = "identity")]
+    identity_provider: Option<Provider>,
+    /// The Sigstore to believe, as `TrustedRoot` or `ClientTrustConfig` in JSON; the public one by default
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    trust_config: Option<PathBuf>,
+}
+
+/// An OpenID Connect provider's URL.
+#[derive(Debug, Clone)]
+struct Provider(String);
+
+impl FromStr for Provider {
+    type Err = Infallible;
+
+    /// The names are those of the three providers by which people sign in at the public Sigstore.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let url = match text {
+            "github" => "https://github.com/login/oauth",
+            "google" => "https://accounts.google.com",
+            "microsoft" => "https://login.microsoftonline.com",
+            url => url,
+        };
+        Ok(Self(url.to_owned()))
+    }
 }
 
 impl Believed {
     /// A root that believes whom the arguments name, and nobody else; none if they name nobody.
-    pub(crate) fn root(&self) -> Result<Option<TrustRoot>, Failure> {
+    pub(crate) fn root(&self, now: Time, ui: &Ui) -> Result<Option<TrustRoot>, Failure> {
         if let Some(path) = &self.public_key {
             return Ok(Some(TrustRoot::of_key(read_public(path)?, Role::Sign)));
+        }
+        if let (Some(identity), Some(Provider(issuer))) = (&self.identity, &self.identity_provider)
+        {
+            let sigstore = self.sigstore(now, ui)?;
+            let (identity, issuer) = (identity.clone(), issuer.clone());
+            return Ok(Some(TrustRoot::of_identity(
+                identity,
+                issuer,
+                sigstore,
+                Role::Sign,
+            )));
         }
         if self.certificate_chain.is_empty() {
             return Ok(None);
@@ -51,6 +103,35 @@ impl Believed {
             Role::Sign,
         )))
     }
+
+    /// The Sigstore that was named, or the public one with a warning if what is built in is old.
+    fn sigstore(&self, now: Time, ui: &Ui) -> Result<SigstoreRoot, Failure> {
+        if let Some(path) = &self.trust_config {
+            return read_sigstore(path);
+        }
+        let sigstore = SigstoreRoot::production();
+        if let Some(warning) = sigstore.taken().and_then(|taken| too_old(taken, now)) {
+            ui.warn(&warning);
+        }
+        Ok(sigstore)
+    }
+}
+
+/// What is to be said of a built-in root that was taken then.
+fn too_old(taken: Time, now: Time) -> Option<String> {
+    let days = (now.unix() - taken.unix()) / 86_400;
+    (days > EMBEDDED_DAYS_MAX).then(|| {
+        format!(
+            "the root of the public Sigstore that is built in is {days} days old: it may name authorities that are no longer trusted, and lack newer ones; update Modelward, or give a newer root with `--trust-config`"
+        )
+    })
+}
+
+fn read_sigstore(path: &Path) -> Result<SigstoreRoot, Failure> {
+    let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
+        .map_err(|e| unreadable(path, &e))?;
+    let way = "give a `TrustedRoot` or a `ClientTrustConfig` of Sigstore's, in JSON";
+    SigstoreRoot::parse(&bytes).map_err(|e| Failure::from_error(Code::RootInvalid, &e, way))
 }
 
 fn all(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
@@ -59,4 +140,27 @@ fn all(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
         certificates.extend(read_certificates(file)?);
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_root_is_told_and_a_young_one_is_not() {
+        let taken = Time::from_unix(1_000_000);
+        let after = |days: i64| too_old(taken, taken.plus_seconds(days * 86_400));
+        assert_eq!((after(-1), after(0), after(180)), (None, None, None));
+        assert!(after(181).is_some_and(|warning| warning.contains("181 days")));
+    }
+
+    #[test]
+    fn the_three_providers_have_names() {
+        let url = |text: &str| text.parse::<Provider>().map(|provider| provider.0);
+        assert_eq!(url("google"), Ok("https://accounts.google.com".to_owned()));
+        assert_eq!(
+            url("https://example.com/"),
+            Ok("https://example.com/".to_owned())
+        );
+    }
 }

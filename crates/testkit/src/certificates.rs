@@ -144,7 +144,8 @@ impl Draft {
         tlv(0x30, &[&signed, &self.algorithm, &tlv(0x03, &[&bits])])
     }
 
-    fn signed_bytes(&self) -> Vec<u8> {
+    /// What of it is signed.
+    pub(crate) fn signed_bytes(&self) -> Vec<u8> {
         let version = |version: u8| tlv(0xa0, &[&tlv(0x02, &[&[version]])]);
         let version = self.version.map_or(vec![], version);
         let valid = self.valid.map(|time| tlv(0x18, &[time.as_bytes()]));

@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod files;
+pub mod sigstore;
 pub mod statements;
 pub mod targets;
 

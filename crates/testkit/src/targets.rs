@@ -7,6 +7,7 @@
 mod certified;
 mod decoded;
 mod inferred;
+mod keyless;
 mod keys;
 mod logged;
 mod ruled;
@@ -60,6 +61,16 @@ pub const ALL: &[Target] = &[
         certified::timestamp_seeds,
     ),
     target("identity", certified::identity, certified::identity_seeds),
+    target(
+        "sigstore_root",
+        keyless::sigstore_root,
+        keyless::sigstore_root_seeds,
+    ),
+    target(
+        "keyless_bundle",
+        keyless::keyless_bundle,
+        keyless::keyless_bundle_seeds,
+    ),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),

@@ -4,6 +4,7 @@ use decode::json::{self, Limits};
 use digest::Digest;
 
 use crate::dsse::{Envelope, wire as dsse_wire};
+use crate::sigstore::{LogEntry, entry_wire};
 use crate::{Error, KeyId, base64};
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
@@ -16,6 +17,7 @@ const OLDER_MEDIA_TYPES: [&str; 3] = [
 ];
 const CERTIFICATES_MAX: usize = 16;
 const TIMESTAMPS_MAX: usize = 16;
+const ENTRIES_MAX: usize = 16;
 
 /// A statement, sealed, with what it takes to check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,11 @@ pub enum Material {
     Keyless {
         /// The certificate of the key, in DER.
         leaf: Vec<u8>,
-        /// The bundle as it was received: log entries and timestamps are checked from there.
+        /// The log entries, of which there is one at least.
+        entries: Vec<LogEntry>,
+        /// RFC 3161 tokens over the signature, in DER.
+        timestamps: Vec<Vec<u8>>,
+        /// The bundle as it was received, which is how it is written again.
         received: Vec<u8>,
     },
 }
@@ -154,7 +160,12 @@ impl Bundle {
 
 /// The material, and whether it is written as older releases did.
 fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &'static str> {
-    let has_entries = !wire.tlog_entries.is_empty();
+    if wire.tlog_entries.len() > ENTRIES_MAX {
+        return Err("more than 16 log entries");
+    }
+    let entries = wire.tlog_entries.into_iter().map(LogEntry::from_wire);
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let has_entries = !entries.is_empty();
     let kinds = (
         wire.public_key,
         wire.x509_certificate_chain,
@@ -177,8 +188,7 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
             }
             let leaf = certificates.next().ok_or("an empty certificate chain")??;
             if has_entries {
-                let received = received.to_vec();
-                return Ok((Material::Keyless { leaf, received }, true));
+                return Ok((keyless(leaf, entries, timestamps, received), true));
             }
             let intermediates = certificates.collect::<Result<_, _>>()?;
             let material = Material::Certificate {
@@ -190,10 +200,24 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
         }
         (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
         (None, None, Some(certificate)) => {
-            let (leaf, received) = (raw(&certificate)?, received.to_vec());
-            Ok((Material::Keyless { leaf, received }, false))
+            let leaf = raw(&certificate)?;
+            Ok((keyless(leaf, entries, timestamps, received), false))
         }
         _ => Err("not exactly one of a key, a certificate and a chain of certificates"),
+    }
+}
+
+fn keyless(
+    leaf: Vec<u8>,
+    entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
+    received: &[u8],
+) -> Material {
+    Material::Keyless {
+        leaf,
+        entries,
+        timestamps,
+        received: received.to_vec(),
     }
 }
 
@@ -231,7 +255,7 @@ mod wire {
     use decode::json;
     use serde::{Deserialize, Serialize};
 
-    use super::dsse_wire;
+    use super::{dsse_wire, entry_wire};
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -283,7 +307,7 @@ mod wire {
             alias = "tlog_entries",
             serialize_with = "no_entries"
         )]
-        pub(super) tlog_entries: Vec<json::Value>,
+        pub(super) tlog_entries: Vec<entry_wire::Entry>,
         #[serde(
             default,
             rename = "timestampVerificationData",
@@ -343,7 +367,7 @@ mod wire {
         reason = "serde hands over a reference to the field's own type"
     )]
     fn no_entries<S: serde::Serializer>(
-        _entries: &Vec<json::Value>,
+        _entries: &Vec<entry_wire::Entry>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(std::iter::empty::<u8>())

@@ -63,6 +63,7 @@ codes! {
     CertificateTime "certificate_time" Denied 422 "The signer's certificate was not valid when it signed."
     IdentityMismatch "identity_mismatch" Denied 422 "Somebody else signed than was expected."
     TimestampInvalid "timestamp_invalid" Denied 422 "The timestamp over the signature is not what it says."
+    LogProofInvalid "log_proof_invalid" Denied 422 "The proof that the signature or its certificate was logged does not hold."
     SpeakerMismatch "speaker_mismatch" Denied 422 "The statement claims a name that its key may not speak for."
     RootExpired "root_expired" Denied 422 "The trust root's time is over."
     RootNotYetValid "root_not_yet_valid" Denied 422 "The trust root's time has not come, or this machine's clock is wrong."

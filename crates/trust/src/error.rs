@@ -2,6 +2,7 @@
 
 use decode::json;
 
+use crate::sigstore::SigstoreError;
 use crate::timestamp::TimestampError;
 use crate::x509::{CertificateError, ChainError, IdentityError};
 use crate::{Code, KeyError, KeyId, Role, Time};
@@ -66,6 +67,9 @@ pub enum Error {
     /// A timestamp over the signature is not what it says.
     #[error("a timestamp of the signature is not believed")]
     Timestamp(#[source] TimestampError),
+    /// A keyless signature is not proved to be whose it should be, or to have been made in time.
+    #[error("the keyless signature is not believed")]
+    Sigstore(#[source] SigstoreError),
     /// The root's time has not come.
     #[error("the trust root is valid from {valid_from}, and now it is {now}")]
     RootNotYetValid {
@@ -154,6 +158,7 @@ impl Error {
             Self::Chain(_) => Code::CertificateUntrusted,
             Self::Identity(_) => Code::IdentityMismatch,
             Self::Timestamp(_) => Code::TimestampInvalid,
+            Self::Sigstore(error) => error.code(),
             Self::RootNotYetValid { .. } => Code::RootNotYetValid,
             Self::RootExpired { .. } => Code::RootExpired,
             Self::KeyUnknown { .. } => Code::KeyUnknown,
@@ -185,6 +190,7 @@ impl Error {
             Self::Chain(_) => {
                 "give the authority's certificate, if you trust it, or sign with one that it certified"
             }
+            Self::Sigstore(error) => error.way(),
             Self::Identity(_) => "expect the one that it is, if you trust them",
             Self::Timestamp(_) => {
                 "have the signature stamped again, or believe the authority that stamped it"

@@ -5,6 +5,7 @@
 //! dsse ─► bundle ─► statement<predicate> ─► verify ─► Verified<Statement<P>> ─┬─► Verified<Artifact>   (with a listing)
 //!                                                                            └─► Verified<Sealed>     (with sealed bytes)
 //! x509 ─► path to an anchor, identity        timestamp ─► the time at which bytes were there
+//! sigstore ─► a keyless signature was logged, and when
 //! ```
 //! Pure: bytes and time are arguments; nothing here opens a file, reads a clock or rolls dice.
 //!
@@ -55,6 +56,7 @@ pub mod log;
 pub mod predicate;
 mod root;
 mod seal;
+pub mod sigstore;
 mod statement;
 mod time;
 pub mod timestamp;
@@ -73,8 +75,9 @@ pub use key::{
     TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der, looks_encrypted,
 };
 pub use predicate::Predicate;
-pub use root::{Role, RootCertificate, RootError, RootKey, TrustRoot};
+pub use root::{Role, RootCertificate, RootError, RootIdentity, RootKey, TrustRoot};
 pub use seal::{SealError, seal, seal_certified};
+pub use sigstore::SigstoreRoot;
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};

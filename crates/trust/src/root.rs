@@ -8,8 +8,13 @@ use std::str::FromStr;
 
 use digest::Digest;
 
+use crate::sigstore::SigstoreRootError;
 use crate::x509::{Certificate, CertificateError, Identity, ParseIdentityError};
-use crate::{Error, KeyError, KeyId, PublicKey, Time};
+use crate::{Error, KeyError, KeyId, PublicKey, SigstoreRoot, Time};
+
+mod identity;
+
+pub use identity::RootIdentity;
 
 const FORMAT: &str = "modelward-trust-root/v1";
 const SIZE_BYTES_MAX: usize = 1 << 20;
@@ -133,6 +138,7 @@ pub struct TrustRoot {
     expires: Time,
     keys: BTreeMap<KeyId, RootKey>,
     certificates: Vec<RootCertificate>,
+    identities: Vec<RootIdentity>,
     logs: Vec<String>,
     digest: Digest,
 }
@@ -147,6 +153,7 @@ impl TrustRoot {
             expires,
             keys: BTreeMap::new(),
             certificates: Vec::new(),
+            identities: Vec::new(),
             logs: Vec::new(),
             digest: Digest::of(b""),
         };
@@ -193,6 +200,27 @@ impl TrustRoot {
         })
     }
 
+    /// A root that believes one identity of one Sigstore in one role at any time: what `--identity WHO` means.
+    #[must_use]
+    pub fn of_identity(
+        identity: String,
+        issuer: String,
+        sigstore: SigstoreRoot,
+        role: Role,
+    ) -> Self {
+        let (always, never) = (Time::from_unix(i64::MIN), Time::from_unix(i64::MAX));
+        Self::new(always, never).with_identity(RootIdentity {
+            name: identity.clone(),
+            identity,
+            issuer,
+            sigstore,
+            roles: vec![role],
+            speaks_for: vec![],
+            valid_from: always,
+            valid_until: never,
+        })
+    }
+
     /// Reads a root.
     ///
     /// # Errors
@@ -208,6 +236,7 @@ impl TrustRoot {
         }
         if wire.key.len() > KEYS_MAX
             || wire.certificate.len() > KEYS_MAX
+            || wire.identity.len() > KEYS_MAX
             || wire.log.len() > KEYS_MAX
         {
             return Err(RootError::TooLong);
@@ -225,15 +254,17 @@ impl TrustRoot {
         }
         for holder in wire.certificate {
             let holder = read_certificate(holder)?;
-            let is_name_taken = root.keys.values().any(|key| key.name == holder.name)
-                || root
-                    .certificates
-                    .iter()
-                    .any(|other| other.name == holder.name);
-            if is_name_taken {
+            if root.has_name(&holder.name) {
                 return Err(RootError::Twice(holder.name));
             }
             root.certificates.push(holder);
+        }
+        for signer in wire.identity {
+            let signer = RootIdentity::read(signer)?;
+            if root.has_name(&signer.name) {
+                return Err(RootError::Twice(signer.name));
+            }
+            root.identities.push(signer);
         }
         root.logs = wire.log.into_iter().map(|log| log.verifier_key).collect();
         root.digest = Digest::of(bytes);
@@ -250,6 +281,7 @@ impl TrustRoot {
             expires: self.expires,
             key: self.keys.values().map(write_key).collect(),
             certificate: self.certificates.iter().map(write_certificate).collect(),
+            identity: self.identities.iter().map(RootIdentity::write).collect(),
             log: self
                 .logs
                 .iter()
@@ -291,6 +323,20 @@ impl TrustRoot {
     /// Everybody who is known by a certificate.
     pub fn certificates(&self) -> impl Iterator<Item = &RootCertificate> {
         self.certificates.iter()
+    }
+
+    /// Everybody who is known by an identity that a provider vouches for.
+    pub fn identities(&self) -> impl Iterator<Item = &RootIdentity> {
+        self.identities.iter()
+    }
+
+    fn has_name(&self, name: &str) -> bool {
+        let keys = self.keys.values().map(|key| &key.name);
+        let certificates = self.certificates.iter().map(|holder| &holder.name);
+        let identities = self.identities.iter().map(|signer| &signer.name);
+        keys.chain(certificates)
+            .chain(identities)
+            .any(|own| own == name)
     }
 
     /// All keys.
@@ -344,11 +390,20 @@ impl TrustRoot {
         self.next()
     }
 
-    /// The next root: without the key or certificate of this name.
+    /// The next root: with this identity, new or instead of the one of its name.
+    #[must_use]
+    pub fn with_identity(mut self, signer: RootIdentity) -> Self {
+        self.identities.retain(|other| other.name != signer.name);
+        self.identities.push(signer);
+        self.next()
+    }
+
+    /// The next root: without the key, certificate or identity of this name.
     #[must_use]
     pub fn without_key(mut self, name: &str) -> Self {
         self.keys.retain(|_, key| key.name != name);
         self.certificates.retain(|holder| holder.name != name);
+        self.identities.retain(|signer| signer.name != name);
         self.next()
     }
 
@@ -466,6 +521,8 @@ mod wire {
         pub(super) key: Vec<Key>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub(super) certificate: Vec<Certificate>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub(super) identity: Vec<super::identity::Wire>,
         #[serde(default)]
         pub(super) log: Vec<Log>,
     }
@@ -540,6 +597,15 @@ pub enum RootError {
     /// A bad identity.
     #[error(transparent)]
     Identity(#[from] ParseIdentityError),
+    /// A bad root of a Sigstore.
+    #[error("the trust root's Sigstore of `{name}` can't be read")]
+    Sigstore {
+        /// Whose.
+        name: String,
+        /// Why.
+        #[source]
+        cause: SigstoreRootError,
+    },
     /// A bad role.
     #[error("{0}")]
     Role(String),

@@ -65,4 +65,13 @@ pub enum How {
         /// When an authority that is believed stamped the signature.
         stamped: Option<Time>,
     },
+    /// An identity that a provider vouched for.
+    Keyless {
+        /// Who.
+        identity: String,
+        /// The provider.
+        issuer: String,
+        /// When it was signed, by word of a log or a timestamp.
+        logged_at: Time,
+    },
 }

@@ -41,8 +41,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let (model, signature) = paths(args)?;
-    let (root, now, workspace) = match args.believed.root()? {
-        Some(root) => (root, host::clock::now()?, None),
+    let now = host::clock::now()?;
+    let (root, now, workspace) = match args.believed.root(now, ui)? {
+        Some(root) => (root, now, None),
         None => {
             let workspace = Workspace::open(common)?;
             (workspace.root.clone(), workspace.now, Some(workspace))
@@ -116,7 +117,7 @@ fn answer(
         left_out_line(left_out)
     );
     let certificate = match &proof.how {
-        How::Key => serde_json::Value::Null,
+        How::Key | How::Keyless { .. } => serde_json::Value::Null,
         How::Certificate {
             subject,
             fingerprint,
@@ -127,8 +128,16 @@ fn answer(
                     "stamped": stamped.map(|time| time.to_string())})
         }
     };
+    let identity = match &proof.how {
+        How::Keyless {
+            identity,
+            issuer,
+            logged_at,
+        } => json!({"who": identity, "provider": issuer, "loggedAt": logged_at.to_string()}),
+        How::Key | How::Certificate { .. } => serde_json::Value::Null,
+    };
     let data = json!({"model": digest, "files": files, "ignored": left_out, "method": signed.method().to_string(),
-                      "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate,
+                      "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate, "identity": identity,
                       "root": proof.root.to_string()});
     Answer::new(text, data)
 }
@@ -142,6 +151,14 @@ fn who(proof: &Proof) -> String {
         } => {
             let stamped = stamped.map_or(String::new(), |time| format!(", stamped {time}"));
             format!("`{}` (certificate of `{subject}`{stamped})", proof.key_name)
+        }
+        How::Keyless {
+            issuer, logged_at, ..
+        } => {
+            format!(
+                "`{}` (by word of {issuer}, logged {logged_at})",
+                proof.key_name
+            )
         }
     }
 }

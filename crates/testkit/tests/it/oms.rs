@@ -10,6 +10,7 @@ use trust::{Artifact, Kind, Signer, Time, TrustRoot, verify, verify_resources, v
 
 use crate::table;
 
+mod keyless;
 mod parts;
 mod vectors;
 

@@ -43,6 +43,19 @@ impl Checkpoint {
         }
     }
 
+    /// The head in a checkpoint of a log that signs in another way than ours: by a key with this id.
+    ///
+    /// # Errors
+    /// It is no checkpoint, or isn't signed by the key.
+    pub(crate) fn head_signed_by(
+        note: &str,
+        id: [u8; 4],
+        verifies: impl Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<Head, CheckpointError> {
+        let note = Note::parse(note)?;
+        Ok(parse_text(note.text_signed_by(id, &verifies)?)?.1)
+    }
+
     /// What a checkpoint claims, without checking who signed it: enough for an index that is checked later.
     ///
     /// # Errors

@@ -91,6 +91,32 @@ impl Note {
         })
     }
 
+    /// The text, if a signature in it by the key of this id is right, and none is wrong. What the id and the name before it
+    /// say is for who has the key to judge: `verifies` does that.
+    pub(super) fn text_signed_by(
+        &self,
+        id: [u8; 4],
+        verifies: &dyn Fn(&[u8], &[u8]) -> bool,
+    ) -> Result<&str, NoteError> {
+        let key = || HEXLOWER.encode(&id);
+        let (text, mut is_signed) = (self.text.as_str(), false);
+        // The name is not signed, so that it must be the text's own.
+        let origin = text.lines().next().unwrap_or_default();
+        let is_named = |name: &str| {
+            let rest = origin.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" - "))
+        };
+        for signature in self.signatures.iter().filter(|s| s.key_id == id) {
+            if !is_named(&signature.name) || !verifies(text.as_bytes(), &signature.bytes) {
+                return Err(NoteError::WrongSignature { key: key() });
+            }
+            is_signed = true;
+        }
+        is_signed
+            .then_some(text)
+            .ok_or_else(|| NoteError::NotSigned { key: key() })
+    }
+
     /// The text, with the end of its last line: a claim.
     #[must_use]
     pub fn claimed_text(&self) -> &str {

@@ -1,5 +1,6 @@
 //! Who signed: the one of the trust root's that made one of a bundle's signatures.
 
+use crate::sigstore::{self, Evidence, LogEntry};
 use crate::verified::How;
 use crate::x509::signature::{self, Algorithm, Hash};
 use crate::x509::{Certificate, Purpose as Usage, chain};
@@ -62,7 +63,18 @@ pub(super) fn signer<'a>(
             };
             by_certificate(bundle, &chain, root, when)
         }
-        Material::Keyless { .. } => Err(Error::Method { got: "keylessly" }),
+        Material::Keyless {
+            leaf,
+            entries,
+            timestamps,
+            ..
+        } => {
+            if root.identities().next().is_none() {
+                return Err(Error::Method { got: "keylessly" });
+            }
+            let leaf = Certificate::from_der(leaf).map_err(Error::Certificate)?;
+            by_identity(bundle, &leaf, (entries, timestamps), root, when)
+        }
     }
 }
 
@@ -173,6 +185,61 @@ fn is_known(
         identity: known.identity.as_ref().map(ToString::to_string),
         stamped,
     })
+}
+
+/// The first of the root's whose identity the certificate was made out to, by the word of the Sigstore that they are known
+/// at; else what the first of them says against it.
+fn by_identity<'a>(
+    bundle: &Bundle,
+    leaf: &Certificate,
+    (entries, timestamps): (&[LogEntry], &[Vec<u8>]),
+    root: &'a TrustRoot,
+    when: When,
+) -> Result<Signer<'a>, Error> {
+    let unfit = |cause| Error::CertificateKey { cause };
+    let key = leaf.public_key().map_err(unfit)?;
+    let signed = signed(bundle, |bytes, sig| key.verifies(bytes, sig));
+    let Some((signature, Encoding::Dsse)) = signed else {
+        let key_name = format!("of the certificate {}", leaf.fingerprint().short());
+        return Err(Error::Signature { key_name });
+    };
+    let evidence = Evidence {
+        leaf,
+        envelope: bundle.envelope(),
+        signature,
+        entries,
+        timestamps,
+    };
+    let now = match when {
+        When::At(now) => Some(now),
+        When::AtItsBeginning => None,
+    };
+    let mut refused = None;
+    for known in root.identities() {
+        let logged = sigstore::verify(&evidence, &known.sigstore, now).and_then(|at| {
+            sigstore::check_identity(leaf, &known.identity, &known.issuer).map(|()| at)
+        });
+        match logged {
+            Ok(logged_at) => {
+                return Ok(Signer {
+                    name: &known.name,
+                    key: key.id(),
+                    roles: &known.roles,
+                    speaks_for: &known.speaks_for,
+                    valid_from: known.valid_from,
+                    valid_until: known.valid_until,
+                    how: How::Keyless {
+                        identity: known.identity.clone(),
+                        issuer: known.issuer.clone(),
+                        logged_at,
+                    },
+                    encoding: Encoding::Dsse,
+                });
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(refused.map_or(Error::Method { got: "keylessly" }, Error::Sigstore))
 }
 
 /// When authorities that are believed stamped the signature: the earliest time. A token that none of them made is

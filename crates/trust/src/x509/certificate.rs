@@ -143,6 +143,11 @@ impl Certificate {
         self.key.as_ref().map_err(Clone::clone)
     }
 
+    /// What of it is signed.
+    pub(crate) fn signed_bytes(&self) -> &[u8] {
+        &self.signature.signed_bytes
+    }
+
     /// The name of the algorithm that signed it, if signatures by it are not believed.
     pub(crate) fn refused_algorithm(&self) -> Option<&str> {
         self.signature.algorithm.refused()

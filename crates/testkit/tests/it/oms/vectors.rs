@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use digest::Method;
 use serde_json::Value;
 use trust::x509::Certificate;
-use trust::{Bundle, PublicKey, Role};
+use trust::{Bundle, PublicKey, Role, SigstoreRoot};
 
 use super::*;
 
-fn folder() -> Option<PathBuf> {
+pub(super) fn folder() -> Option<PathBuf> {
     std::env::var_os("MODELWARD_VECTORS").map(|folder| PathBuf::from(folder).join("oms"))
 }
 
@@ -25,6 +25,16 @@ fn certified_by(anchor: &Path) -> TrustRoot {
     let pem = fs::read_to_string(anchor).unwrap();
     let anchors = Certificate::all_from_pem(&pem).unwrap();
     TrustRoot::of_authorities(anchors, None, Vec::new(), Role::Sign)
+}
+
+/// The root that trusts whoever signed the reference's keyless vectors, at the public Sigstore.
+pub(super) fn identified() -> TrustRoot {
+    let (identity, issuer) = (
+        "stefanb@us.ibm.com",
+        "https://sigstore.verify.ibm.com/oauth2",
+    );
+    let sigstore = SigstoreRoot::production();
+    TrustRoot::of_identity(identity.into(), issuer.into(), sigstore, Role::Sign)
 }
 
 /// A copy of the model that can be changed. Where the vectors came with symbolic links, each stands as a file that holds
@@ -159,6 +169,7 @@ fn bundles_of_released_versions() {
     let keys = folder.join("keys/certificate");
     let by_key = root_of(&keys.join("signing-key-pub.pem"));
     let by_certificate = certified_by(&keys.join("ca-cert.pem"));
+    let by_identity = identified();
     let mut wrong = Vec::new();
     for entry in fs::read_dir(&folder).unwrap() {
         let model = entry.unwrap().path();
@@ -171,9 +182,10 @@ fn bundles_of_released_versions() {
             "v0.3.1-elliptic-key" | "v1.0.0-elliptic-key" => model.join("signme-1"),
             _ => model,
         };
-        let root = match name.ends_with("-certificate") {
-            true => &by_certificate,
-            false => &by_key,
+        let root = match name.rsplit('-').next() {
+            Some("certificate") => &by_certificate,
+            Some("sigstore") => &by_identity,
+            _ => &by_key,
         };
         let got = judged_on_disk(&bundle, &model, &LEFT_OUT, root);
         wrong.extend(check(
@@ -199,7 +211,7 @@ fn bundles_of_the_specification() {
     for (name, root) in [
         ("certificate", &by_certificate),
         ("key", &by_key),
-        ("sigstore", &by_key),
+        ("sigstore", &identified()),
     ] {
         let bundle = read(&format!("valid/{name}.bundle.json"));
         let got = match verify::<ModelSignature>(&bundle, root, now()) {
