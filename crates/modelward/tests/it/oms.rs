@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::workshop::{Outcome, Workshop, program, words};
 use bench::Bench;
+use testkit::sigstore;
 
 mod bench;
 mod matrix;
@@ -170,6 +171,36 @@ fn without_a_method_sigstore_is_meant_and_is_not_pretended() {
         outcome.status == 2 && outcome.stderr.contains("No such option '--public"),
         "{outcome:?}"
     );
+}
+
+/// A Sigstore of our own vouches, as `--trust_config` names it.
+#[test]
+fn a_keyless_signature_is_verified_for_its_identity() {
+    let bench = Bench::signed();
+    let mut draught = sigstore::Draught::new(sigstore::Rekor::First);
+    draught.payload = bench.statement("model.sig").to_string().into_bytes();
+    bench.write("model.sig", draught.bundle().to_string());
+    bench.write("root.json", sigstore::root().to_string());
+    let verify = |identity: &str| {
+        bench.run(&format!(
+            "verify m --signature model.sig --identity {identity} --identity_provider {} --trust_config root.json",
+            sigstore::PROVIDER
+        ))
+    };
+    let outcome = verify(sigstore::IDENTITY);
+    assert_eq!(
+        (outcome.status, outcome.stdout.as_str()),
+        (0, SUCCEEDED),
+        "{outcome:?}"
+    );
+    let refused = verify("other@example.com");
+    let said = "Certificate's SANs do not match other@example.com; actual SANs: {";
+    assert!(
+        refused.status == 1 && refused.stderr.contains(said),
+        "{refused:?}"
+    );
+    bench.write("m/extra", "x");
+    assert_eq!(verify(sigstore::IDENTITY).status, 1);
 }
 
 #[test]

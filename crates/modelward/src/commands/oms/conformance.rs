@@ -16,6 +16,7 @@ use super::words::{
     VerifySigstore, VerifyTarget,
 };
 use super::{digest, sign, verify};
+use crate::believed::Provider;
 
 /// The suite's words. Exit status 0 is a yes; nothing else is asked.
 #[derive(Debug, Subcommand)]
@@ -56,7 +57,7 @@ pub(super) struct Asked {
     #[arg(long)]
     identity: Option<String>,
     #[arg(long)]
-    identity_provider: Option<String>,
+    identity_provider: Option<Provider>,
     #[arg(long)]
     identity_token: Option<String>,
     #[arg(long)]

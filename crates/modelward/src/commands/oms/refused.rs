@@ -5,6 +5,7 @@ use std::path::Path;
 
 use digest::{ReadError, WalkError};
 use trust::predicate::ModelSignature;
+use trust::sigstore::SigstoreError;
 use trust::x509::ChainError;
 use trust::{Difference, Error, KeyError, PAYLOAD_TYPE, Predicate, SealError};
 
@@ -81,6 +82,14 @@ impl From<Error> for Refused {
             ),
             Error::StatementShape(said) => statement(said),
             Error::Chain(cause) => chain(cause),
+            Error::Sigstore(SigstoreError::Identity { wanted, found }) => format!(
+                "Certificate's SANs do not match {wanted}; actual SANs: {{{}}}",
+                found.join(", ")
+            ),
+            Error::Sigstore(SigstoreError::Provider { wanted, found }) => format!(
+                "Certificate's OIDCIssuer does not match (got '{}', expected '{wanted}')",
+                found.as_deref().unwrap_or_default()
+            ),
             error => told(error),
         };
         let way = match &error {

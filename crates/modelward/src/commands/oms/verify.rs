@@ -6,12 +6,13 @@ use std::path::Path;
 use digest::Method;
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
-use trust::{Bundle, How, Material, PublicKey, Role, Statement, TrustRoot, Verified};
+use trust::{Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, TrustRoot, Verified};
 
 use super::measure::{self, LeftOut};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use super::words::{VerifyCertificate, VerifyKey, VerifyMethod, VerifyTarget};
+use super::words::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
+use crate::believed::{read_sigstore, too_old};
 use crate::commands::verify::left_out_when_signed;
 use crate::holder::read_certificates;
 use crate::model::{default_ignored, left_out};
@@ -83,15 +84,30 @@ pub(super) fn believed<'a>(
     match method {
         VerifyMethod::Key(words) => Ok((&words.target, by_key(words)?)),
         VerifyMethod::Certificate(words) => Ok((&words.target, by_certificate(words, voice)?)),
-        VerifyMethod::Sigstore(_) => Err(keyless()),
+        VerifyMethod::Sigstore(words) => Ok((&words.target, by_identity(words, voice)?)),
     }
 }
 
-fn keyless() -> Refused {
-    Refused::new(
-        "keyless signatures are not verified by this build",
-        "verify with `key` or `certificate`, or ask whoever signed to sign with one of them",
-    )
+fn by_identity(words: &VerifySigstore, voice: &Voice) -> Result<Believed, Refused> {
+    let sigstore = match (&words.instance.trust_config, words.instance.use_staging) {
+        (Some(path), _) => {
+            // For the reference's words where there is no such file.
+            std::fs::metadata(path).map_err(|e| file_error(path, &e))?;
+            read_sigstore(path)?
+        }
+        (None, true) => SigstoreRoot::staging(),
+        (None, false) => SigstoreRoot::production(),
+    };
+    let now = host::clock::now()?;
+    if let Some(warning) = sigstore.taken().and_then(|taken| too_old(taken, now)) {
+        voice.warn(&warning);
+    }
+    let (identity, issuer) = (words.identity.clone(), words.identity_provider.0.clone());
+    Ok(Believed {
+        root: TrustRoot::of_identity(identity, issuer, sigstore, Role::Sign),
+        how: Means::Keyless,
+        logs_fingerprints: false,
+    })
 }
 
 fn by_key(words: &VerifyKey) -> Result<Believed, Refused> {

@@ -9,6 +9,7 @@ use digest::Algorithm;
 use trust::x509::Identity;
 
 use super::conformance::Conformance;
+use crate::believed::Provider;
 
 /// Signs and verifies models as OpenSSF's `model_signing` does: the same words, exit statuses and sentences.
 ///
@@ -351,9 +352,9 @@ pub(super) struct VerifySigstore {
     /// Who must have signed
     #[arg(long, value_name = "IDENTITY")]
     pub(super) identity: String,
-    /// Who must have vouched for that
+    /// Who must have vouched for that: the provider's URL, or `github`, `google` or `microsoft`
     #[arg(long, value_name = "IDENTITY_PROVIDER")]
-    pub(super) identity_provider: String,
+    pub(super) identity_provider: Provider,
 }
 
 #[derive(Debug, Args)]

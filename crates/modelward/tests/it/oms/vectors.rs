@@ -50,6 +50,62 @@ fn the_cases_of_the_reference_get_the_specifications_verdict() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The keyless bundles of every release verify without a network, and for nobody else.
+#[test]
+fn the_keyless_bundles_of_the_reference_are_verified_for_their_identity() {
+    let Some(vectors) = std::env::var_os("MODELWARD_VECTORS") else {
+        println!("skipped: MODELWARD_VECTORS is not set");
+        return;
+    };
+    let vectors = PathBuf::from(vectors).join("oms");
+    let holder = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for entry in fs::read_dir(vectors.join("python-historical")).unwrap() {
+        let from = entry.unwrap().path();
+        if !from.to_str().unwrap().ends_with("-sigstore") {
+            continue;
+        }
+        count += 1;
+        let model = holder.path().join(from.file_name().unwrap());
+        copy(&from, &model);
+        let run = |who: &str, provider: &str, more: &[&str]| {
+            let mut command = program();
+            command.current_dir(&model).args(["oms", "verify", "."]);
+            command.args(["--signature", "model.sig", "--identity", who]);
+            command.args([
+                "--identity_provider",
+                provider,
+                "--ignore-paths",
+                "ignore-me",
+            ]);
+            Outcome::of(command.args(more))
+        };
+        let (who, provider) = (
+            "stefanb@us.ibm.com",
+            "https://sigstore.verify.ibm.com/oauth2",
+        );
+        let config = vectors.join("sigstore-offline/client_trust_config.production.json");
+        let config = ["--trust_config", config.to_str().unwrap()];
+        for more in [&[][..], &config] {
+            let outcome = run(who, provider, more);
+            assert_eq!(outcome.status, 0, "{model:?}: {outcome:?}");
+        }
+        let refused = run("other@us.ibm.com", provider, &[]);
+        assert!(refused.status == 1 && refused.stderr.contains("Certificate's SANs do not match"));
+        let refused = run(who, "google", &[]);
+        let said =
+            "Certificate's OIDCIssuer does not match (got 'https://sigstore.verify.ibm.com/oauth2'";
+        assert!(
+            refused.status == 1 && refused.stderr.contains(said),
+            "{refused:?}"
+        );
+        assert_eq!(run(who, provider, &["--use_staging"]).status, 1);
+        fs::write(model.join("signme-1"), "tampered").unwrap();
+        assert_eq!(run(who, provider, &[]).status, 1);
+    }
+    assert_eq!(count, 4);
+}
+
 /// What came as a symbolic link stands in the vectors as a file that holds where it led.
 fn copy(from: &Path, to: &Path) {
     let name = from.file_name().unwrap().to_str().unwrap();
