@@ -101,7 +101,7 @@ def _handed_over(words: list[str]) -> list[_File]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, tempfile.TemporaryFile() as said:
         command = [find_program(), "oms", "hand-over", *words]
-        process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=said)
         theirs.close()
         files, is_whole = _receive(ours)
         status = process.wait()

@@ -38,6 +38,7 @@ mod store;
 mod terminal;
 mod train;
 mod verify;
+mod wheel;
 mod workshop;
 
 /// A test file that is not declared is never compiled, and nobody would notice.
