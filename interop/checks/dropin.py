@@ -38,6 +38,7 @@ try:
     raise SystemExit("tampered, and loaded")
 except modelward.Refused as error:
     assert "Hash mismatch for 'c.safetensors'" in str(error), error
+save_file({"c": numpy.ones(5, dtype=numpy.int64)}, "model/c.safetensors")
 """
 
 
@@ -116,11 +117,14 @@ def wheel(ours: Modelward, private: Path, public: Path, room: Path) -> None:
     commands.output(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", *built)
     said = commands.output(room / "venv/bin/model_signing", "--version")
     expect(b"modelward" in said, f"said {said!r}")
+    readme = (ROOT / "python/README.md").read_text().split("```python\n")[1].split("```")[0]
     (room / "model").mkdir()
+    (room / "key.pem").symlink_to(private)
+    (room / "key.pub").symlink_to(public)
     # NumPy and safetensors are this environment's.
     packages = next(path for path in sys.path if path.endswith("site-packages"))
     ended = subprocess.run(
-        [python, "-c", LOAD, private, public],
+        [python, "-c", LOAD + readme, private, public],
         cwd=room,
         env=commands.environment() | {"PYTHONPATH": packages},
         capture_output=True,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::measure::{self, LeftOut};
 use super::refused::Refused;
-use super::sign::not_empty;
+use super::sign::check_names;
 use super::words::{DigestWords, Peer};
 use crate::model::default_ignored;
 
@@ -27,7 +27,7 @@ pub(super) fn run(words: &DigestWords) -> Result<String, Refused> {
     let left_out = LeftOut::of(ignored);
     let method = words.hash.method();
     let measured = measure::measure(&model, &left_out, links.as_deref(), method)?;
-    not_empty(&measured, &model)?;
+    check_names(&measured, &model, method)?;
     let mut resources: Vec<_> = measured.resources.iter().collect();
     if words.compat == Some(Peer::Python) {
         // By the parts of the path; pieces by where they begin.

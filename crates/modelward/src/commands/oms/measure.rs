@@ -98,6 +98,14 @@ pub(super) fn measure(
     Ok(Measured { form, resources })
 }
 
+/// The file that a resource is, or is a piece of.
+pub(super) fn file_of(name: &str, method: Method) -> &str {
+    match method.shard_size {
+        None => name,
+        Some(_) => name.rsplitn(3, ':').nth(2).unwrap_or(name),
+    }
+}
+
 /// The model's name in a signature.
 pub(super) fn name(model: &Path) -> Result<String, Refused> {
     Ok(crate::model::name_of(model)?)

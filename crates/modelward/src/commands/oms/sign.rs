@@ -3,10 +3,11 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use digest::Method;
 use host::keys::pkcs11::TokenKey;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
 use trust::x509::Certificate;
-use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri};
+use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
 use zeroize::Zeroizing;
 
 use super::measure::{self, LeftOut, Measured};
@@ -179,7 +180,7 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     let left_out = LeftOut::of(ignored.clone());
     let method = target.hash.method();
     let measured = measure::measure(&model, &left_out, links.as_deref(), method)?;
-    not_empty(&measured, &model)?;
+    check_names(&measured, &model, method)?;
     if target.hash.hash_algorithm.is_some() || target.hash.shard_size.is_some() {
         voice.debug("the reference's command line verifies whole files by SHA-256 only");
     }
@@ -195,17 +196,26 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     Ok(ModelSignature::of_resources(&name, resources, form, terms))
 }
 
-/// A signature over nothing says nothing.
-pub(super) fn not_empty(measured: &Measured, model: &Path) -> Result<(), Refused> {
-    if !measured.resources.is_empty() {
-        return Ok(());
+/// What no verifier reads is not signed: nothing at all, and names that are unfit.
+pub(super) fn check_names(
+    measured: &Measured,
+    model: &Path,
+    method: Method,
+) -> Result<(), Refused> {
+    if measured.resources.is_empty() {
+        let text = format!(
+            "there is no file to hash in the model `{}`",
+            model.display()
+        );
+        let way = "is it the right folder, and is not all of it ignored?";
+        return Err(Refused::new(text, way));
     }
-    let text = format!(
-        "there is no file to hash in the model `{}`",
-        model.display()
-    );
-    Err(Refused::new(
-        text,
-        "is it the right folder, and is not all of it ignored?",
-    ))
+    for name in measured.resources.keys() {
+        let path = measure::file_of(name, method);
+        TreePath::new(path).map_err(|e| {
+            let text = format!("the name `{}` is not fit: {e}", path.escape_debug());
+            Refused::new(text, "rename the file")
+        })?;
+    }
+    Ok(())
 }

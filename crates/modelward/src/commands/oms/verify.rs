@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use digest::Method;
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
 use trust::{Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, TrustRoot, Verified};
@@ -226,12 +225,8 @@ pub(super) fn what_is_looked_at(
     let paths = measure::with_signature(paths, &target.model.path(), &target.signature);
     let mut left_out = LeftOut::of(paths);
     if target.ignores_unsigned() {
-        let names = signed.resources().map(|(name, _)| match signed.method() {
-            Method {
-                shard_size: None, ..
-            } => name.to_owned(),
-            _ => name.rsplitn(3, ':').nth(2).unwrap_or(name).to_owned(),
-        });
+        let names = signed.resources();
+        let names = names.map(|(name, _)| measure::file_of(name, signed.method()).to_owned());
         left_out.others_than = Some(names.collect::<BTreeSet<_>>());
     }
     let links = signed.follows_links();
