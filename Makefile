@@ -29,4 +29,7 @@ fuzz: ## Fuzz every parser, each for SECONDS_EACH (60)
 install: ## Install the program, its man pages and completions under PREFIX (/usr/local)
 	scripts/install
 
-.PHONY: help demo test interop bench fuzz install
+wheel: ## Build the Python wheel into dist/
+	scripts/wheel
+
+.PHONY: help demo test interop bench fuzz install wheel

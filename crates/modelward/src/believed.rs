@@ -56,7 +56,7 @@ pub(crate) struct Believed {
 
 /// An OpenID Connect provider's URL.
 #[derive(Debug, Clone)]
-struct Provider(String);
+pub(crate) struct Provider(pub(crate) String);
 
 impl FromStr for Provider {
     type Err = Infallible;
@@ -118,7 +118,7 @@ impl Believed {
 }
 
 /// What is to be said of a built-in root that was taken then.
-fn too_old(taken: Time, now: Time) -> Option<String> {
+pub(crate) fn too_old(taken: Time, now: Time) -> Option<String> {
     let days = (now.unix() - taken.unix()) / 86_400;
     (days > EMBEDDED_DAYS_MAX).then(|| {
         format!(

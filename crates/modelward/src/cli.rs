@@ -85,6 +85,7 @@ pub(crate) enum Command {
     Key(commands::key::Args),
     Log(commands::log::Args),
     Store(commands::store::Args),
+    Oms(commands::oms::Args),
     Doctor(commands::doctor::Args),
     Demo(commands::demo::Args),
     Help(commands::help::Args),
@@ -97,6 +98,9 @@ pub(crate) enum Command {
 /// Runs what was typed.
 pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(words) = commands::oms::words_of(&arguments) {
+        return commands::oms::answer(words);
+    }
     // So that even an unreadable command line is answered in the form that was asked for; what follows `--` is a step's.
     let ours = arguments.iter().take_while(|argument| *argument != "--");
     let json = ours.into_iter().any(|argument| argument == "--json");
@@ -181,6 +185,7 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Key(args) => commands::key::run(args, common, ui),
         Command::Log(args) => commands::log::run(args, common, ui),
         Command::Store(args) => commands::store::run(args, common, ui),
+        Command::Oms(args) => commands::oms::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args, common, ui),
         Command::Demo(args) => commands::demo::run(&args, common, ui),
         Command::Help(args) => commands::help::run(&args),

@@ -16,6 +16,7 @@ pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod man;
+pub(crate) mod oms;
 pub(crate) mod publish;
 pub(crate) mod recall;
 pub(crate) mod scan;

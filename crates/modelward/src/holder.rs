@@ -152,7 +152,7 @@ fn read_private_key(path: &Path) -> Result<PrivateKey, Failure> {
 }
 
 /// A secret from the environment, or from whoever sits there.
-fn secret(variable: &str, prompt: &str) -> Option<Zeroizing<String>> {
+pub(crate) fn secret(variable: &str, prompt: &str) -> Option<Zeroizing<String>> {
     if let Ok(secret) = std::env::var(variable) {
         return Some(Zeroizing::new(secret));
     }

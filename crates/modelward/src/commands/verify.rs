@@ -342,7 +342,7 @@ fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
 
 /// What was left out when it was signed. Releases of the reference before 1.1 left git's files out and did not say so;
 /// where they were signed after all, they are not left out.
-fn left_out_when_signed(signed: &ModelSignature) -> Vec<String> {
+pub(crate) fn left_out_when_signed(signed: &ModelSignature) -> Vec<String> {
     if !signed.ignored().is_empty() {
         return signed.ignored().to_vec();
     }

@@ -27,6 +27,7 @@ mod key;
 mod keyless;
 mod log;
 mod memory;
+mod oms;
 mod output;
 mod publish;
 mod readme;
@@ -43,6 +44,7 @@ mod terminal;
 mod train;
 mod train_root;
 mod verify;
+mod wheel;
 mod workshop;
 
 /// A test file that is not declared is never compiled, and nobody would notice.

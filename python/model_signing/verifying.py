@@ -1,0 +1,4 @@
+"""As `modelward.verifying`."""
+
+from modelward.verifying import *  # noqa: F403
+from modelward.verifying import Config
