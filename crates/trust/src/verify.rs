@@ -343,7 +343,6 @@ mod tests {
             ("\"name\":\"a\"", "\"name\":\"../a\"".into()),
             ("\"name\":\"a\"", "\"name\":\"/a\"".into()),
             ("\"method\":\"files\"", "\"method\":\"magic\"".into()),
-            ("\"allow_symlinks\":false", "\"allow_symlinks\":true".into()),
             (resource.as_str(), format!("{resource},{resource}")),
             (resource.as_str(), String::new()),
         ] {
