@@ -23,6 +23,16 @@ def signed_bytes(bundle: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(body), body)
 
 
+def older_form(bundle: bytes, public_key: bytes) -> bytes:
+    """As releases of model_signing before 1.1 wrote it: with the key itself, and no list of log entries."""
+    older = json.loads(bundle)
+    key = {"rawBytes": base64.b64encode(public_key).decode(), "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+    older["verificationMaterial"] = {"publicKey": key}
+    for signature in older["dsseEnvelope"]["signatures"]:
+        signature["keyid"] = None
+    return json.dumps(older).encode()
+
+
 def change_payload(path: Path) -> None:
     """One hexadecimal digit of the last digest in the payload; it stays well-formed."""
     body = bytearray(payload(path.read_bytes()))

@@ -56,6 +56,8 @@ def check(record: Record, ours: Modelward, room: Path) -> None:
             place.mkdir(parents=True)
             check_model(record, ours, f"{owner} signature of {name}", signer(make(place)), twins, room / "twin")
     check_order(record, room)
+    check_digest(record, ours, room)
+    check_conversion(record, ours, keys, room)
     check_differences(record, ours, signers["its"], room)
     check_ours_is_the_same_twice(record, ours, keys, room)
 
@@ -217,6 +219,38 @@ def check_order(record: Record, room: Path) -> None:
         ours, theirs = (listed((room / owner / place).read_bytes()) for owner in ("our", "its"))
         expect(sorted(ours) == sorted(theirs), "the files differ")
         expect(ours == sorted(ours) and ours != theirs, f"ours {ours}, its {theirs}")
+
+
+def check_digest(record: Record, ours: Modelward, room: Path) -> None:
+    with record.check(PEER, "our `digest` knows what it calls a model of odd siblings"):
+        place = room / "its/siblings-in-an-odd-order"
+        subject = json.loads(bundles.payload((place / "siblings.sig").read_bytes()))["subject"][0]
+        said = ours.allowed("digest", place / "siblings")
+        expect(said["pythonOrder"] == f"sha256:{subject['digest']['sha256']}", f"said {said}, and it {subject}")
+        expect(said["pythonOrder"] != said["digest"], "the orders are the same")
+
+
+def check_conversion(record: Record, ours: Modelward, keys: Keys, room: Path) -> None:
+    """It warns of the old form, and not of what we make of it."""
+    with record.check(PEER, "both accept what we converted from the form of its releases before 1.1"):
+        signed = Signed(room / "its/a-folder/modèle", room / "its/a-folder/modèle.sig", keys.their_public)
+        signed = signed.copy(room / "converted")
+        older = signed.signature.with_name("older.sig")
+        older.write_bytes(bundles.older_form(signed.signature.read_bytes(), keys.their_public.read_bytes()))
+        ours.allowed("verify", *our_words(Signed(signed.model, older, signed.public_key)))
+        warned = b"older verification material"
+        expect(warned in verified_by_them(Signed(signed.model, older, signed.public_key)), "it is not an older form")
+        before = signed.signature.read_bytes()
+        answer = ours.allowed("bundle", "convert", older, "--to", signed.signature)
+        expect(answer["changed"] and bundles.envelope(before) == bundles.envelope(signed.signature.read_bytes()), "changed more")
+        ours.allowed("verify", *our_words(signed))
+        expect(warned not in verified_by_them(signed), "it is an older form still")
+
+
+def verified_by_them(signed: Signed) -> bytes:
+    said = commands.output(*PEER_COMMAND, "verify", "key", *their_words(signed))
+    expect(b"Verification succeeded" in said, f"said {said!r}")
+    return said
 
 
 def listed(bundle: bytes) -> list[str]:

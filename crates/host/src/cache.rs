@@ -24,7 +24,6 @@ use format::{Entries, Key, Stamp, Unfit};
 /// The cache's file in its folder.
 pub const FILE_NAME: &str = "modelward-digests";
 const SIZE_BYTES_MAX: u64 = 64 << 20;
-const ENTRIES_MAX: usize = 200_000;
 /// A file that was written so shortly before may be written again without its times telling: they go by the kernel's ticks.
 const AGE_NANOSECONDS_MIN: i128 = 2_000_000_000;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
@@ -162,19 +161,16 @@ impl Cache {
         Ok(remembered)
     }
 
-    /// Writes what is known now. Where there are too many entries, all are forgotten: a model of so many files is better
-    /// measured.
+    /// Writes what is known now. Where that is too much, all of it is forgotten: a model of so many files is better measured.
     ///
     /// # Errors
     /// The folder can't be written.
     pub fn save(&self) -> Result<(), CacheError> {
-        let none = Entries::new();
-        let entries = match self.entries.len() {
-            0..=ENTRIES_MAX => &self.entries,
-            _ => &none,
-        };
-        crate::whole_file::write(&self.path, &format::write(entries, &self.boot))
-            .map_err(|cause| self.failed(cause))
+        let mut bytes = format::write(&self.entries, &self.boot);
+        if bytes.len() as u64 > SIZE_BYTES_MAX {
+            bytes = format::write(&Entries::new(), &self.boot);
+        }
+        crate::whole_file::write(&self.path, &bytes).map_err(|cause| self.failed(cause))
     }
 
     fn bytes(&self) -> Result<Vec<u8>, CacheError> {

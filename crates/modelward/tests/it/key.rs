@@ -361,6 +361,7 @@ fn a_key_is_rotated_and_what_it_signed_stays_signed() {
         workshop.error("key rotate winter --to signer"),
         "key_exists"
     );
+    workshop.is_sound();
     assert_eq!(workshop.error("key rotate winter --overlap 99999"), "usage");
 }
 
