@@ -37,15 +37,19 @@ def served(server: Path, folder: Path) -> Iterator[None]:
 
 def check(record: Record, ours: Modelward, server: Path, room: Path) -> None:
     with served(server, room / "mocks"):
-        Check(record, ours, room).all()
+        for log, config in {"Rekor v1": "config.json", "Rekor v2 and openssl's timestamps": "config-v2.json"}.items():
+            place = room / config
+            place.mkdir()
+            Check(record, ours, log, room / "mocks" / config, place).all()
 
 
 class Check:
-    def __init__(self, record: Record, ours: Modelward, room: Path) -> None:
+    def __init__(self, record: Record, ours: Modelward, log: str, config: Path, room: Path) -> None:
         self.record = record
         self.ours = ours
-        self.config = room / "mocks/config.json"
-        self.token = room / "mocks/token.jwt"
+        self.log = log
+        self.config = config
+        self.token = config.with_name("token.jwt")
         self.model = room / "model"
         self.model.mkdir()
         (self.model / "config.json").write_text("{}")
@@ -53,7 +57,8 @@ class Check:
         self.signature = room / "model.sig"
 
     def all(self) -> None:
-        for owner, sign in {"our": self.sign_ours, "its": self.sign_theirs}.items():
+        for whose, sign in {"our": self.sign_ours, "its": self.sign_theirs}.items():
+            owner = f"{self.log}: {whose}"
             with self.record.check(MOCKS, f"{owner} keyless signature is made there"):
                 sign()
             with self.record.check(PEER, f"{owner} keyless signature is believed by both"):
@@ -67,7 +72,7 @@ class Check:
                 commands.refused(*self.verify_theirs(provider="https://other.example.test"))
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
-        with self.record.check(MOCKS, "a token that is over, or for another, signs nothing"):
+        with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
             self.check_tokens()
 
     def sign_ours(self) -> None:
@@ -89,11 +94,18 @@ class Check:
 
     def check_proofs(self) -> None:
         whole = self.signature.read_text()
-        for proof in ("inclusionPromise", "inclusionProof"):
+        material = json.loads(whole)["verificationMaterial"]
+        proofs = [proof for proof in ("inclusionPromise", "inclusionProof") if material["tlogEntries"][0].get(proof)]
+        for proof in proofs:
             bundle = json.loads(whole)
             del bundle["verificationMaterial"]["tlogEntries"][0][proof]
             self.signature.write_text(json.dumps(bundle))
             self.ours.refused("log_proof_invalid", *self.verify_ours())
+        if "inclusionPromise" not in proofs:
+            bundle = json.loads(whole)
+            bundle["verificationMaterial"]["timestampVerificationData"] = {}
+            self.signature.write_text(json.dumps(bundle))
+            self.ours.refused("timestamp_invalid", *self.verify_ours())
         self.signature.write_text(whole)
 
     def check_tokens(self) -> None:

@@ -113,14 +113,17 @@ pub(super) fn first_entry(answer: &[u8]) -> Option<Value> {
     }))
 }
 
-/// What Rekor v2 is asked to enter.
+/// What Rekor v2 is asked to enter: it takes an envelope as the hash of what its signature is over.
 pub(super) fn second_request(enclosed: &Envelope, leaf: &Certificate) -> Value {
-    json!({"dsseRequestV002": {
-        "envelope": envelope(enclosed),
-        "verifiers": [{
-            "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-            "x509Certificate": {"rawBytes": BASE64.encode(leaf.as_der())},
-        }],
+    json!({"hashedRekordRequestV002": {
+        "digest": BASE64.encode(Digest::of(&enclosed.signed_bytes()).raw()),
+        "signature": {
+            "content": BASE64.encode(&enclosed.signatures[0]),
+            "verifier": {
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+                "x509Certificate": {"rawBytes": BASE64.encode(leaf.as_der())},
+            },
+        },
     }})
 }
 
@@ -129,4 +132,63 @@ pub(super) fn second_entry(answer: &[u8]) -> Option<Value> {
     // Read strictly first: doubled keys would be lost in the second reading.
     let _: json::Value = json::from_slice(answer, Limits::SMALL).ok()?;
     serde_json::from_slice(answer).ok().filter(Value::is_object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_query_is_that_of_openssl() {
+        // `printf signature | openssl ts -query -data /dev/stdin -sha256 -cert -no_nonce | xxd -p`
+        let openssl = "30390201013031300d0609608648016503040201050004201a2fc26dc7ea5a2a4748b7cb2b1ef193d96ab2c99f93092f69e63075b28d12780101ff";
+        assert_eq!(HEXLOWER.encode(&timestamp_query(b"signature")), openssl);
+    }
+
+    #[test]
+    fn an_answer_of_the_authority_has_a_leaf() {
+        let answer =
+            r#"{"signedCertificateEmbeddedSct":{"chain":{"certificates":["leaf","root"]}}}"#;
+        assert_eq!(
+            first_certificate(answer.as_bytes()).as_deref(),
+            Some("leaf")
+        );
+        for (from, to) in [
+            ("Embedded", "Detached"),
+            ("[\"leaf\",\"root\"]", "[]"),
+            ("\"chain\"", "\"chian\""),
+            ("}}}", "}}"),
+        ] {
+            let bad = answer.replace(from, to);
+            assert_ne!(bad, answer);
+            assert_eq!(first_certificate(bad.as_bytes()), None, "{from} -> {to}");
+        }
+    }
+
+    #[test]
+    fn an_entry_of_the_first_log_is_turned_into_the_bundles() {
+        let answer = r#"{"ab":{"body":"Qg==","integratedTime":7,"logID":"00ff","logIndex":9,"attestation":{},
+            "verification":{"signedEntryTimestamp":"Uw==","inclusionProof":{"checkpoint":"c","hashes":["01"],
+            "logIndex":8,"rootHash":"02","treeSize":10}}}}"#;
+        let entry = first_entry(answer.as_bytes()).unwrap();
+        assert_eq!(entry["logId"]["keyId"], "AP8=");
+        assert_eq!(entry["inclusionProof"]["hashes"], json!(["AQ=="]));
+        assert_eq!(entry["inclusionProof"]["logIndex"], "8");
+        assert_eq!(
+            (&entry["logIndex"], &entry["integratedTime"]),
+            (&json!("9"), &json!("7"))
+        );
+        for (from, to) in [
+            ("\"01\"", "\"0\""),
+            ("00ff", "00fg"),
+            ("treeSize", "size"),
+            ("\"ab\":{", "\"aa\":1,\"ab\":{"),
+            ("\"logIndex\":9", "\"logIndex\":9,\"logIndex\":9"),
+        ] {
+            let bad = answer.replacen(from, to, 1);
+            assert_ne!(bad, answer);
+            assert!(first_entry(bad.as_bytes()).is_none(), "{from} -> {to}");
+        }
+        assert!(second_entry(b"{\"a\":1,\"a\":1}").is_none() && second_entry(b"[]").is_none());
+    }
 }
