@@ -164,10 +164,7 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     let links = words.allow_symlinks;
     let links = links.then(|| measure::links_folder(words)).transpose()?;
     let form = measure::form(&model, words.allow_symlinks)?;
-    let mut ignored = match form {
-        Form::Folder => measure::ignored(words)?,
-        Form::SingleFile => Vec::new(),
-    };
+    let mut ignored = measure::ignored(words)?;
     if form == Form::Folder {
         ignored.extend(
             words
