@@ -30,6 +30,7 @@ mod error;
 mod init;
 mod inputs;
 mod lines;
+mod memory;
 mod message;
 mod mounts;
 mod observer;
@@ -49,7 +50,7 @@ use std::process::ExitCode;
 
 pub use control::run;
 pub use error::Error;
-pub use profile::{CgroupVersion, Layers, SandboxProfile};
+pub use profile::{CgroupVersion, Layers, MemoryBound, SandboxProfile};
 pub use step::{Exit, Expected, Input, Limits, Observed, Ran, Step, Stream};
 pub use trust::predicate::Isolation;
 pub use users::{FIRST_ID, Users, detect};

@@ -166,7 +166,7 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Dataset(args) => commands::dataset::run(args, common, ui),
         Command::Train(args) => commands::train::run(&args, common, ui),
         Command::Scan(args) => commands::scan::run(&args, common, ui),
-        Command::Sign(args) => commands::sign::run(args, common, ui),
+        Command::Sign(args) => commands::sign::run(&args, common, ui),
         Command::Verify(args) => commands::verify::run(&args, common, ui),
         Command::Publish(args) => commands::publish::run(&args, common, ui),
         Command::Deploy(args) => commands::deploy::run(&args, common, ui),

@@ -289,6 +289,7 @@ impl From<builder::Error> for Failure {
                 Code::StepViolation,
                 "take out what reaches for the network or other processes",
             ),
+            builder::Error::Stopped => (Code::Interrupted, "repeat the command when you are ready"),
             builder::Error::LeftProcesses { .. } => (
                 Code::StepLeftProcesses,
                 "have the program wait for all that it starts",

@@ -1,8 +1,9 @@
 //! Ctrl-C and requests to end: an answer of their own, at any moment. What was acknowledged is kept; the rest never was.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -11,10 +12,38 @@ use trust::Code;
 use crate::answer::{Answer, Failure, report};
 use crate::ui::Ui;
 
-/// Whether the process was told to end, and whether somebody has answered yet.
+/// Whether this process was told to end. Signals are for all of it, and so is this.
+static TOLD: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+/// How much [`Work`] there is.
+static WORK: AtomicUsize = AtomicUsize::new(0);
+/// How long work is waited for. What takes longer to notice is swept by the next that works there.
+const CLEARING_MAX: Duration = Duration::from_secs(2);
+
+/// Becomes true when the process is told to end.
+pub(crate) fn told() -> &'static AtomicBool {
+    &TOLD
+}
+
+/// Something on disk that its owner removes. While it lives, the process does not end at once when it is told to.
+#[derive(Debug)]
+pub(crate) struct Work(());
+
+impl Work {
+    pub(crate) fn begin() -> Self {
+        WORK.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        WORK.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Whether somebody has answered yet.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Interruption {
-    told: Arc<AtomicBool>,
     answered: Arc<AtomicBool>,
 }
 
@@ -25,7 +54,7 @@ impl Interruption {
         let signals = [SIGINT, SIGTERM];
         for signal in signals {
             // Set by the handler itself: a child that died of the same signal may be noticed before the thread runs.
-            let _ = signal_hook::flag::register(signal, Arc::clone(&interruption.told));
+            let _ = signal_hook::flag::register(signal, Arc::clone(&TOLD));
         }
         if let Ok(mut signals) = Signals::new(signals) {
             let heard = interruption.clone();
@@ -50,13 +79,17 @@ impl Interruption {
             }
         }
         match result {
-            Err(_) if self.told.load(Ordering::SeqCst) => Err(interrupted()),
+            Err(_) if TOLD.load(Ordering::SeqCst) => Err(interrupted()),
             result => result,
         }
     }
 
     /// The main thread may be anywhere; all that it writes is whole or not there.
     fn end(&self, ui: &Ui) {
+        let begun = Instant::now();
+        while WORK.load(Ordering::SeqCst) > 0 && begun.elapsed() < CLEARING_MAX {
+            thread::sleep(Duration::from_millis(10));
+        }
         if !self.answered.swap(true, Ordering::SeqCst) {
             let _ = report(Err(interrupted()), ui);
             std::process::exit(i32::from(Code::Interrupted.kind().exit_status()));

@@ -8,6 +8,8 @@ use std::path::Path;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::TempDir;
 
+use crate::interruption::Work;
+
 const PREFIX: &str = "work-";
 const LOCK: &str = ".lock";
 
@@ -16,11 +18,14 @@ const LOCK: &str = ".lock";
 pub(crate) struct Staging {
     folder: TempDir,
     _lock: File,
+    /// Ends last.
+    _work: Work,
 }
 
 impl Staging {
     /// Makes one in `parent`, and removes those whose process is dead.
     pub(crate) fn new(parent: &Path) -> io::Result<Self> {
+        let work = Work::begin();
         // One at a time makes and sweeps: a folder that is seen without its lock held is dead.
         let making = File::open(parent)?;
         flock(&making, FlockOperation::LockExclusive)?;
@@ -31,6 +36,7 @@ impl Staging {
         Ok(Self {
             folder,
             _lock: lock,
+            _work: work,
         })
     }
 

@@ -362,10 +362,6 @@ mod wire {
         pub(super) signed_timestamp: String,
     }
 
-    #[expect(
-        clippy::ptr_arg,
-        reason = "serde hands over a reference to the field's own type"
-    )]
     fn no_entries<S: serde::Serializer>(
         _entries: &Vec<entry_wire::Entry>,
         serializer: S,

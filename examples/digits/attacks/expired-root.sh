@@ -5,8 +5,10 @@ source "${BASH_SOURCE%/*}/lib.sh"
 control() {
     copy_chain
     allowed key set --root-valid-from 2020-01-01T00:00:00Z --root-expires "$(date -u -d tomorrow +%FT%TZ)"
-    allowed verify digits
     allowed "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" digits
+    allowed_to_serve digits
+    allowed "${PUBLISH[@]}" --environment prod digits
+    allowed verify digits
 }
 
 attack() {

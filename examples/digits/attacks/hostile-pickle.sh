@@ -2,30 +2,41 @@
 # A model file that runs a command when it is loaded, as torch.load and pickle.load do it.
 source "${BASH_SOURCE%/*}/lib.sh"
 
-# model BYTES: a model of one pickle.
-model() {
+# train_pickle BYTES: a chain with a model of one pickle.
+train_pickle() {
     copy_chain
-    mkdir hostile
-    printf '%b' "$1" >hostile/model.pkl
+    add_dataset small
+    printf '%b' "$1" >model.pkl
+    # shellcheck disable=SC2016 # the step reads it
+    printf '%s\n' 'printf %s "$(</app/model.pkl)" >/out/model.pkl' >step.sh
+    allowed "${TRAIN[@]}" --include model.pkl=/app/model.pkl --source "$SOURCE" "${STEP[@]}"
+    cmp model.pkl small/model.pkl
+}
+
+# Signed and published by somebody who did not look.
+hand_on() {
+    allowed sign small
+    allowed "${PUBLISH[@]}" --environment prod small
+    allowed "${DEPLOY[@]}" --policy servers-prod.json small
 }
 
 control() {
-    model "(dp0\nS'weight'\nF0.5\ns."
-    allowed scan hostile
-    allowed "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" digits
+    train_pickle "(dp0\nS'weight'\nF0.5\ns."
+    allowed scan small
+    hand_on
+    allowed "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" small
 }
 
 attack() {
-    model "cposix\nsystem\n(S'touch $PWD/ran'\ntR."
+    train_pickle "cposix\nsystem\n(S'touch $PWD/ran'\ntR."
     if command -v python3 >python && python3 -c 'import pickle' 2>/dev/null; then
-        python3 -c "import pickle; pickle.load(open('hostile/model.pkl', 'rb'))"
+        python3 -c "import pickle; pickle.load(open('small/model.pkl', 'rb'))"
         [[ -e ran ]] || fail 'the pickle was to run its command when it is loaded'
         rm ran
     fi
-    denied scan_malicious scan hostile
-    # Signed by somebody who did not look, it is still not let in.
-    allowed sign hostile
-    denied scan_malicious "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" hostile
+    denied scan_malicious scan small
+    hand_on
+    denied scan_malicious "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" small
     [[ ! -e ran ]] || fail 'the scan ran the pickle'
 }
 

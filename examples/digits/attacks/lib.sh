@@ -177,6 +177,14 @@ start_server() {
     return 1
 }
 
+# allowed_to_serve MODEL [ACCOUNT]: a server must start with it, be ready, and stop.
+allowed_to_serve() {
+    start_server "$@" || fail 'this was to be served'
+    http GET /v2/health/ready
+    [[ $response == 'HTTP/1.1 200'* ]] || fail 'the server was to be ready'
+    stop_server
+}
+
 # denied_to_serve CODE MODEL [ACCOUNT]: as `denied`, of a server.
 denied_to_serve() {
     if start_server "${@:2}"; then fail 'this was not to be served'; fi

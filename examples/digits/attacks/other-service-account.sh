@@ -5,6 +5,7 @@ source "${BASH_SOURCE%/*}/lib.sh"
 control() {
     copy_chain
     allowed "${ADMIT[@]}" --service-account "$SERVICE_ACCOUNT" digits
+    allowed_to_serve digits "$SERVICE_ACCOUNT"
 }
 
 attack() {

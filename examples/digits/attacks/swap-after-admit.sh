@@ -14,6 +14,22 @@ prepare() {
     printf 'AAAAAAAAAAAAAAAA' | dd of=other bs=1 seek=$(($(stat -c %s good) - 16)) conv=notrunc status=none
 }
 
+# swapping COMMAND…: does it while the file is replaced by another one again and again, and back.
+swapping() {
+    # It ends by itself: what a killed shell had just started would still replace the file.
+    until [[ -e enough ]]; do
+        { ln -f other next && mv -f next digits/model.safetensors; } || break
+        { ln -f good next && mv -f next digits/model.safetensors; } || break
+    done &
+    swapper=$!
+    trap 'touch enough; stop_server' EXIT
+    "$@"
+    touch enough
+    wait "$swapper"
+    rm enough
+    trap 'stop_server' EXIT
+}
+
 # What the server says of itself, and what it makes of a grey picture.
 ask_server() {
     http GET /v2/models/digits
@@ -27,52 +43,63 @@ ask_server() {
     outputs=${response#*'"outputs":'}
 }
 
+# The file is replaced as often, by one with the same bytes.
 control() {
     prepare
-    start_server digits
-    ask_server
-    printf '%s\n' "$outputs" >"$WORK/outputs"
-}
-
-swap_all_the_time() {
-    while :; do
-        ln -f other next && mv -f next digits/model.safetensors
-        ln -f good next && mv -f next digits/model.safetensors
-    done
+    cp good other
+    swapping start_again_and_again
+    serve_while_replaced
+    allowed_to_serve digits
 }
 
 attack() {
-    local starts=0 served=0
     prepare
-    swap_all_the_time &
-    swapper=$!
-    trap 'kill "$swapper"; stop_server' EXIT
+    swapping start_and_look
+    serve_while_replaced
+    denied_to_serve admission_missing digits
+}
+
+start_again_and_again() {
+    local start
+    for ((start = 0; start < STARTS; start++)); do
+        start_server digits || fail 'a copy was to be served'
+        ask_server
+        if [[ $start == 0 ]]; then printf '%s\n' "$outputs" >"$WORK/outputs"; fi
+        as_admitted
+        stop_server
+    done
+}
+
+start_and_look() {
+    local starts=0 served=0
     while ((starts < STARTS || (served == 0 || served == starts) && starts < 5 * STARTS)); do
         starts=$((starts + 1))
         if start_server digits; then
             served=$((served + 1))
             ask_server
-            [[ $outputs == "$(<"$WORK/outputs")" ]] || fail 'another model answered'
+            as_admitted
             stop_server
         else
             keep_reason admission_missing
         fi
     done
-    kill "$swapper"
-    wait "$swapper" || true
-    trap 'stop_server' EXIT
     printf '%s starts, %s on the admitted model, %s refused\n' "$starts" "$served" "$((starts - served))"
     ((served < starts)) || fail 'no start was refused, and so nothing was tried'
+}
 
-    # While it is served, the file may be whatever it is: what was sealed answers.
+# While it is served, the file may be whatever it is: what was sealed answers.
+serve_while_replaced() {
     rm digits/model.safetensors
     cp good digits/model.safetensors
     start_server digits
     cp other digits/model.safetensors
     ask_server
-    [[ $outputs == "$(<"$WORK/outputs")" ]] || fail 'another model answered'
+    as_admitted
     stop_server
-    denied_to_serve admission_missing digits
+}
+
+as_admitted() {
+    [[ $outputs == "$(<"$WORK/outputs")" ]] || fail 'another model answered'
 }
 
 judge swap-after-admit serve admission_missing \

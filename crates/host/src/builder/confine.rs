@@ -85,6 +85,11 @@ pub(super) fn filter_calls() -> io::Result<()> {
     seccomp::apply()
 }
 
+/// Leaves no way to memory that [`Meter`](super::memory::Meter) can't see.
+pub(super) fn hide_uncounted_memory() -> io::Result<()> {
+    seccomp::hide_uncounted_memory()
+}
+
 /// Sets the limits of each process. A limit that the caller has already may be lower, and then stays.
 pub(super) fn limit(limits: &Limits) -> io::Result<()> {
     for (resource, wanted) in [

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
+use std::sync::atomic::AtomicBool;
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
@@ -10,7 +11,7 @@ use super::error::Error;
 use super::lines::Lines;
 use super::message::Plan;
 use super::process::{Process, Role};
-use super::profile::SandboxProfile;
+use super::profile::{MemoryBound, SandboxProfile};
 use super::run_folder::RunFolder;
 use super::signer::Signer;
 use super::step::{Ran, Step, Stream};
@@ -18,7 +19,8 @@ use super::users::Users;
 use super::{inputs, receive, watch};
 
 /// Runs a step: `key` (PKCS#8 PEM, not encrypted), if there is one, goes to the signer alone, for [`Ran::sign`]. `on_line` hears what the step
-/// prints, as it prints it; the text is the step's, so whoever shows it has to make it harmless.
+/// prints, as it prints it; the text is the step's, so whoever shows it has to make it harmless. Another thread, or the
+/// handler of a signal, sets `stop` to end the run early.
 ///
 /// # Errors
 /// The step could not be run, did not end well, or its outputs are not taken.
@@ -26,6 +28,7 @@ pub fn run(
     step: &Step,
     users: &Users,
     key: Option<&str>,
+    stop: &AtomicBool,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ran, Error> {
     check(step)?;
@@ -33,8 +36,8 @@ pub fn run(
     let folder = RunFolder::new(&step.runs)?;
     inputs::copy(&step.inputs, &folder.inputs())?;
     let mut crew = Crew::start(users, key, Cgroup::new(&step.limits))?;
-    let plan = plan(step, users, &folder);
-    let ended = watch::step(&mut crew, &plan, on_line)?;
+    let plan = plan(step, users, &folder, crew.memory());
+    let ended = watch::step(&mut crew, &plan, stop, on_line)?;
     let (outputs, claims) = receive::outputs(&crew.observer, step, &folder, &ended.folders)?;
     Ok(Ran {
         outputs,
@@ -43,6 +46,7 @@ pub fn run(
             isolation: users.isolation(),
             layers: ended.layers,
             cgroup: crew.cgroup.as_ref().map(Cgroup::version),
+            memory: crew.memory(),
             limits: step.limits,
         },
         seconds: ended.seconds,
@@ -79,7 +83,7 @@ fn check(step: &Step) -> Result<(), Error> {
 
 const COMMAND_SIZE_BYTES_MAX: usize = 1 << 20;
 
-fn plan(step: &Step, users: &Users, folder: &RunFolder) -> Plan {
+fn plan(step: &Step, users: &Users, folder: &RunFolder, memory: MemoryBound) -> Plan {
     Plan {
         scaffold: folder.scaffold(),
         root: step.root.path().to_owned(),
@@ -87,6 +91,7 @@ fn plan(step: &Step, users: &Users, folder: &RunFolder) -> Plan {
         command: step.command.clone(),
         env: step.env.clone(),
         limits: step.limits,
+        memory,
         user: users.inner(Role::Runner),
     }
 }
@@ -133,6 +138,13 @@ impl Crew {
             err,
             cgroup,
         })
+    }
+
+    pub(super) const fn memory(&self) -> MemoryBound {
+        match self.cgroup {
+            Some(_) => MemoryBound::Cgroup,
+            None => MemoryBound::Polled,
+        }
     }
 }
 

@@ -107,6 +107,9 @@ pub enum Error {
         /// What it had.
         limit: Duration,
     },
+    /// Whoever asked for the run wanted it no more.
+    #[error("the step was told to stop")]
+    Stopped,
     /// The step used up its processor time.
     #[error("the step used more than its {limit_seconds} seconds of processor time")]
     OutOfCpu {

@@ -12,7 +12,7 @@ use rustix::thread::CapabilitySet;
 
 use super::channel::Channel;
 use super::message::{Failure, Plan, Report};
-use super::profile::Layers;
+use super::profile::{Layers, MemoryBound};
 use super::step::Exit;
 use super::{confine, mounts, process};
 
@@ -52,6 +52,9 @@ fn build(channel: &Channel, plan: &Plan) -> Result<(), Failure> {
     let landlock =
         confine::fence(mounts::WRITABLE).map_err(Failure::when("fencing files by Landlock"))?;
     confine::filter_calls().map_err(Failure::when("filtering system calls"))?;
+    if plan.memory == MemoryBound::Polled {
+        confine::hide_uncounted_memory().map_err(Failure::when("hiding uncounted memory"))?;
+    }
     let layers = Layers {
         namespaces: NAMESPACES.map(str::to_owned).to_vec(),
         network: "none".into(),
@@ -61,10 +64,7 @@ fn build(channel: &Channel, plan: &Plan) -> Result<(), Failure> {
         capabilities: "none".into(),
     };
     channel
-        .send_with(
-            &Report::Built(layers),
-            &[folders.out.as_fd(), folders.results.as_fd()],
-        )
+        .send_with(&Report::Built(layers), &folders.all().map(AsFd::as_fd))
         .map_err(Failure::when("reporting"))
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile::Layers;
+use super::profile::{Layers, MemoryBound};
 use super::step::{Exit, Limits};
 
 /// From a process that changes its user: it has left the shared namespaces, and needs its ids mapped.
@@ -39,13 +39,14 @@ pub(super) struct Plan {
     pub(super) command: Vec<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) limits: Limits,
+    pub(super) memory: MemoryBound,
     pub(super) user: Mapped,
 }
 
 /// From the sandbox.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// It is built; the folders of outputs and results come as descriptors.
+    /// It is built; the folders of outputs, results and scratch, and the step's `/proc`, come as descriptors.
     Built(Layers),
     /// The step's main process has ended.
     Ended {

@@ -11,11 +11,21 @@ use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::message::{Failure, Plan};
+use super::profile::MemoryBound;
 
-/// Where the step's outputs and results are; they outlive the sandbox as long as these are open.
+/// What the control plane looks at: outputs and results, which outlive the sandbox as long as these are open, and what
+/// its memory is counted by.
 pub(super) struct Folders {
-    pub(super) out: OwnedFd,
-    pub(super) results: OwnedFd,
+    out: OwnedFd,
+    results: OwnedFd,
+    scratch: OwnedFd,
+    processes: OwnedFd,
+}
+
+impl Folders {
+    pub(super) const fn all(&self) -> [&OwnedFd; 4] {
+        [&self.out, &self.results, &self.scratch, &self.processes]
+    }
 }
 
 /// The folder in which the step starts.
@@ -35,8 +45,8 @@ pub(super) fn build(plan: &Plan) -> Result<Folders, Failure> {
     tmpfs(base, "mode=0755,size=1m")?;
     mount_tree(&plan.root, base)?;
     mount_proc(base)?;
-    mount_devices(base)?;
-    mount_scratch(base, plan.limits.scratch_bytes)?;
+    mount_devices(base, plan.memory)?;
+    mount_scratch(base, size_in_memory(plan, plan.limits.scratch_bytes))?;
     folder(&base.join("in"))?;
     bind_read_only(&plan.inputs, &base.join("in"))?;
     mount_writable(plan, base)?;
@@ -45,6 +55,8 @@ pub(super) fn build(plan: &Plan) -> Result<Folders, Failure> {
     Ok(Folders {
         out: open("/out")?,
         results: open("/results")?,
+        scratch: open("/tmp")?,
+        processes: open("/proc")?,
     })
 }
 
@@ -90,10 +102,15 @@ fn mount_proc(base: &Path) -> Result<(), Failure> {
         .map_err(Failure::when("mounting `/proc`"))
 }
 
-fn mount_devices(base: &Path) -> Result<(), Failure> {
+/// A shared mapping of `/dev/zero` is memory that nobody sees, so it is there only where a control group counts it.
+fn mount_devices(base: &Path, memory: MemoryBound) -> Result<(), Failure> {
     let dev = base.join("dev");
     folder(&dev)?;
-    for name in ["null", "zero", "full", "random", "urandom"] {
+    let zero = (memory == MemoryBound::Cgroup).then_some("zero");
+    for name in ["null", "full", "random", "urandom"]
+        .into_iter()
+        .chain(zero)
+    {
         let doing = format!("mounting `/dev/{name}`");
         let failed = || Failure::when(&doing);
         File::create(dev.join(name)).map_err(failed())?;
@@ -133,7 +150,7 @@ fn mount_writable(plan: &Plan, base: &Path) -> Result<(), Failure> {
     for (name, size_bytes, files) in [
         (
             "out",
-            plan.limits.output_bytes,
+            size_in_memory(plan, plan.limits.output_bytes),
             plan.limits.output_files.saturating_add(1),
         ),
         ("results", RESULTS_SIZE_BYTES, RESULTS_FILES),
@@ -144,6 +161,14 @@ fn mount_writable(plan: &Plan, base: &Path) -> Result<(), Failure> {
         tmpfs(&target, &options)?;
     }
     Ok(())
+}
+
+/// A control group refuses what is too much, and says that it did. Without one, no file system alone may be too much.
+fn size_in_memory(plan: &Plan, size_bytes: u64) -> u64 {
+    match plan.memory {
+        MemoryBound::Cgroup => size_bytes,
+        MemoryBound::Polled => size_bytes.min(plan.limits.memory_bytes),
+    }
 }
 
 const RESULTS_SIZE_BYTES: u64 = 1 << 20;

@@ -16,6 +16,8 @@ pub struct SandboxProfile {
     pub layers: Layers,
     /// Which control groups held it: `v1`, `v2`, or none.
     pub cgroup: Option<CgroupVersion>,
+    /// How its memory was kept within its limit.
+    pub memory: MemoryBound,
     /// The limits it ran under.
     pub limits: Limits,
 }
@@ -43,6 +45,17 @@ pub struct Layers {
     pub no_new_privileges: bool,
     /// Whether it has any capability.
     pub capabilities: String,
+}
+
+/// What kept all processes of a step together within its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MemoryBound {
+    /// The kernel, by a control group: not a page more than the limit.
+    Cgroup,
+    /// The control plane, which looked again and again, and would have ended the step. It may have had more between
+    /// two looks.
+    Polled,
 }
 
 /// Which generation of control groups.

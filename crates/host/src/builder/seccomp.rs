@@ -27,6 +27,13 @@ pub(super) fn apply() -> io::Result<()> {
     Ok(())
 }
 
+/// Hides the calls that get memory which neither a memory file system nor a process shows, for where no control group
+/// counts it. Libraries that find one missing use a file in `/dev/shm`, or do without.
+pub(super) fn hide_uncounted_memory() -> io::Result<()> {
+    let filter = uncounted().map_err(io::Error::other)?;
+    seccompiler::apply_filter(&filter).map_err(io::Error::other)
+}
+
 /// What kills.
 fn killing() -> Result<BpfProgram, seccompiler::Error> {
     let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
@@ -50,6 +57,20 @@ fn killing() -> Result<BpfProgram, seccompiler::Error> {
 /// libraries fall back to `clone`.
 fn hidden() -> Result<BpfProgram, seccompiler::Error> {
     let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    compile(rules, SeccompAction::Errno(libc::ENOSYS as u32))
+}
+
+fn uncounted() -> Result<BpfProgram, seccompiler::Error> {
+    let mut rules: BTreeMap<c_long, Vec<SeccompRule>> =
+        UNCOUNTED.iter().map(|call| (*call, Vec::new())).collect();
+    // All its pages stay as long as any part of it is mapped somewhere.
+    let shared_anonymous = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
+    let is_set = condition(
+        3,
+        SeccompCmpOp::MaskedEq(shared_anonymous),
+        shared_anonymous,
+    )?;
+    rules.insert(libc::SYS_mmap, vec![SeccompRule::new(vec![is_set])?]);
     compile(rules, SeccompAction::Errno(libc::ENOSYS as u32))
 }
 
@@ -101,6 +122,16 @@ const NAMESPACES: &[i32] = &[
     libc::CLONE_NEWUSER,
     libc::CLONE_NEWPID,
     libc::CLONE_NEWNET,
+];
+
+const UNCOUNTED: &[c_long] = &[
+    libc::SYS_memfd_create,
+    libc::SYS_memfd_secret,
+    libc::SYS_shmget,
+    libc::SYS_msgget,
+    libc::SYS_semget,
+    // A page in a pipe is no process's any more.
+    libc::SYS_vmsplice,
 ];
 
 const KILLING: &[c_long] = &[

@@ -61,8 +61,8 @@ pub struct Limits {
     pub wall: Duration,
     /// Of the processor, for each process.
     pub cpu_seconds: u64,
-    /// Of memory: for all together where there is a control group, else of private data for each process.
-    /// `/out`, `/tmp`, `/work` and `/dev/shm` are memory too.
+    /// Of memory, for all together: by a control group, or else by looking at them, see
+    /// [`MemoryBound`](super::MemoryBound). `/out`, `/tmp`, `/work` and `/dev/shm` are memory too.
     pub memory_bytes: u64,
     /// Processes and threads at once.
     pub processes: u64,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -10,8 +11,9 @@ use super::cgroup::Cgroup;
 use super::control::Crew;
 use super::error::Error;
 use super::lines::Lines;
+use super::memory::Meter;
 use super::message::{Plan, Report};
-use super::profile::Layers;
+use super::profile::{Layers, MemoryBound};
 use super::step::{Exit, Limits, Stream};
 
 /// A step that ended well, and of which nothing runs any more.
@@ -27,6 +29,7 @@ pub(super) struct Ended {
 pub(super) fn step(
     crew: &mut Crew,
     plan: &Plan,
+    stop: &AtomicBool,
     on_line: &mut dyn FnMut(Stream, &str),
 ) -> Result<Ended, Error> {
     let start = Instant::now();
@@ -35,10 +38,18 @@ pub(super) fn step(
     let mut seen = Seen::default();
     while !seen.is_dead {
         let left = seen.deadline(&plan.limits).saturating_sub(start.elapsed());
+        let next = seen.meter.as_ref().map_or(LISTENING_MAX, Meter::due);
         if left.is_zero() {
-            seen.stop(crew, plan.limits.wall)?;
-        } else if listen(crew, left, on_line)? {
-            seen.hear(crew, &plan.command, &plan.limits)?;
+            let limit = plan.limits.wall;
+            seen.stop(crew, start.elapsed(), Error::TimedOut { limit })?;
+        } else if listen(crew, left.min(next), on_line)? {
+            seen.hear(crew, plan)?;
+        }
+        if stop.load(Ordering::SeqCst) && seen.told.is_none() {
+            seen.stop(crew, start.elapsed(), Error::Stopped)?;
+        }
+        if seen.needs_too_much(crew)? {
+            seen.stop(crew, start.elapsed(), out_of_memory(&plan.limits))?;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -91,50 +102,81 @@ fn wait(crew: &Crew, left: Duration) -> io::Result<[bool; 3]> {
 /// What came from the sandbox so far.
 #[derive(Default)]
 struct Seen {
-    built: Option<(Layers, Vec<OwnedFd>)>,
+    built: Option<(Layers, [OwnedFd; 2])>,
+    /// Where no control group counts its memory.
+    meter: Option<Meter>,
     ended: Option<(Exit, u32, f64)>,
     stopped: Option<Error>,
+    /// Since the start, when it was told to stop.
+    told: Option<Duration>,
     is_dead: bool,
 }
 
 impl Seen {
     fn deadline(&self, limits: &Limits) -> Duration {
-        match self.stopped {
-            None => limits.wall,
-            Some(_) => limits.wall.saturating_add(STOPPING_MAX),
-        }
+        self.told
+            .map_or(limits.wall, |told| told.saturating_add(STOPPING_MAX))
     }
 
-    /// Time is up: process 1 ends when it hears this, and all others with it. If it doesn't hear, the runner is killed,
+    /// Process 1 ends when it hears this, and all others with it. If it doesn't hear, the runner is killed,
     /// which kills it.
-    fn stop(&mut self, crew: &Crew, limit: Duration) -> Result<(), Error> {
-        let earlier = self.stopped.replace(Error::TimedOut { limit });
-        if let Some(earlier) = earlier {
-            return Err(earlier);
+    fn stop(&mut self, crew: &Crew, now: Duration, why: Error) -> Result<(), Error> {
+        let why = self.stopped.take().unwrap_or(why);
+        if self.told.replace(now).is_some() {
+            return Err(why);
         }
+        self.stopped = Some(why);
         let told = crew.runner.channel.finish();
         told.map_err(|cause| crew.runner.failed("being stopped", cause))
     }
 
-    fn hear(&mut self, crew: &Crew, command: &[String], limits: &Limits) -> Result<(), Error> {
+    fn needs_too_much(&mut self, crew: &Crew) -> Result<bool, Error> {
+        let Some(meter) = self.meter.as_mut().filter(|_| self.told.is_none()) else {
+            return Ok(false);
+        };
+        let looked = meter.look();
+        looked.map_err(|cause| crew.runner.failed("having its memory counted", cause))
+    }
+
+    fn hear(&mut self, crew: &Crew, plan: &Plan) -> Result<(), Error> {
         let heard = crew.runner.channel.receive_with::<Report>();
         let heard =
             heard.and_then(|heard| heard.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()));
-        let (report, folders) = heard.map_err(|cause| died(crew, limits, cause))?;
+        let (report, folders) = heard.map_err(|cause| died(crew, &plan.limits, cause))?;
         match report {
-            Report::Built(layers) => self.built = Some((layers, folders)),
+            Report::Built(layers) => self.furnish(crew, plan, layers, folders)?,
             Report::Ended {
                 exit,
                 left_processes,
                 cpu_seconds,
             } => self.ended = Some((exit, left_processes, cpu_seconds)),
             Report::NotStarted(why) => {
-                let program = command.first().cloned().unwrap_or_default();
+                let program = plan.command.first().cloned().unwrap_or_default();
                 self.stopped = Some(Error::NotStarted { program, why });
             }
             Report::Failed(failure) => self.stopped = Some(failure.into()),
             Report::Dead => self.is_dead = true,
         }
+        Ok(())
+    }
+
+    fn furnish(
+        &mut self,
+        crew: &Crew,
+        plan: &Plan,
+        layers: Layers,
+        folders: Vec<OwnedFd>,
+    ) -> Result<(), Error> {
+        let failed = |cause| crew.runner.failed("handing over its folders", cause);
+        let [out, results, scratch, processes] = <[OwnedFd; 4]>::try_from(folders)
+            .map_err(|_| failed(io::ErrorKind::InvalidData.into()))?;
+        if plan.memory == MemoryBound::Polled {
+            let memory = [&out, &results].map(OwnedFd::try_clone);
+            let [out, results] = memory.map(|copy| copy.map_err(failed));
+            let memory = vec![out?, results?, scratch];
+            self.meter = Some(Meter::new(plan.limits.memory_bytes, processes, memory));
+        }
+        self.built = Some((layers, [out, results]));
         Ok(())
     }
 
@@ -148,17 +190,14 @@ impl Seen {
             let cause = io::Error::other("process 1 of the sandbox died before it could report");
             return Err(died(crew, limits, cause));
         };
-        failure_of(exit, out_of_memory_kills(crew), limits, || crew.err.tail())?;
+        let is_out_of_memory =
+            out_of_memory_kills(crew) > 0 || self.meter.is_some_and(|meter| meter.is_over());
+        failure_of(exit, is_out_of_memory, limits, || crew.err.tail())?;
         if left_processes > 0 {
             return Err(Error::LeftProcesses {
                 count: left_processes,
             });
         }
-        let folders = <[OwnedFd; 2]>::try_from(folders);
-        let folders = folders.map_err(|_| {
-            crew.runner
-                .failed("handing over outputs", io::ErrorKind::InvalidData.into())
-        })?;
         Ok(Ended {
             layers,
             folders,
@@ -171,11 +210,15 @@ impl Seen {
 /// When a group's memory is used up, the kernel may kill one of ours in it.
 fn died(crew: &Crew, limits: &Limits, cause: io::Error) -> Error {
     if out_of_memory_kills(crew) > 0 {
-        Error::OutOfMemory {
-            limit_bytes: limits.memory_bytes,
-        }
+        out_of_memory(limits)
     } else {
         crew.runner.failed("running the step", cause)
+    }
+}
+
+const fn out_of_memory(limits: &Limits) -> Error {
+    Error::OutOfMemory {
+        limit_bytes: limits.memory_bytes,
     }
 }
 
@@ -186,7 +229,7 @@ fn out_of_memory_kills(crew: &Crew) -> u64 {
 /// A shell reports a program that was killed by a signal as 128 and the signal's number.
 fn failure_of(
     exit: Exit,
-    out_of_memory_kills: u64,
+    is_out_of_memory: bool,
     limits: &Limits,
     stderr_tail: impl Fn() -> String,
 ) -> Result<(), Error> {
@@ -202,9 +245,7 @@ fn failure_of(
         libc::SIGXCPU => Error::OutOfCpu {
             limit_seconds: limits.cpu_seconds,
         },
-        _ if out_of_memory_kills > 0 => Error::OutOfMemory {
-            limit_bytes: limits.memory_bytes,
-        },
+        _ if is_out_of_memory => out_of_memory(limits),
         _ => Error::StepFailed {
             exit,
             stderr_tail: stderr_tail(),
@@ -213,4 +254,6 @@ fn failure_of(
 }
 
 const SHELL_SIGNAL_BASE: i32 = 128;
+/// How long a wish to stop may go unnoticed.
+const LISTENING_MAX: Duration = Duration::from_millis(100);
 const STOPPING_MAX: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use trust::Predicate;
 use trust::predicate::Provenance;
 
 use crate::world::{
-    command, inside, key_pem, python, quietly, read, run, script, statement, world,
+    GOES_ON, command, inside, key_pem, python, quietly, read, run, script, statement, world,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -189,8 +189,14 @@ fn signals_reach_nobody_else() -> Result<(), String> {
     let step = script(
         "echo model > /out/model; kill -9 -1 2>/dev/null || true; kill -9 1 || true; kill -15 1 || true",
     );
-    let mut ran =
-        host::builder::run(&step, &world().users, Some(&key_pem()), &mut quietly).unwrap();
+    let mut ran = host::builder::run(
+        &step,
+        &world().users,
+        Some(&key_pem()),
+        &GOES_ON,
+        &mut quietly,
+    )
+    .unwrap();
     let statement = statement(Provenance::TYPE, "model", b"model\n");
     assert!(ran.sign(&statement).is_ok());
     Ok(())
@@ -254,7 +260,7 @@ pub(crate) fn sleeps_until_killed() -> Result<(), String> {
     let mut step = script("echo started; sleep 98765.4321");
     step.limits.wall = Duration::from_secs(60);
     let on_line = &mut |_, line: &str| println!("{line}");
-    let ended = host::builder::run(&step, &world().users, Some(&key_pem()), on_line);
+    let ended = host::builder::run(&step, &world().users, Some(&key_pem()), &GOES_ON, on_line);
     panic!("it was not killed: {ended:?}");
 }
 

@@ -17,7 +17,11 @@ pub(crate) fn act(words: &[String]) -> ExitCode {
         }
         ["mount"] => drop(rustix::mount::mount_bind("/tmp", "/work")),
         ["descriptors"] => descriptors(),
-        ["memory", mebibytes] => memory(mebibytes.parse().unwrap()),
+        ["memory", mebibytes] => drop(memory(mebibytes)),
+        ["hold", mebibytes] => {
+            let _held = memory(mebibytes);
+            std::thread::sleep(std::time::Duration::from_secs(2));
+        }
         ["spin"] => loop {
             std::hint::spin_loop();
         },
@@ -50,9 +54,11 @@ fn descriptors() {
     fs::write("/out/descriptors", open.concat()).unwrap();
 }
 
-fn memory(mebibytes: usize) {
+fn memory(mebibytes: &str) -> Vec<Vec<u8>> {
+    let mebibytes: usize = mebibytes.parse().unwrap();
     let filled: Vec<Vec<u8>> = (0..mebibytes).map(|_| vec![1; 1 << 20]).collect();
     println!("{}", filled.len());
+    filled
 }
 
 fn processes() {

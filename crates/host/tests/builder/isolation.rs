@@ -7,7 +7,8 @@ use host::builder::{Error, FIRST_ID, Isolation, Users};
 
 use crate::Case;
 use crate::attacks::sleeps_until_killed;
-use crate::world::{public_copy, read, run, script, world};
+use crate::memory::{is_counted_by_looking, uncounted_memory_is_out_of_reach};
+use crate::world::{GOES_ON, public_copy, read, run, script, world};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
@@ -25,6 +26,11 @@ pub(crate) fn as_user() -> Vec<Case> {
         ("is_same", || is_isolated_by(Isolation::SameUser)),
         ("has_no_sandbox", has_no_sandbox),
         ("sleeps_until_killed", sleeps_until_killed),
+        ("is_counted_by_looking", is_counted_by_looking),
+        (
+            "uncounted_memory_is_out_of_reach",
+            uncounted_memory_is_out_of_reach,
+        ),
     ]
 }
 
@@ -110,7 +116,7 @@ fn seen_from_outside(users: &Users) -> Option<u32> {
     const MARK: &str = "1.2345678";
     let mut uid = None;
     let step = script(&format!("echo started; sleep {MARK}"));
-    let ran = host::builder::run(&step, users, None, &mut |_, _| {
+    let ran = host::builder::run(&step, users, None, &GOES_ON, &mut |_, _| {
         let start = std::time::Instant::now();
         while uid.is_none() && start.elapsed().as_secs() < 1 {
             uid = uid_of_sleeper(MARK);
@@ -131,7 +137,7 @@ fn uid_of_sleeper(mark: &str) -> Option<u32> {
 }
 
 /// Runs a case as the user `nobody`, who has these subordinate ids. Only a mount namespace of its own sees them.
-fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
+pub(crate) fn as_nobody(subordinates: &str, case: &str) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("becoming another user takes root".into());
     }

@@ -1,17 +1,17 @@
 //! Steps that want more than they may have.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use host::builder::{Error, Exit};
+use host::builder::Error;
 
 use crate::Case;
-use crate::world::{inside, read, run, script};
+use crate::world::{inside, read, run, script, world};
 
 pub(crate) fn cases() -> Vec<Case> {
     vec![
-        ("memory_of_one", memory_of_one),
-        ("memory_of_all", memory_of_all),
         ("time_by_the_clock", time_by_the_clock),
+        ("a_wish_to_stop", a_wish_to_stop),
         ("time_of_the_processor", time_of_the_processor),
         ("processes", processes),
         ("file_size", file_size),
@@ -19,45 +19,6 @@ pub(crate) fn cases() -> Vec<Case> {
         ("output_size", output_size),
         ("scratch_size", scratch_size),
     ]
-}
-
-fn memory_of_one() -> Result<(), String> {
-    let mut step = inside(&["memory", "100"]);
-    assert_eq!(run(&step).unwrap().stdout_tail, "100\n");
-    step.limits.memory_bytes = 64 << 20;
-    let refused = run(&step).unwrap_err();
-    let is_told = matches!(
-        refused,
-        Error::OutOfMemory { .. }
-            | Error::StepFailed {
-                exit: Exit::Signal(6),
-                ..
-            }
-    );
-    assert!(is_told, "{refused:?}");
-    Ok(())
-}
-
-/// Each process is within its limit, together they are not: only a control group can see that.
-fn memory_of_all() -> Result<(), String> {
-    let mut step = inside(&[]);
-    let text = "for i in 1 2 3 4; do (/in/self __inside memory 60 | sleep 1) & done; wait; exit 1";
-    step.command = ["/bin/sh", "-c", text].map(str::to_owned).to_vec();
-    if run(&script("true")).unwrap().profile.cgroup.is_none() {
-        return Err("no control group can be made here".into());
-    }
-    step.limits.memory_bytes = 100 << 20;
-    let refused = run(&step).unwrap_err();
-    assert!(matches!(refused, Error::OutOfMemory { .. }), "{refused:?}");
-    // Memory file systems count too.
-    let mut step = script("head -c 30000000 /dev/zero > /dev/shm/a");
-    step.limits.scratch_bytes = 64 << 20;
-    step.limits.file_size_bytes = 64 << 20;
-    run(&step).unwrap();
-    step.limits.memory_bytes = 16 << 20;
-    let refused = run(&step).unwrap_err();
-    assert!(matches!(refused, Error::OutOfMemory { .. }), "{refused:?}");
-    Ok(())
 }
 
 fn time_by_the_clock() -> Result<(), String> {
@@ -70,6 +31,20 @@ fn time_by_the_clock() -> Result<(), String> {
     let mut step = script("trap '' TERM HUP INT; while true; do sleep 1; done");
     step.limits.wall = Duration::from_millis(300);
     assert!(matches!(run(&step), Err(Error::TimedOut { .. })));
+    Ok(())
+}
+
+/// From whoever asked for the run; it ends like any other, and cleans up after itself.
+fn a_wish_to_stop() -> Result<(), String> {
+    let step = script("trap '' TERM HUP INT; echo started; while true; do sleep 1; done");
+    let stop = AtomicBool::new(false);
+    let start = Instant::now();
+    let ended = host::builder::run(&step, &world().users, None, &stop, &mut |_, _| {
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert!(matches!(ended, Err(Error::Stopped)), "{ended:?}");
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!(std::fs::read_dir(&step.runs).unwrap().count(), 0);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod attacks;
 mod inside;
 mod isolation;
 mod limits;
+mod memory;
 mod outputs;
 mod overhead;
 mod steps;
@@ -37,6 +38,7 @@ fn all() -> Vec<Case> {
         steps::cases(),
         attacks::cases(),
         limits::cases(),
+        memory::cases(),
         outputs::cases(),
         isolation::cases(),
     ]

@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::world::{command, key_pem, quietly, world};
+use crate::world::{GOES_ON, command, key_pem, quietly, world};
 
 /// Prints medians of the same trivial step, turn by turn. Measuring the root is apart, as it grows with the root.
 pub(crate) fn measure(words: &[String]) -> ExitCode {
@@ -20,11 +20,18 @@ pub(crate) fn measure(words: &[String]) -> ExitCode {
     for _ in 0..runs {
         root.push(time(|| drop(step.root.manifest().unwrap())));
         ours.push(time(|| {
-            drop(host::builder::run(&step, &world().users, None, &mut quietly).unwrap());
+            drop(host::builder::run(&step, &world().users, None, &GOES_ON, &mut quietly).unwrap());
         }));
         signed.push(time(|| {
             drop(
-                host::builder::run(&step, &world().users, Some(&key_pem()), &mut quietly).unwrap(),
+                host::builder::run(
+                    &step,
+                    &world().users,
+                    Some(&key_pem()),
+                    &GOES_ON,
+                    &mut quietly,
+                )
+                .unwrap(),
             );
         }));
         bwrap.push(time(|| peer(&step.root)));

@@ -11,8 +11,8 @@ use trust::predicate::Provenance;
 use trust::{Predicate, Signer};
 
 use crate::world::{
-    command, inside, key, key_pem, public_copy, python, quietly, read, run, script, statement,
-    world,
+    GOES_ON, command, inside, key, key_pem, public_copy, python, quietly, read, run, script,
+    statement, world,
 };
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -183,9 +183,15 @@ fn environment_is_what_was_asked() -> Result<(), String> {
 fn prints_are_heard() -> Result<(), String> {
     let mut heard = Vec::new();
     let step = script("echo one; echo two >&2; echo three");
-    let ran = host::builder::run(&step, &world().users, None, &mut |stream, line| {
-        heard.push((stream == Stream::Err, line.to_owned()));
-    });
+    let ran = host::builder::run(
+        &step,
+        &world().users,
+        None,
+        &GOES_ON,
+        &mut |stream, line| {
+            heard.push((stream == Stream::Err, line.to_owned()));
+        },
+    );
     let ran = ran.unwrap();
     heard.sort();
     let expected = [(false, "one"), (false, "three"), (true, "two")];
@@ -245,7 +251,7 @@ fn results_are_claims() -> Result<(), String> {
 fn signer_signs_what_was_observed() -> Result<(), String> {
     let run_with = |key: &str| {
         let step = script("echo model > /out/model");
-        host::builder::run(&step, &world().users, Some(key), &mut quietly)
+        host::builder::run(&step, &world().users, Some(key), &GOES_ON, &mut quietly)
     };
     let good = statement(Provenance::TYPE, "model", b"model\n");
     let mut ran = run_with(&key_pem()).unwrap();

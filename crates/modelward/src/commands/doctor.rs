@@ -134,7 +134,7 @@ fn control_groups() -> Finding {
             || "none that can be written".to_owned(),
             |version| format!("{version:?}").to_lowercase(),
         ),
-        means: "memory and processes are limited for the whole step; without them for each of its processes",
+        means: "the kernel keeps all of a step within its memory; without them the builder looks again and again, and ends what is over",
     }
 }
 

@@ -58,7 +58,7 @@ struct Odd {
     strict_spec: bool,
 }
 
-pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let target = args
         .signature
         .clone()
@@ -67,8 +67,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
     let beside = [default_ignored(), args.ignored.clone()].concat();
     let ignored = with_signature(beside.clone(), &args.model, &target);
     let signed = match args.held.is_named() {
-        true => by_held(&args, &ignored, ui)?,
-        false => by_store(&args, &ignored, common, ui)?,
+        true => by_held(args, &ignored, ui)?,
+        false => by_store(args, &ignored, common, ui)?,
     };
     host::whole_file::write(&target, &signed.bundle.to_bytes())
         .map_err(|e| unreadable(&target, &e))?;
@@ -102,8 +102,12 @@ struct Signed {
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
     let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    let kept = kept(ignored, model.form);
-    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, kept);
+    // Only a folder has something to leave out.
+    let ignored = match model.form {
+        Form::Folder => ignored.to_vec(),
+        Form::SingleFile => Vec::new(),
+    };
+    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
     let bundle = trust::seal(&statement, &signer)
@@ -156,10 +160,12 @@ fn statement<'a>(
     name: &str,
     resources: impl Iterator<Item = (&'a str, digest::ResourceDigest)>,
     form: Form,
-    terms: Terms,
+    mut terms: Terms,
 ) -> Statement<ModelSignature> {
-    let ignored = kept(&terms.ignored, form);
-    ModelSignature::of_resources(name, resources, form, Terms { ignored, ..terms })
+    if form == Form::SingleFile {
+        terms.ignored.clear();
+    }
+    ModelSignature::of_resources(name, resources, form, terms)
 }
 
 impl Odd {
@@ -190,14 +196,6 @@ fn algorithm(word: &str) -> Result<Algorithm, String> {
         let words = Algorithm::ALL.map(Algorithm::as_str).join(", ");
         format!("the hash functions are {words}")
     })
-}
-
-/// Only a folder has something to leave out.
-fn kept(ignored: &[String], form: Form) -> Vec<String> {
-    match form {
-        Form::Folder => ignored.to_vec(),
-        Form::SingleFile => Vec::new(),
-    }
 }
 
 /// Found out now: once the statement is in the log, it stays there.

@@ -21,6 +21,7 @@ use limits::Limits as StepLimits;
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::interruption;
 use crate::release::SigningKey;
 use crate::staging::Staging;
 use crate::step_lines::{Lines, harmless};
@@ -139,7 +140,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     )?;
     let mut lines = Lines::new(ui);
     let started = host::clock::now()?;
-    let ran = builder::run(&plan.step, &users, Some(&key), &mut |stream, line| {
+    let stop = interruption::told();
+    let ran = builder::run(&plan.step, &users, Some(&key), stop, &mut |stream, line| {
         lines.show(stream, line)
     });
     lines.finish();

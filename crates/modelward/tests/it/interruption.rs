@@ -39,6 +39,11 @@ fn a_command_that_is_stopped_leaves_nothing_half_done() {
     // What was killed is swept by the next that works there.
     workshop.yes(TRAIN);
     workshop.is_sound();
+    nothing_is_left(&workshop);
+}
+
+/// Neither a run's folder nor one of unfinished work.
+fn nothing_is_left(workshop: &Workshop) {
     let left: Vec<_> = std::fs::read_dir(workshop.file(".modelward/runs"))
         .unwrap()
         .collect();
@@ -109,6 +114,8 @@ fn ctrl_c_in_the_middle_of_a_step_is_an_answer() {
         "{outcome:?}"
     );
     assert!(!workshop.file("out").exists());
+    // No later command is needed to clean up.
+    nothing_is_left(&workshop);
     nothing_runs(&workshop);
     workshop.is_sound();
     workshop.yes(TRAIN);

@@ -251,7 +251,7 @@ impl Predicate for ModelSignature {
     const ROLE: Role = Role::Sign;
 
     fn read(value: json::Value) -> Result<Self, Error> {
-        read::predicate(value, true)
+        read::predicate(&value, true)
     }
 
     fn fits(&self, subjects: &[Subject]) -> Result<(), Error> {
@@ -283,7 +283,7 @@ impl Predicate for ModelSignature {
                 got: statement.predicate.predicate_type,
             });
         }
-        let predicate = read::predicate(statement.predicate.predicate, is_strict)?;
+        let predicate = read::predicate(&statement.predicate.predicate, is_strict)?;
         predicate.fits(&statement.subjects)?;
         Ok(Statement {
             subjects: statement.subjects,

@@ -260,10 +260,7 @@ fn stamped_at(
 }
 
 /// The signature that a key made, and how what it signed was encoded.
-fn signed<'b>(
-    bundle: &'b Bundle,
-    verifies: impl Fn(&[u8], &[u8]) -> bool,
-) -> Option<(&'b [u8], Encoding)> {
+fn signed(bundle: &Bundle, verifies: impl Fn(&[u8], &[u8]) -> bool) -> Option<(&[u8], Encoding)> {
     let envelope = bundle.envelope();
     let of = |bytes: &[u8]| {
         let mut signatures = envelope.signatures.iter();

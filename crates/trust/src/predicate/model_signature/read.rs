@@ -25,11 +25,11 @@ pub(super) fn is_later_minor(predicate_type: &str) -> bool {
 }
 
 /// Reads a predicate. `is_strict` refuses what version 1.0 does not have.
-pub(super) fn predicate(value: Value, is_strict: bool) -> Result<ModelSignature, Error> {
+pub(super) fn predicate(value: &Value, is_strict: bool) -> Result<ModelSignature, Error> {
     if is_strict {
-        known(&value, "the predicate", &["serialization", "resources"])?;
+        known(value, "the predicate", &["serialization", "resources"])?;
     }
-    let how = member(&value, "serialization")?;
+    let how = member(value, "serialization")?;
     if is_strict {
         known(
             how,
@@ -52,7 +52,7 @@ pub(super) fn predicate(value: Value, is_strict: bool) -> Result<ModelSignature,
         None => Vec::new(),
         Some(paths) => strings(paths)?,
     };
-    let listed = member(&value, "resources")?.as_array();
+    let listed = member(value, "resources")?.as_array();
     let listed = listed.ok_or_else(|| shape("`resources` is no list"))?;
     let (resources, spelling) = resources(listed, method)?;
     Ok(ModelSignature {
