@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import chain, cosign, dropin, keys, log, methods, oms, scanners, serving, statements, tokens, weights
+from . import chain, cosign, dropin, keys, log, methods, oms, scanners, serving, sigstore, statements, tokens, weights
 from .commands import Modelward
 from .record import Record
 
@@ -27,6 +27,7 @@ def check_all(record: Record, options: argparse.Namespace, room: Path) -> None:
     record.part(dropin.PEER, lambda: dropin.check(record, ours, room / "dropin"))
     record.part("openssl", lambda: keys.check(record, ours, room / "keys"))
     record.part(tokens.PEER, lambda: tokens.check(record, options.held_key, options.plugin, room / "tokens"))
+    record.part(sigstore.MOCKS, lambda: sigstore.check(record, ours, options.sigstore, room / "sigstore"))
     record.part(scanners.PEER, lambda: scanners.check(record, ours, room / "scanners"))
     record.part("the chain", lambda: check_chain(record, options, room))
 
@@ -45,7 +46,7 @@ def check_chain(record: Record, options: argparse.Namespace, room: Path) -> None
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="interop/run")
-    for name in ("--modelward", "--trainer", "--logcheck", "--policies", "--held-key", "--plugin"):
+    for name in ("--modelward", "--trainer", "--logcheck", "--policies", "--held-key", "--plugin", "--sigstore"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cosign", type=Path)
     return parser.parse_args()

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod log;
 pub mod predictions;
 pub mod root;
+pub mod sigstore;
 pub mod source;
 pub mod store;
 pub mod trust_root;

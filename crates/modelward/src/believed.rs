@@ -13,7 +13,7 @@ use crate::holder::read_certificates;
 use crate::model::unreadable;
 use crate::ui::Ui;
 
-const TRUST_CONFIG_SIZE_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const TRUST_CONFIG_SIZE_BYTES_MAX: u64 = 1 << 20;
 /// Sigstore changes its keys about once a year, and says so half a year ahead.
 const EMBEDDED_DAYS_MAX: i64 = 180;
 
@@ -127,6 +127,7 @@ pub(crate) fn too_old(taken: Time, now: Time) -> Option<String> {
     })
 }
 
+/// Reads a Sigstore root.
 pub(crate) fn read_sigstore(path: &Path) -> Result<SigstoreRoot, Failure> {
     let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(path, &e))?;

@@ -11,6 +11,7 @@ use trust::{Bundle, Code, PrivateKey, SealError, Signer, Statement, TokenUri};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
+use crate::keyless::Keyless;
 use crate::model::unreadable;
 use crate::workspace::password;
 
@@ -42,21 +43,34 @@ pub(crate) struct HeldKey {
     #[arg(long, value_name = "NAME", requires = "plugin")]
     plugin_env: Vec<String>,
     /// The certificate of the key (PEM): the signature then says who signed, and not only which key
-    #[arg(long, value_name = "FILE", requires = "held")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "held",
+        conflicts_with = "keyless"
+    )]
     certificate: Option<PathBuf>,
     /// Certificates that lead from that one to an authority (PEM, one or several in a file)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     certificate_chain: Vec<PathBuf>,
+    #[command(flatten)]
+    keyless: Keyless,
 }
 
 impl HeldKey {
     /// Whether one was named.
     pub(crate) const fn is_named(&self) -> bool {
-        self.private_key.is_some() || self.token.is_some() || self.plugin.is_some()
+        self.private_key.is_some()
+            || self.token.is_some()
+            || self.plugin.is_some()
+            || self.keyless.is_named()
     }
 
     /// Signs a model's statement with it.
     pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
+        if self.keyless.is_named() {
+            return self.keyless.seal(statement);
+        }
         let key = self.open()?;
         let Some(certificate) = &self.certificate else {
             return trust::seal(statement, key.as_ref())

@@ -9,6 +9,7 @@ mod commands;
 mod faults;
 mod holder;
 mod interruption;
+mod keyless;
 mod model;
 mod pages;
 mod policies;

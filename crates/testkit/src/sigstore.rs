@@ -32,8 +32,10 @@ const LOG_2: &str = "log2.example.com";
 pub enum Rekor {
     /// One that promises entries and says when it took them.
     First,
-    /// One that does neither.
+    /// One that does neither, and enters a hash of what was signed.
     Second,
+    /// That, as it first was: it enters a hash of the payload.
+    SecondAsFirst,
 }
 
 /// A keyless bundle to be.
@@ -164,7 +166,11 @@ impl Draught {
         let payload = Digest::of(self.entered.as_ref().unwrap_or(&self.payload));
         match self.rekor {
             Rekor::First => self.first(signature, certificate, payload),
-            Rekor::Second => second(signature, certificate, payload),
+            Rekor::Second => {
+                let payload = self.entered.as_ref().unwrap_or(&self.payload);
+                hashed(signature, certificate, payload)
+            }
+            Rekor::SecondAsFirst => second(signature, certificate, payload),
         }
     }
 
@@ -210,19 +216,37 @@ impl Draught {
 }
 
 fn second(signature: &[u8], certificate: &[u8], payload: Digest) -> Value {
-    let verifier = json!({"keyDetails": "PKIX_ECDSA_P256_SHA_256",
-        "x509Certificate": {"rawBytes": b64(certificate)}});
     let body = json!({"apiVersion": "0.0.2", "kind": "dsse", "spec": {"dsseV002": {
         "payloadHash": {"algorithm": "SHA2_256", "digest": b64(payload.raw())},
-        "signatures": [{"content": b64(signature), "verifier": verifier}],
+        "signatures": [{"content": b64(signature), "verifier": verifier(certificate)}],
     }}});
+    entered_in_second(&body)
+}
+
+fn hashed(signature: &[u8], certificate: &[u8], payload: &[u8]) -> Value {
+    let kind = trust::PAYLOAD_TYPE;
+    let mut signed = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
+    signed.extend(payload);
+    let body = json!({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": {
+        "data": {"algorithm": "SHA2_256", "digest": b64(Digest::of(&signed).raw())},
+        "signature": {"content": b64(signature), "verifier": verifier(certificate)},
+    }}});
+    entered_in_second(&body)
+}
+
+fn verifier(certificate: &[u8]) -> Value {
+    json!({"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": b64(certificate)}})
+}
+
+fn entered_in_second(body: &Value) -> Value {
+    let kind = body["kind"].clone();
     let body = body.to_string().into_bytes();
     let (index, hashes, head) = planted(&body);
     let checkpoint = Checkpoint::sign(head, &log_2());
     json!({
         "logIndex": index.to_string(),
         "logId": {"keyId": b64(&log_2_id())},
-        "kindVersion": {"kind": "dsse", "version": "0.0.2"},
+        "kindVersion": {"kind": kind, "version": "0.0.2"},
         "inclusionProof": proof(index, &hashes, head, checkpoint.note()),
         "canonicalizedBody": b64(&body),
     })

@@ -224,7 +224,9 @@ pub enum SigstoreError {
         at: Time,
     },
     /// The entry is of a kind that is not read.
-    #[error("the log's entry is a `{kind}` {version}; read are `dsse` 0.0.1 and 0.0.2")]
+    #[error(
+        "the log's entry is a `{kind}` {version}; read are `dsse` 0.0.1, and `hashedrekord` and `dsse` 0.0.2"
+    )]
     EntryKind {
         /// What it says it is.
         kind: String,

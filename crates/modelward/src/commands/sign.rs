@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
 ///
-/// Without `--private-key`, `--token` or `--plugin` a key of the store signs, and the signature is recorded there: that is
+/// Without `--private-key`, `--token`, `--plugin` or `--keyless` a key of the store signs, and the signature is recorded there: that is
 /// what the other stages ask for.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward sign out/digits")]

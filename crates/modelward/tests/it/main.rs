@@ -20,6 +20,7 @@ mod doctor;
 mod help;
 mod interruption;
 mod key;
+mod keyless;
 mod log;
 mod memory;
 mod oms;

@@ -64,6 +64,7 @@ pub(super) fn keyless_bundle_seeds() -> Vec<Vec<u8>> {
     let draughts = [
         Draught::new(Rekor::First),
         Draught::new(Rekor::Second),
+        Draught::new(Rekor::SecondAsFirst),
         unstamped,
     ];
     let bundle = |draught: &Draught| draught.bundle().to_string().into_bytes();

@@ -6,7 +6,7 @@ use testkit::sigstore::{Draught, Rekor, SIGNED_AT, root, trusting_identity};
 use trust::predicate::ModelSignature;
 use trust::{How, Time, TrustRoot, verify, verify_to_forbid};
 
-const REKORS: [Rekor; 2] = [Rekor::First, Rekor::Second];
+const REKORS: [Rekor; 3] = [Rekor::First, Rekor::Second, Rekor::SecondAsFirst];
 
 fn now() -> Time {
     Time::from_unix(SIGNED_AT + 86_400 * 365)
@@ -43,7 +43,7 @@ fn with(bundle: &Value, pointer: &str, value: Value) -> Value {
 }
 
 #[test]
-fn both_kinds_of_log_are_believed() {
+fn every_kind_of_log_is_believed() {
     for rekor in REKORS {
         let bundle = Draught::new(rekor).bundle().to_string();
         let root = trusting_identity(&root());

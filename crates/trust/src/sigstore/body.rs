@@ -6,6 +6,7 @@ use digest::Digest;
 use super::{Evidence, SigstoreError};
 use crate::base64;
 use crate::x509::Certificate;
+use crate::x509::signature::Hash;
 
 /// The version of the entries of Rekor v1; those of v2 are `0.0.2`.
 pub(super) const REKOR_1: &str = "0.0.1";
@@ -21,6 +22,7 @@ pub(super) fn check(
     let entered = match (kind, version) {
         ("dsse", REKOR_1) => first(body)?,
         ("dsse", REKOR_2) => second(body)?,
+        ("hashedrekord", REKOR_2) => hashed(body)?,
         _ => {
             return Err(SigstoreError::EntryKind {
                 kind: kind.to_owned(),
@@ -29,7 +31,11 @@ pub(super) fn check(
         }
     };
     let other = |what| Err(SigstoreError::EntryOther { what });
-    if entered.payload != Digest::of(&evidence.envelope.payload) {
+    let is_payload = match &entered.payload {
+        Payload::Itself(digest) => *digest == Digest::of(&evidence.envelope.payload),
+        Payload::AsSigned(hash, digest) => hash.of(&evidence.envelope.signed_bytes()) == *digest,
+    };
+    if !is_payload {
         return other("payload");
     }
     if entered.signature != evidence.signature || evidence.envelope.signatures.len() != 1 {
@@ -43,13 +49,20 @@ pub(super) fn check(
 
 /// What a log entered.
 struct Entered {
-    payload: Digest,
+    payload: Payload,
     signature: Vec<u8>,
     certificate: Vec<u8>,
 }
 
+/// By what an entry knows what was signed.
+enum Payload {
+    Itself(Digest),
+    /// What exactly was signed: the payload with its type before it.
+    AsSigned(Hash, Vec<u8>),
+}
+
 fn first(body: &[u8]) -> Result<Entered, SigstoreError> {
-    let wire: wire::Body<wire::First> = read(body, REKOR_1)?;
+    let wire: wire::Body<wire::First> = read(body, "dsse", REKOR_1)?;
     let spec = wire.spec;
     // The hash of the envelope is of JSON that nobody kept; payload and signature are in it, and here.
     let [signature] = spec.signatures.as_slice() else {
@@ -57,7 +70,8 @@ fn first(body: &[u8]) -> Result<Entered, SigstoreError> {
     };
     let payload = (spec.payload_hash.algorithm == "sha256")
         .then(|| Digest::from_hex(&spec.payload_hash.value).ok())
-        .flatten();
+        .flatten()
+        .map(Payload::Itself);
     let certificate = base64::decode(&signature.verifier)
         .and_then(|pem| String::from_utf8(pem).ok())
         .and_then(|pem| Certificate::all_from_pem(&pem).ok());
@@ -73,7 +87,7 @@ fn first(body: &[u8]) -> Result<Entered, SigstoreError> {
 }
 
 fn second(body: &[u8]) -> Result<Entered, SigstoreError> {
-    let wire: wire::Body<wire::Second> = read(body, REKOR_2)?;
+    let wire: wire::Body<wire::Second> = read(body, "dsse", REKOR_2)?;
     let spec = wire.spec.dsse;
     let [signature] = spec.signatures.as_slice() else {
         return Err(SigstoreError::EntryOther { what: "signature" });
@@ -81,20 +95,45 @@ fn second(body: &[u8]) -> Result<Entered, SigstoreError> {
     let payload: Option<[u8; 32]> = (spec.payload_hash.algorithm == "SHA2_256")
         .then(|| base64::decode(&spec.payload_hash.digest)?.try_into().ok())
         .flatten();
-    let certificate = signature.verifier.x509_certificate.as_ref();
-    let certificate = certificate.and_then(|certificate| base64::decode(&certificate.raw_bytes));
-    let certificate = certificate.ok_or(SigstoreError::EntryOther {
-        what: "certificate",
-    })?;
+    let payload = payload.map(|raw| Payload::Itself(Digest::from_raw(raw)));
     entered(
-        payload.map(Digest::from_raw),
+        payload,
         &signature.content,
-        certificate,
+        signature.verifier.certificate()?,
     )
 }
 
+fn hashed(body: &[u8]) -> Result<Entered, SigstoreError> {
+    let wire: wire::Body<wire::Hashed> = read(body, "hashedrekord", REKOR_2)?;
+    let spec = wire.spec.hashed;
+    let hash = match spec.data.algorithm.as_str() {
+        "SHA2_256" => Some(Hash::Sha256),
+        "SHA2_384" => Some(Hash::Sha384),
+        "SHA2_512" => Some(Hash::Sha512),
+        _ => None,
+    };
+    let payload = hash.zip(base64::decode(&spec.data.digest));
+    let payload = payload.map(|(hash, digest)| Payload::AsSigned(hash, digest));
+    let signature = spec.signature;
+    entered(
+        payload,
+        &signature.content,
+        signature.verifier.certificate()?,
+    )
+}
+
+impl wire::Verifier {
+    fn certificate(&self) -> Result<Vec<u8>, SigstoreError> {
+        let raw = self.x509_certificate.as_ref();
+        let raw = raw.and_then(|certificate| base64::decode(&certificate.raw_bytes));
+        raw.ok_or(SigstoreError::EntryOther {
+            what: "certificate",
+        })
+    }
+}
+
 fn entered(
-    payload: Option<Digest>,
+    payload: Option<Payload>,
     signature: &str,
     certificate: Vec<u8>,
 ) -> Result<Entered, SigstoreError> {
@@ -108,11 +147,12 @@ fn entered(
 
 fn read<T: serde::de::DeserializeOwned>(
     body: &[u8],
+    kind: &str,
     version: &str,
 ) -> Result<wire::Body<T>, SigstoreError> {
     let wire: wire::Body<T> =
         json::from_slice(body, Limits::SMALL).map_err(SigstoreError::EntryJson)?;
-    if wire.kind == "dsse" && wire.api_version == version {
+    if wire.kind == kind && wire.api_version == version {
         Ok(wire)
     } else {
         Err(SigstoreError::EntryOther { what: "kind" })
@@ -167,6 +207,21 @@ mod wire {
     pub(super) struct SecondDsse {
         pub(super) payload_hash: SecondHash,
         pub(super) signatures: Vec<SecondSignature>,
+    }
+
+    /// `hashedrekord` 0.0.2, in which Rekor v2 enters envelopes too.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Hashed {
+        #[serde(rename = "hashedRekordV002")]
+        pub(super) hashed: HashedRekord,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct HashedRekord {
+        pub(super) data: SecondHash,
+        pub(super) signature: SecondSignature,
     }
 
     #[derive(Deserialize)]

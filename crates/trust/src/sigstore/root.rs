@@ -13,6 +13,11 @@ const CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.
 /// More of each than any Sigstore has.
 const INSTANCES_MAX: usize = 64;
 const CERTIFICATES_MAX: usize = 8;
+/// The roots of the public Sigstore, by the names that trust roots have for them.
+const EMBEDDED: [(&str, &str); 2] = [
+    ("production", include_str!("production.json")),
+    ("staging", include_str!("staging.json")),
+];
 /// The day on which the embedded roots were taken: 2026-11-21.
 const TAKEN: i64 = 1_795_219_200;
 
@@ -69,13 +74,13 @@ impl SigstoreRoot {
     /// The root of the public Sigstore, as it was on the day of [`Self::taken`].
     #[must_use]
     pub fn production() -> Self {
-        Self::embedded(include_str!("production.json"))
+        Self::embedded(EMBEDDED[0].1)
     }
 
     /// The root of the public Sigstore's staging instance, as it was on the day of [`Self::taken`].
     #[must_use]
     pub fn staging() -> Self {
-        Self::embedded(include_str!("staging.json"))
+        Self::embedded(EMBEDDED[1].1)
     }
 
     fn embedded(text: &str) -> Self {
@@ -90,11 +95,9 @@ impl SigstoreRoot {
 
     /// The name of an embedded root.
     pub(crate) fn name(&self) -> Option<&'static str> {
-        match self.text.as_str() {
-            text if text == include_str!("production.json") => Some("production"),
-            text if text == include_str!("staging.json") => Some("staging"),
-            _ => None,
-        }
+        let mut embedded = EMBEDDED.iter();
+        let found = embedded.find(|(_, text)| *text == self.text);
+        found.map(|(name, _)| *name)
     }
 
     /// The root as it was read.

@@ -1,0 +1,192 @@
+//! HTTPS to Sigstore's services: short requests, short answers, no redirects.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+
+/// Rekor v2 answers once the entry is in a checkpoint, which may take some seconds.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_SIZE_BYTES_MAX: u64 = 4 << 20;
+/// Where systems keep the certificates of the web's authorities; `SSL_CERT_FILE` comes first.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A client of web services.
+pub(super) struct Client(Agent);
+
+impl Client {
+    pub(super) fn new() -> Result<Self, HttpError> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(provider))
+            .root_certs(authorities()?)
+            .build();
+        let config = Agent::config_builder()
+            .tls_config(tls)
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent("modelward")
+            .build();
+        Ok(Self(config.into()))
+    }
+
+    /// Sends JSON, and gets JSON.
+    pub(super) fn post_json(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, HttpError> {
+        self.post(url, "application/json", "application/json", body)
+    }
+
+    pub(super) fn post(
+        &self,
+        url: &str,
+        content_type: &str,
+        accept: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let request = self.0.post(url).content_type(content_type);
+        answer(url, request.header("Accept", accept).send(body))
+    }
+
+    /// Gets JSON from a service that knows us by this secret.
+    pub(super) fn get_json(&self, url: &str, bearer: &str) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let request = self.0.get(url).header("Accept", "application/json");
+        let secret = format!("Bearer {bearer}");
+        answer(url, request.header("Authorization", secret).call())
+    }
+}
+
+/// Tokens are sent: nothing goes out in the clear but to this machine.
+fn check(url: &str) -> Result<(), HttpError> {
+    let refused = || HttpError::Clear {
+        url: url.to_owned(),
+    };
+    if url.starts_with("https://") {
+        return Ok(());
+    }
+    let host = url.strip_prefix("http://").ok_or_else(refused)?;
+    let host = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["127.0.0.1", "[::1]", "localhost"]
+        .contains(&name)
+        .then_some(())
+        .ok_or_else(refused)
+}
+
+fn answer(
+    url: &str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Vec<u8>, HttpError> {
+    let failed = |cause: ureq::Error| HttpError::Failed {
+        url: url.to_owned(),
+        cause: cause.to_string(),
+    };
+    let mut answer = answer.map_err(failed)?;
+    let body = answer.body_mut().with_config().limit(ANSWER_SIZE_BYTES_MAX);
+    let body = body.read_to_vec().map_err(failed)?;
+    if answer.status().is_success() {
+        return Ok(body);
+    }
+    // What services say of a refusal is short; it is shown, never obeyed.
+    let said = String::from_utf8_lossy(&body);
+    let said = said.chars().filter(|c| !c.is_control()).take(300).collect();
+    Err(HttpError::Refused {
+        url: url.to_owned(),
+        status: answer.status().as_u16(),
+        said,
+    })
+}
+
+/// The web's authorities, as this machine knows them.
+fn authorities() -> Result<RootCerts, HttpError> {
+    let own = std::env::var_os("SSL_CERT_FILE").map(Into::into);
+    let known = AUTHORITIES.iter().map(std::path::PathBuf::from);
+    let Some(path) = own.into_iter().chain(known).find(|path| path.exists()) else {
+        // Who has none can still reach this machine itself.
+        return Ok(RootCerts::new_with_certs(&[]));
+    };
+    let pem = fs::read(&path).map_err(|cause| HttpError::Authorities {
+        path: path.display().to_string(),
+        cause,
+    })?;
+    let certificates = parse_pem(&pem).filter_map(|item| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(certificate),
+        _ => None,
+    });
+    Ok(RootCerts::from(certificates.collect::<Vec<_>>()))
+}
+
+/// Why a service gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address would be spoken to in the clear.
+    #[error("`{url}` is no `https://` address")]
+    Clear {
+        /// The address.
+        url: String,
+    },
+    /// The file of the web's authorities can't be read.
+    #[error("the certificates in `{path}` can't be read")]
+    Authorities {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// It can't be reached, or its answer ends early.
+    #[error("`{url}` gave no answer: {cause}")]
+    Failed {
+        /// The address.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// It says no.
+    #[error("`{url}` answered {status}: {said}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What it says.
+        said: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn nothing_goes_out_in_the_clear() {
+        for fit in [
+            "https://example.com/",
+            "http://127.0.0.1:5000/x",
+            "http://localhost/",
+            "http://[::1]:1/",
+        ] {
+            assert!(check(fit).is_ok(), "{fit}");
+        }
+        for unfit in [
+            "http://example.com/",
+            "http://127.0.0.1.example.com/",
+            "http://127.0.0.1@example.com/",
+            "http://localhost:1@example.com/",
+            "ftp://127.0.0.1/",
+            "",
+        ] {
+            assert!(check(unfit).is_err(), "{unfit}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+"""Keyless signatures at a Sigstore of the project's own mocks: signed by us and by model_signing, verified by both."""
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from . import commands
+from .commands import Modelward
+from .oms import PEER, PEER_COMMAND
+from .record import Record, expect
+
+MOCKS = "@sigstore/mock"
+IDENTITY = "https://ci.example.test/job"
+PROVIDER = "https://issuer.example.test"
+READY_SECONDS = 30
+
+
+@contextmanager
+def served(server: Path, folder: Path) -> Iterator[None]:
+    """The mocks, until the block ends. They write how to reach them, and a token, into the folder."""
+    folder.mkdir(parents=True)
+    process = subprocess.Popen(["node", server, folder], env=commands.environment())
+    try:
+        deadline = time.monotonic() + READY_SECONDS
+        while not (folder / "url.txt").exists():
+            expect(process.poll() is None and time.monotonic() < deadline, "the mocks did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def check(record: Record, ours: Modelward, server: Path, room: Path) -> None:
+    with served(server, room / "mocks"):
+        for log, config in {"Rekor v1": "config.json", "Rekor v2 and openssl's timestamps": "config-v2.json"}.items():
+            place = room / config
+            place.mkdir()
+            Check(record, ours, log, room / "mocks" / config, place).all()
+
+
+class Check:
+    def __init__(self, record: Record, ours: Modelward, log: str, config: Path, room: Path) -> None:
+        self.record = record
+        self.ours = ours
+        self.log = log
+        self.config = config
+        self.token = config.with_name("token.jwt")
+        self.model = room / "model"
+        self.model.mkdir()
+        (self.model / "config.json").write_text("{}")
+        (self.model / "weights.bin").write_bytes(bytes(range(256)))
+        self.signature = room / "model.sig"
+
+    def all(self) -> None:
+        for whose, sign in {"our": self.sign_ours, "its": self.sign_theirs}.items():
+            owner = f"{self.log}: {whose}"
+            with self.record.check(MOCKS, f"{owner} keyless signature is made there"):
+                sign()
+            with self.record.check(PEER, f"{owner} keyless signature is believed by both"):
+                self.ours.allowed(*self.verify_ours())
+                commands.output(*self.verify_theirs())
+            with self.record.check(PEER, f"{owner} keyless signature by another identity is refused by both"):
+                self.ours.refused("identity_mismatch", *self.verify_ours(identity="https://other.example.test"))
+                commands.refused(*self.verify_theirs(identity="https://other.example.test"))
+            with self.record.check(PEER, f"{owner} keyless signature by another provider is refused by both"):
+                self.ours.refused("identity_mismatch", *self.verify_ours(provider="https://other.example.test"))
+                commands.refused(*self.verify_theirs(provider="https://other.example.test"))
+            with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
+                self.check_proofs()
+        with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
+            self.check_tokens()
+
+    def sign_ours(self) -> None:
+        held = ("--keyless", "--identity-token", self.token, "--trust-config", self.config)
+        self.ours.allowed("sign", self.model, "--signature", self.signature, *held)
+
+    def sign_theirs(self) -> None:
+        self.signature.unlink()
+        options = ("--trust_config", self.config, "--identity_token", self.token.read_text())
+        commands.output(*PEER_COMMAND, "sign", "sigstore", self.model, "--signature", self.signature, *options)
+
+    def verify_ours(self, identity: str = IDENTITY, provider: str = PROVIDER) -> list[object]:
+        who = ("--identity", identity, "--identity-provider", provider, "--trust-config", self.config)
+        return ["verify", self.model, "--signature", self.signature, *who]
+
+    def verify_theirs(self, identity: str = IDENTITY, provider: str = PROVIDER) -> list[object]:
+        who = ("--identity", identity, "--identity_provider", provider, "--trust_config", self.config)
+        return [*PEER_COMMAND, "verify", "sigstore", self.model, "--signature", self.signature, *who]
+
+    def check_proofs(self) -> None:
+        whole = self.signature.read_text()
+        material = json.loads(whole)["verificationMaterial"]
+        proofs = [proof for proof in ("inclusionPromise", "inclusionProof") if material["tlogEntries"][0].get(proof)]
+        for proof in proofs:
+            bundle = json.loads(whole)
+            del bundle["verificationMaterial"]["tlogEntries"][0][proof]
+            self.signature.write_text(json.dumps(bundle))
+            self.ours.refused("log_proof_invalid", *self.verify_ours())
+        if "inclusionPromise" not in proofs:
+            bundle = json.loads(whole)
+            bundle["verificationMaterial"]["timestampVerificationData"] = {}
+            self.signature.write_text(json.dumps(bundle))
+            self.ours.refused("timestamp_invalid", *self.verify_ours())
+        self.signature.write_text(whole)
+
+    def check_tokens(self) -> None:
+        head, claims, signature = self.token.read_text().split(".")
+        token = self.token.with_name("other.jwt")
+        for member, value in {"aud": "other", "exp": 1}.items():
+            changed = json.loads(decoded(claims)) | {member: value}
+            token.write_text(".".join((head, encoded(json.dumps(changed)), signature)))
+            held = ("--keyless", "--identity-token", token, "--trust-config", self.config)
+            ended = commands.run(*self.ours.command("sign", self.model, "--signature", self.signature, *held))
+            expect(ended.returncode == 2 and b"key_invalid" in ended.stdout + ended.stderr, commands.text(ended))
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
