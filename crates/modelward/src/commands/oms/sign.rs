@@ -11,9 +11,9 @@ use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
 use zeroize::Zeroizing;
 
 use super::measure::{self, LeftOut, Measured};
+use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use super::words::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use crate::holder::{read_certificates, secret};
 use crate::model::default_ignored;
 use crate::workspace::password;
