@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from . import commands, oms
+from . import commands, oms, tokens
 from .commands import Modelward
 from .methods import Authority, key
 from .oms import PEER, PEER_COMMAND
@@ -59,6 +59,8 @@ def check(record: Record, ours: Modelward, room: Path) -> None:
             with record.check(PEER, f"`sign {method}` by {signer}, `verify {method}` by {verifier}, in the same words"):
                 place = room / f"{method}-{signer}-{verifier}"
                 both_ways(peers[signer], peers[verifier], method, signs, verifies, place)
+    with record.check(PEER, "verifies what a token's key signed in its own words, with a certificate and without"):
+        by_token(program, authority, room / "token")
     with record.check(PEER, "says yes and no as ours does, on the same streams"):
         same_answers(program, private, public, room / "answers")
     with record.check(WHEEL, "is installed by pip without a network, and loads what it verified"):
@@ -84,6 +86,32 @@ def both_ways(signer, verifier, method: str, signs: list, verifies: list, room: 
     (model / "extra").unlink()
     (model / "config.json").write_text("tampered")
     commands.refused(*verify, words="Hash mismatch for 'config.json'")
+
+
+def by_token(program: Path, authority: Authority, room: Path) -> None:
+    """The key of the authority's leaf, on a token of SoftHSM; the reference's own client of tokens is an extra of it."""
+    token = tokens.Holder(Path(), room)
+    token.tool("softhsm2-util", "--init-token", "--free", "--label", "tok", "--pin", tokens.PIN, "--so-pin", "5678")
+    private = room / "private.p8"
+    commands.output("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", authority.key, "-out", private)
+    token.tool("softhsm2-util", "--import", private, "--token", "tok", "--label", "leaf", "--id", "01", "--pin", tokens.PIN)
+    public, model, signature = room / "leaf.pub", room / "model", room / "model.sig"
+    commands.output("openssl", "pkey", "-in", authority.key, "-pubout", "-out", public)
+    oms.fill(model, ["config.json"])
+    uri = f"pkcs11:token=tok;object=leaf?module-path={token.module}&pin-value={tokens.PIN}"
+    token.tool(program, "sign", "pkcs11-key", model, "--signature", signature, "--pkcs11_uri", uri)
+    commands.output(*PEER_COMMAND, "verify", "key", model, "--signature", signature, "--public_key", public)
+    certificates = ["--signing_certificate", authority.leaf, "--certificate_chain", authority.intermediate]
+    token.tool(program, "sign", "pkcs11-certificate", model, "--signature", signature, "--pkcs11_uri", uri, *certificates)
+    anchors = ["--certificate_chain", authority.root]
+    commands.output(*PEER_COMMAND, "verify", "certificate", model, "--signature", signature, *anchors)
+    variables = {"SOFTHSM2_CONF": str(token.configuration)}
+    sign = (program, "sign", "pkcs11-key", model, "--signature", room / "no.sig", "--pkcs11_uri")
+    commands.refused(*sign, uri.replace("token=tok", "token=nope"), words="Could not find a token with label nope", **variables)
+    commands.refused(*sign, uri.replace("object=leaf", "object=nokey"), words="Could not find any object with label nokey", **variables)
+    commands.refused(*sign, uri.replace(tokens.PIN, "9999"), words="CKR_PIN_INCORRECT", **variables)
+    commands.refused(*sign, "foo:bar", words="Malformed pkcs11 URI: ", **variables)
+    expect(not (room / "no.sig").exists(), "a signature was written")
 
 
 def same_answers(program: Path, private: Path, public: Path, room: Path) -> None:

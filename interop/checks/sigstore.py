@@ -72,6 +72,8 @@ class Check:
                 commands.refused(*self.verify_theirs(provider="https://other.example.test"))
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
+        with self.record.check(PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"):
+            self.check_words()
         with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
             self.check_tokens()
 
@@ -83,6 +85,22 @@ class Check:
         self.signature.unlink()
         options = ("--trust_config", self.config, "--identity_token", self.token.read_text())
         commands.output(*PEER_COMMAND, "sign", "sigstore", self.model, "--signature", self.signature, *options)
+
+    def check_words(self) -> None:
+        ours = (self.ours.binary, "oms")
+        token = ("--trust_config", self.config, "--identity_token", self.token.read_text())
+        who = ("--identity", IDENTITY, "--identity_provider", PROVIDER, "--trust_config", self.config)
+        # `sigstore` is meant where no method is named.
+        for signer, verifier in ((ours, PEER_COMMAND), (PEER_COMMAND, ours)):
+            self.signature.unlink()
+            said = commands.output(*signer, "sign", self.model, "--signature", self.signature, *token)
+            expect(said.endswith(b"Signing succeeded\n"), f"said {said!r}")
+            verify = (*verifier, "verify", self.model, "--signature", self.signature)
+            said = commands.output(*verify, *who)
+            expect(said == b"Verification succeeded\n", f"said {said!r}")
+            others = [f"{word}.other" if word == IDENTITY else word for word in who]
+            commands.refused(*verify, *others, words="Certificate's SANs do not match")
+        commands.refused(*ours, "sign", self.model, "--signature", self.signature, words="--identity_token")
 
     def verify_ours(self, identity: str = IDENTITY, provider: str = PROVIDER) -> list[object]:
         who = ("--identity", identity, "--identity-provider", provider, "--trust-config", self.config)

@@ -36,36 +36,47 @@ impl Keyless {
 
     /// Signs a model's statement.
     pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
-        let now = host::clock::now()?;
-        let (root, services) = match &self.trust_config {
-            None => (SigstoreRoot::production(), Services::production()),
-            Some(path) => {
-                let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
-                    .map_err(|e| unreadable(path, &e))?;
-                let services = Services::parse(&bytes, now).map_err(|e| {
-                    let way = "give a `ClientTrustConfig` of Sigstore's, in JSON";
-                    Failure::from_error(Code::RootInvalid, &e, way)
-                })?;
-                (read_sigstore(path)?, services)
-            }
-        };
-        let token = match &self.identity_token {
-            Some(path) => IdentityToken::parse(read_token(path)?, now),
-            None => IdentityToken::ambient(now),
-        };
-        let token = token.map_err(|e| {
-            let way = "give a token that a provider made for `sigstore`, with `--identity-token FILE`; in a job of GitHub Actions, `permissions: id-token: write`";
-            Failure::from_error(e.code(), &e, way)
-        })?;
-        let signed = host::sigstore::sign(statement, &token, &services, root).map_err(|e| {
-            let way = match e.code() {
-                Code::Network => "try again, or give another Sigstore with `--trust-config`",
-                _ => "give the root of the Sigstore that signed, with `--trust-config`",
-            };
-            Failure::from_error(e.code(), &e, way)
-        })?;
-        Ok(signed.bundle)
+        let token = self.identity_token.as_deref().map(read_token).transpose()?;
+        seal(statement, token, self.trust_config.as_deref())
     }
+}
+
+/// Signs a model's statement as whom this token names, or that of the place where this runs; at the Sigstore of this
+/// configuration, or the public one.
+pub(crate) fn seal(
+    statement: &Statement<ModelSignature>,
+    token: Option<Zeroizing<String>>,
+    trust_config: Option<&Path>,
+) -> Result<Bundle, Failure> {
+    let now = host::clock::now()?;
+    let (root, services) = match trust_config {
+        None => (SigstoreRoot::production(), Services::production()),
+        Some(path) => {
+            let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
+                .map_err(|e| unreadable(path, &e))?;
+            let services = Services::parse(&bytes, now).map_err(|e| {
+                let way = "give a `ClientTrustConfig` of Sigstore's, in JSON";
+                Failure::from_error(Code::RootInvalid, &e, way)
+            })?;
+            (read_sigstore(path)?, services)
+        }
+    };
+    let token = match token {
+        Some(token) => IdentityToken::parse(token, now),
+        None => IdentityToken::ambient(now),
+    };
+    let token = token.map_err(|e| {
+        let way = "give a token that a provider made for `sigstore`, with `--identity-token`; in a job of GitHub Actions, `permissions: id-token: write`";
+        Failure::from_error(e.code(), &e, way)
+    })?;
+    let signed = host::sigstore::sign(statement, &token, &services, root).map_err(|e| {
+        let way = match e.code() {
+            Code::Network => "try again, or give another Sigstore with `--trust-config`",
+            _ => "give the root of the Sigstore that signed, with `--trust-config`",
+        };
+        Failure::from_error(e.code(), &e, way)
+    })?;
+    Ok(signed.bundle)
 }
 
 fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {

@@ -22,6 +22,7 @@ mod conformance;
 mod digest;
 mod hand_over;
 mod measure;
+mod methods;
 mod refused;
 mod sign;
 mod spelling;

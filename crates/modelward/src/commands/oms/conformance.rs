@@ -8,13 +8,13 @@ use ::digest::Algorithm;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::methods::{
+    CertificateFiles, Instance, KeyFile, SignCertificate, SignKey, SignMethod, SignSigstore,
+    SignTarget, VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget,
+};
 use super::refused::Refused;
 use super::voice::Voice;
-use super::words::{
-    CertificateFiles, DigestWords, HashWords, Instance, KeyFile, ModelWords, SignCertificate,
-    SignKey, SignMethod, SignSigstore, SignTarget, VerifyCertificate, VerifyKey, VerifyMethod,
-    VerifySigstore, VerifyTarget,
-};
+use super::words::{DigestWords, HashWords, ModelWords};
 use super::{digest, sign, verify};
 use crate::believed::Provider;
 

@@ -16,9 +16,9 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use serde_json::{Value, json};
 use trust::predicate::Form;
 
+use super::methods::VerifyMethod;
 use super::refused::{self, Refused, file_error, not_a_file};
 use super::voice::Voice;
-use super::words::VerifyMethod;
 use super::{measure, verify};
 
 const TENSORS_ENDING: &str = ".safetensors";

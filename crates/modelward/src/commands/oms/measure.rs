@@ -135,6 +135,10 @@ pub(super) fn links_folder(words: &ModelWords) -> Result<PathBuf, Refused> {
 /// One lies outside the model, where the reference drops it without a word.
 pub(super) fn ignored(words: &ModelWords) -> Result<Vec<String>, Refused> {
     let model = words.path();
+    // A file has nothing to leave out.
+    if model.is_file() {
+        return Ok(Vec::new());
+    }
     let mut ignored = Vec::new();
     for path in separated(&words.ignore_paths) {
         let inside = inside(&model, &path).ok_or_else(|| outside(&path, &model))?;

@@ -11,9 +11,9 @@ use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
 use zeroize::Zeroizing;
 
 use super::measure::{self, LeftOut, Measured};
+use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use super::words::{CertificateFiles, KeyFile, SignMethod, SignTarget};
 use crate::holder::{read_certificates, secret};
 use crate::model::default_ignored;
 use crate::workspace::password;
@@ -45,7 +45,7 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
             &words.target,
             Holder::of_token(&words.pkcs11_uri, Some(&words.certificates))?,
         ),
-        SignMethod::Sigstore(_) => return Err(keyless()),
+        SignMethod::Sigstore(words) => return keyless(words, voice),
     };
     if target.tsa_url.is_some() {
         return Err(Refused::new(
@@ -68,11 +68,25 @@ pub(super) fn write(path: &Path, bundle: &Bundle) -> Result<(), Refused> {
     host::whole_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
 }
 
-fn keyless() -> Refused {
-    Refused::new(
-        "keyless signing is not in this build",
-        "name a method: `sign key`, `sign certificate`, `sign pkcs11-key` or `sign pkcs11-certificate`",
-    )
+/// As the reference takes its token: one that is given, or the machine's own; we start no browser.
+fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
+    let instance = &words.instance;
+    if instance.use_staging && instance.trust_config.is_none() {
+        return Err(Refused::new(
+            "the staging instance's services are not built in, only its root",
+            "name them with `--trust_config`",
+        ));
+    }
+    if words.identity_token.is_none() && !words.use_ambient_credentials {
+        return Err(Refused::new(
+            "no identity token is given, and none is asked for in a browser",
+            "give one with `--identity_token`, or `--use_ambient_credentials` where this machine has one",
+        ));
+    }
+    let token = words.identity_token.clone().map(Zeroizing::new);
+    let statement = statement(&words.target, voice)?;
+    let config = instance.trust_config.as_deref();
+    Ok(crate::keyless::seal(&statement, token, config)?)
 }
 
 /// A key that signs, and the certificate it may have.
@@ -164,10 +178,7 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     let links = words.allow_symlinks;
     let links = links.then(|| measure::links_folder(words)).transpose()?;
     let form = measure::form(&model, words.allow_symlinks)?;
-    let mut ignored = match form {
-        Form::Folder => measure::ignored(words)?,
-        Form::SingleFile => Vec::new(),
-    };
+    let mut ignored = measure::ignored(words)?;
     if form == Form::Folder {
         ignored.extend(
             words

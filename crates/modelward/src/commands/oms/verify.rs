@@ -8,9 +8,9 @@ use trust::x509::Certificate;
 use trust::{Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, TrustRoot, Verified};
 
 use super::measure::{self, LeftOut};
+use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use super::words::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
 use crate::believed::{read_sigstore, too_old};
 use crate::commands::verify::left_out_when_signed;
 use crate::holder::read_certificates;

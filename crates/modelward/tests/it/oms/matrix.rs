@@ -418,6 +418,9 @@ fn row_17_paths_to_ignore_begin_anywhere_and_lie_in_the_model() {
     }
     bench.yes("sign key m --private_key key.pem --ignore-paths tokenizer,config.json");
     assert_eq!(names(&bench.statement("model.sig")), ["weights.bin"]);
+    // A file has nothing to leave out, and is verified by the words of the folder that it lies in.
+    bench.yes("sign key m/weights.bin --private_key key.pem --ignore-paths m/tokenizer");
+    bench.yes("verify key m/weights.bin --signature model.sig --public_key key.pub --ignore-paths m/tokenizer");
     for path in ["key.pem", "../m", "/etc/hostname", "m"] {
         let outcome = bench.run(&format!(
             "sign key m --private_key key.pem --ignore-paths {path}"
