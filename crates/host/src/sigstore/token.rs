@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::HttpError;
 use super::http::Client;
+use crate::keys::KeyFileError;
 
 const SIZE_BYTES_MAX: usize = 64 * 1024;
 /// For whom tokens must be made, so that one made for another service signs nothing.
@@ -80,12 +81,25 @@ impl IdentityToken {
         };
         let between = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{between}audience={AUDIENCE}");
-        let answer = Zeroizing::new(Client::new()?.get_json(&url, &secret)?);
+        let answer = Zeroizing::new(Client::new()?.get_json(&url, Some(&secret))?);
         let answer: Value =
             json::from_slice(&answer, Limits::SMALL).map_err(|_| TokenError::Malformed)?;
         let token = answer.member("value").and_then(Value::as_str);
         let token = token.ok_or(TokenError::Malformed)?.to_owned();
         Self::parse(Zeroizing::new(token), now)
+    }
+
+    /// As [`Self::parse`], of a sign-in with this nonce.
+    pub(super) fn of_login(
+        text: Zeroizing<String>,
+        nonce: &str,
+        now: Time,
+    ) -> Result<Self, TokenError> {
+        let claims = claims(text.trim()).ok_or(TokenError::Malformed)?;
+        if claims.member("nonce").and_then(Value::as_str) != Some(nonce) {
+            return Err(TokenError::OtherLogin);
+        }
+        Self::parse(text, now)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -127,6 +141,21 @@ pub enum TokenError {
     /// Nobody gives one.
     #[error("nobody here gives an identity token")]
     Missing,
+    /// The clock can't be right.
+    #[error(transparent)]
+    Clock(crate::clock::ClockError),
+    /// It came of another sign-in.
+    #[error("the identity token is of another sign-in than this one")]
+    OtherLogin,
+    /// There is nowhere to sign in.
+    #[error("the signing configuration names no provider at which people sign in")]
+    NoProvider,
+    /// The provider is not understood.
+    #[error("the provider answers in a way that is not understood")]
+    Provider,
+    /// The kernel has no random bytes.
+    #[error(transparent)]
+    Random(KeyFileError),
     /// The service that gives them does not.
     #[error("no identity token could be had")]
     Http(#[from] HttpError),
@@ -137,8 +166,10 @@ impl TokenError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Http(_) => Code::Network,
-            Self::Missing => Code::KeyMissing,
+            Self::Http(_) | Self::Provider => Code::Network,
+            Self::Random(error) => error.code(),
+            Self::Clock(error) => error.code(),
+            Self::Missing | Self::NoProvider => Code::KeyMissing,
             _ => Code::KeyInvalid,
         }
     }
