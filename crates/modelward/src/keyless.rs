@@ -56,7 +56,7 @@ impl Keyless {
             }
         };
         let token = match &self.identity_token {
-            Some(path) => IdentityToken::parse(read_token(path)?, now),
+            Some(path) => IdentityToken::parse(&read_token(path)?, now),
             None if self.sign_in => sign_in(&services),
             None => match IdentityToken::ambient(now) {
                 Err(TokenError::Missing) if io::stdin().is_terminal() => sign_in(&services),

@@ -105,7 +105,7 @@ impl Login {
         let answer: Value =
             json::from_slice(&answer, Limits::SMALL).map_err(|_| TokenError::Provider)?;
         let token = answer.member("id_token").and_then(Value::as_str);
-        let token = Zeroizing::new(token.ok_or(TokenError::Provider)?.to_owned());
+        let token = token.ok_or(TokenError::Provider)?;
         IdentityToken::of_login(token, &self.nonce, now)
     }
 }

@@ -30,7 +30,7 @@ impl IdentityToken {
     ///
     /// # Errors
     /// It is none, is made for another service, names nobody, or is over.
-    pub fn parse(text: Zeroizing<String>, now: Time) -> Result<Self, TokenError> {
+    pub fn parse(text: &str, now: Time) -> Result<Self, TokenError> {
         let trimmed = text.trim();
         let claims = claims(trimmed).ok_or(TokenError::Malformed)?;
         let said = |name: &str| claims.member(name).and_then(Value::as_str);
@@ -70,7 +70,7 @@ impl IdentityToken {
     /// There is none, or it can't be had.
     pub fn ambient(now: Time) -> Result<Self, TokenError> {
         if let Ok(token) = std::env::var("SIGSTORE_ID_TOKEN") {
-            return Self::parse(Zeroizing::new(token), now);
+            return Self::parse(&Zeroizing::new(token), now);
         }
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(url), Some(secret)) = (
@@ -85,16 +85,11 @@ impl IdentityToken {
         let answer: Value =
             json::from_slice(&answer, Limits::SMALL).map_err(|_| TokenError::Malformed)?;
         let token = answer.member("value").and_then(Value::as_str);
-        let token = token.ok_or(TokenError::Malformed)?.to_owned();
-        Self::parse(Zeroizing::new(token), now)
+        Self::parse(token.ok_or(TokenError::Malformed)?, now)
     }
 
     /// As [`Self::parse`], of a sign-in with this nonce.
-    pub(super) fn of_login(
-        text: Zeroizing<String>,
-        nonce: &str,
-        now: Time,
-    ) -> Result<Self, TokenError> {
+    pub(super) fn of_login(text: &str, nonce: &str, now: Time) -> Result<Self, TokenError> {
         let claims = claims(text.trim()).ok_or(TokenError::Malformed)?;
         if claims.member("nonce").and_then(Value::as_str) != Some(nonce) {
             return Err(TokenError::OtherLogin);
@@ -181,7 +176,7 @@ mod tests {
 
     fn said(claims: &str) -> Result<String, String> {
         let token = format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.as_bytes()));
-        let token = IdentityToken::parse(Zeroizing::new(token), Time::from_unix(100));
+        let token = IdentityToken::parse(&token, Time::from_unix(100));
         token.map(|token| token.subject).map_err(|e| e.to_string())
     }
 
@@ -208,8 +203,7 @@ mod tests {
             assert_ne!(bad, good);
             assert!(said(&bad).is_err(), "{from} -> {to}");
         }
-        let parse =
-            |text: &str| IdentityToken::parse(Zeroizing::new(text.to_owned()), Time::from_unix(0));
+        let parse = |text: &str| IdentityToken::parse(text, Time::from_unix(0));
         for bad in ["", "a.b", "a.b.c.d", "e30.e30=.c2ln"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
