@@ -4,9 +4,11 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 from . import commands
 from .commands import Modelward
@@ -74,6 +76,10 @@ class Check:
                 self.check_proofs()
         with self.record.check(PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"):
             self.check_words()
+        with self.record.check(MOCKS, f"{self.log}: who signs in with a browser and types its code signs"):
+            self.check_sign_in()
+        with self.record.check(MOCKS, f"{self.log}: the token of a job signs"):
+            self.check_places()
         with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
             self.check_tokens()
 
@@ -125,6 +131,51 @@ class Check:
             self.signature.write_text(json.dumps(bundle))
             self.ours.refused("timestamp_invalid", *self.verify_ours())
         self.signature.write_text(whole)
+
+    def sign_in(self, code_of: Callable[[str], str]) -> int:
+        """Signs as somebody who opens the address that is shown, and types this code."""
+        held = ("--keyless", "--sign-in", "--trust-config", self.config)
+        command = self.ours.command("sign", self.model, "--signature", self.signature, *held)
+        with subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=commands.environment(),
+            text=True,
+        ) as process:
+            lines = (line.strip() for line in process.stderr)
+            url = next(line for line in lines if line.startswith("http"))
+            process.communicate(code_of(url) + "\n", timeout=commands.TIMEOUT_SECONDS)
+            return process.returncode
+
+    def check_sign_in(self) -> None:
+        def opened(url: str) -> str:
+            return requests.get(url, timeout=READY_SECONDS).text
+
+        def of_another(url: str) -> str:
+            return opened(url.replace("code_challenge=", "code_challenge=x"))
+
+        def with_nonce(url: str) -> str:
+            return opened(url.replace("nonce=", "nonce=x"))
+
+        expect(self.sign_in(opened) == 0, "the sign-in signed nothing")
+        self.ours.allowed(*self.verify_ours())
+        expect(self.sign_in(of_another) == 2, "it signed by another's code")
+        expect(self.sign_in(with_nonce) == 2, "it signed by another sign-in's token")
+
+    def check_places(self) -> None:
+        command = ("sign", self.model, "--signature", self.signature, "--keyless", "--trust-config", self.config)
+        base = self.config.with_name("url.txt").read_text()
+        job = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{base}/job?api-version=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "secret"}
+        for place in ({"SIGSTORE_ID_TOKEN": self.token.read_text()}, job):
+            self.signature.unlink()
+            self.ours.allowed(*command, **place)
+            self.ours.allowed(*self.verify_ours())
+        ended = commands.run(*self.ours.command(*command), **job | {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": "other"})
+        expect(ended.returncode == 2 and "answered 401" in commands.text(ended), commands.text(ended))
+        ended = commands.run(*self.ours.command(*command))
+        expect(ended.returncode == 2 and "nobody here gives" in commands.text(ended), commands.text(ended))
 
     def check_tokens(self) -> None:
         head, claims, signature = self.token.read_text().split(".")

@@ -101,10 +101,31 @@ function certified(body, headers) {
   return JSON.stringify(request);
 }
 
-function token() {
+// A provider whose sign-in page shows the code at once. It keeps what the sign-in said within the code.
+function signIn(url) {
+  const asked = Object.fromEntries(new URL(url, 'http://127.0.0.1').searchParams);
+  return Buffer.from(JSON.stringify(asked)).toString('base64url');
+}
+
+function redeemed(body) {
+  const form = Object.fromEntries(new URLSearchParams(body.toString()));
+  const asked = JSON.parse(Buffer.from(form.code, 'base64url').toString());
+  const challenge = sha256(Buffer.from(form.code_verifier)).toString('base64url');
+  const isRight =
+    asked.response_type === 'code' &&
+    asked.client_id === form.client_id &&
+    asked.redirect_uri === form.redirect_uri &&
+    asked.code_challenge_method === 'S256' &&
+    asked.code_challenge === challenge;
+  if (!isRight) return { statusCode: 400, response: 'invalid_grant' };
+  const response = JSON.stringify({ id_token: token({ nonce: asked.nonce }) });
+  return { statusCode: 200, response, contentType: 'application/json' };
+}
+
+function token(more) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: PROVIDER, aud: 'sigstore', sub: IDENTITY, nbf: now - 60, iat: now - 60, exp: now + 3600 };
+  const claims = { iss: PROVIDER, aud: 'sigstore', sub: IDENTITY, nbf: now - 60, iat: now - 60, exp: now + 3600, ...more };
   return `${part({ alg: 'RS256', typ: 'JWT' })}.${part(claims)}.${part('unsigned')}`;
 }
 
@@ -157,9 +178,9 @@ async function main(folder) {
     const chunks = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', async () => {
-      const route = routes[request.url];
+      const route = routes[request.url.split('?')[0]];
       if (!route) return response.writeHead(404).end();
-      const answer = await route(Buffer.concat(chunks), request.headers);
+      const answer = await route(Buffer.concat(chunks), request.headers, request.url);
       response.writeHead(answer.statusCode, { 'content-type': answer.contentType || 'text/plain' });
       response.end(answer.response);
     });
@@ -171,6 +192,13 @@ async function main(folder) {
   // model_signing asks the provider for these even if it has a token.
   const provider = JSON.stringify({ authorization_endpoint: `${base}/auth`, token_endpoint: `${base}/token` });
   routes = {
+    // A job of GitHub Actions asks here, as its environment says.
+    '/job': async (_, headers, url) =>
+      headers.authorization === 'Bearer secret' && new URL(url, base).searchParams.get('audience') === 'sigstore'
+        ? { statusCode: 200, response: JSON.stringify({ value: token() }), contentType: 'application/json' }
+        : { statusCode: 401, response: 'no' },
+    '/auth': async (_, __, url) => ({ statusCode: 200, response: signIn(url) }),
+    '/token': async (body) => redeemed(body),
     '/.well-known/openid-configuration': async () => ({
       statusCode: 200,
       response: provider,

@@ -7,11 +7,13 @@
 //! other bundle: it is verified by the root before it is returned.
 
 mod http;
+mod login;
 mod services;
 mod token;
 mod wire;
 
 pub use http::HttpError;
+pub use login::Login;
 pub use services::{Services, ServicesError};
 pub use token::{IdentityToken, TokenError};
 

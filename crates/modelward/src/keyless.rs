@@ -1,8 +1,9 @@
 //! Signing keylessly: with which token, and at which Sigstore.
 
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 
-use host::sigstore::{IdentityToken, Services};
+use host::sigstore::{IdentityToken, Login, Services, TokenError};
 use trust::predicate::ModelSignature;
 use trust::{Bundle, Code, SigstoreRoot, Statement};
 use zeroize::Zeroizing;
@@ -12,6 +13,7 @@ use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, read_sigstore};
 use crate::model::unreadable;
 
 const TOKEN_SIZE_BYTES_MAX: u64 = 64 * 1024;
+const CODE_SIZE_BYTES_MAX: u64 = 4096;
 
 /// A signature without a key to keep.
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,10 @@ pub(crate) struct Keyless {
     /// The identity token, in a file; by default that of the place where this runs: `SIGSTORE_ID_TOKEN`, or GitHub's for a job
     #[arg(long, value_name = "FILE", requires = "keyless")]
     identity_token: Option<PathBuf>,
+    /// Sign in with a browser, here or elsewhere, and type the code that it shows; so it is too where nothing gives a token and
+    /// somebody sits at a terminal
+    #[arg(long, requires = "keyless", conflicts_with = "identity_token")]
+    sign_in: bool,
     /// The Sigstore to sign at, as `ClientTrustConfig` in JSON; the public one by default
     #[arg(long, value_name = "FILE", requires = "keyless")]
     trust_config: Option<PathBuf>,
@@ -36,16 +42,30 @@ impl Keyless {
 
     /// Signs a model's statement.
     pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
-        let token = self.identity_token.as_deref().map(read_token).transpose()?;
+        let token = match &self.identity_token {
+            Some(path) => TokenFrom::Given(read_token(path)?),
+            None if self.sign_in => TokenFrom::Person,
+            None => TokenFrom::Place,
+        };
         seal(statement, token, self.trust_config.as_deref())
     }
 }
 
-/// Signs a model's statement as whom this token names, or that of the place where this runs; at the Sigstore of this
+/// Where an identity token comes from.
+pub(crate) enum TokenFrom {
+    /// It was given.
+    Given(Zeroizing<String>),
+    /// The place where this runs has one; else whoever sits here signs in.
+    Place,
+    /// Whoever sits here signs in.
+    Person,
+}
+
+/// Signs a model's statement as whom a token names, at the Sigstore of this
 /// configuration, or the public one.
 pub(crate) fn seal(
     statement: &Statement<ModelSignature>,
-    token: Option<Zeroizing<String>>,
+    token: TokenFrom,
     trust_config: Option<&Path>,
 ) -> Result<Bundle, Failure> {
     let now = host::clock::now()?;
@@ -62,8 +82,12 @@ pub(crate) fn seal(
         }
     };
     let token = match token {
-        Some(token) => IdentityToken::parse(token, now),
-        None => IdentityToken::ambient(now),
+        TokenFrom::Given(token) => IdentityToken::parse(&token, now),
+        TokenFrom::Person => sign_in(&services),
+        TokenFrom::Place => match IdentityToken::ambient(now) {
+            Err(TokenError::Missing) if io::stdin().is_terminal() => sign_in(&services),
+            token => token,
+        },
     };
     let token = token.map_err(|e| {
         let way = "give a token that a provider made for `sigstore`, with `--identity-token`; in a job of GitHub Actions, `permissions: id-token: write`";
@@ -77,6 +101,30 @@ pub(crate) fn seal(
         Failure::from_error(e.code(), &e, way)
     })?;
     Ok(signed.bundle)
+}
+
+/// Lets whoever sits here sign in.
+#[expect(
+    clippy::print_stderr,
+    reason = "a question to a person, which `--quiet` must not swallow"
+)]
+fn sign_in(services: &Services) -> Result<IdentityToken, TokenError> {
+    let login = Login::begin(services)?;
+    eprintln!(
+        "sign in at this address, and type the code that it shows:\n\n  {}\n",
+        login.url()
+    );
+    let mut code = String::new();
+    let read = io::stdin()
+        .lock()
+        .take(CODE_SIZE_BYTES_MAX)
+        .read_line(&mut code);
+    if read.is_err() || code.trim().is_empty() {
+        return Err(TokenError::Missing);
+    }
+    // It may have taken minutes.
+    let now = host::clock::now().map_err(TokenError::Clock)?;
+    login.finish(&code, now)
 }
 
 fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {

@@ -14,6 +14,8 @@ pub struct Services {
     /// 1 or 2.
     pub(super) log_version: u32,
     pub(super) timestamp: Option<Url>,
+    /// Where people sign in.
+    pub(super) provider: Option<Url>,
 }
 
 /// An address.
@@ -40,6 +42,7 @@ impl Services {
             log: url("https://rekor.sigstore.dev"),
             log_version: 1,
             timestamp: Some(url("https://timestamp.sigstore.dev/api/v1/timestamp")),
+            provider: Some(url("https://oauth2.sigstore.dev/auth")),
         }
     }
 
@@ -79,6 +82,7 @@ impl Services {
             log,
             log_version,
             timestamp,
+            provider: pick(&signing.oidc_urls, &[1]).map(|(url, _)| url),
         })
     }
 }
@@ -97,6 +101,8 @@ struct Signing {
     ca_urls: Vec<Service>,
     #[serde(default)]
     rekor_tlog_urls: Vec<Service>,
+    #[serde(default)]
+    oidc_urls: Vec<Service>,
     #[serde(default)]
     tsa_urls: Vec<Service>,
 }

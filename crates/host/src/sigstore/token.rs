@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::HttpError;
 use super::http::Client;
+use crate::keys::KeyFileError;
 
 const SIZE_BYTES_MAX: usize = 64 * 1024;
 /// For whom tokens must be made, so that one made for another service signs nothing.
@@ -29,7 +30,7 @@ impl IdentityToken {
     ///
     /// # Errors
     /// It is none, is made for another service, names nobody, or is over.
-    pub fn parse(text: Zeroizing<String>, now: Time) -> Result<Self, TokenError> {
+    pub fn parse(text: &str, now: Time) -> Result<Self, TokenError> {
         let trimmed = text.trim();
         let claims = claims(trimmed).ok_or(TokenError::Malformed)?;
         let said = |name: &str| claims.member(name).and_then(Value::as_str);
@@ -69,7 +70,7 @@ impl IdentityToken {
     /// There is none, or it can't be had.
     pub fn ambient(now: Time) -> Result<Self, TokenError> {
         if let Ok(token) = std::env::var("SIGSTORE_ID_TOKEN") {
-            return Self::parse(Zeroizing::new(token), now);
+            return Self::parse(&Zeroizing::new(token), now);
         }
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(url), Some(secret)) = (
@@ -80,12 +81,20 @@ impl IdentityToken {
         };
         let between = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{between}audience={AUDIENCE}");
-        let answer = Zeroizing::new(Client::new()?.get_json(&url, &secret)?);
+        let answer = Zeroizing::new(Client::new()?.get_json(&url, Some(&secret))?);
         let answer: Value =
             json::from_slice(&answer, Limits::SMALL).map_err(|_| TokenError::Malformed)?;
         let token = answer.member("value").and_then(Value::as_str);
-        let token = token.ok_or(TokenError::Malformed)?.to_owned();
-        Self::parse(Zeroizing::new(token), now)
+        Self::parse(token.ok_or(TokenError::Malformed)?, now)
+    }
+
+    /// As [`Self::parse`], of a sign-in with this nonce.
+    pub(super) fn of_login(text: &str, nonce: &str, now: Time) -> Result<Self, TokenError> {
+        let claims = claims(text.trim()).ok_or(TokenError::Malformed)?;
+        if claims.member("nonce").and_then(Value::as_str) != Some(nonce) {
+            return Err(TokenError::OtherLogin);
+        }
+        Self::parse(text, now)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -127,6 +136,21 @@ pub enum TokenError {
     /// Nobody gives one.
     #[error("nobody here gives an identity token")]
     Missing,
+    /// The clock can't be right.
+    #[error(transparent)]
+    Clock(crate::clock::ClockError),
+    /// It came of another sign-in.
+    #[error("the identity token is of another sign-in than this one")]
+    OtherLogin,
+    /// There is nowhere to sign in.
+    #[error("the signing configuration names no provider at which people sign in")]
+    NoProvider,
+    /// The provider is not understood.
+    #[error("the provider answers in a way that is not understood")]
+    Provider,
+    /// The kernel has no random bytes.
+    #[error(transparent)]
+    Random(KeyFileError),
     /// The service that gives them does not.
     #[error("no identity token could be had")]
     Http(#[from] HttpError),
@@ -137,8 +161,10 @@ impl TokenError {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Http(_) => Code::Network,
-            Self::Missing => Code::KeyMissing,
+            Self::Http(_) | Self::Provider => Code::Network,
+            Self::Random(error) => error.code(),
+            Self::Clock(error) => error.code(),
+            Self::Missing | Self::NoProvider => Code::KeyMissing,
             _ => Code::KeyInvalid,
         }
     }
@@ -150,7 +176,7 @@ mod tests {
 
     fn said(claims: &str) -> Result<String, String> {
         let token = format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.as_bytes()));
-        let token = IdentityToken::parse(Zeroizing::new(token), Time::from_unix(100));
+        let token = IdentityToken::parse(&token, Time::from_unix(100));
         token.map(|token| token.subject).map_err(|e| e.to_string())
     }
 
@@ -177,8 +203,7 @@ mod tests {
             assert_ne!(bad, good);
             assert!(said(&bad).is_err(), "{from} -> {to}");
         }
-        let parse =
-            |text: &str| IdentityToken::parse(Zeroizing::new(text.to_owned()), Time::from_unix(0));
+        let parse = |text: &str| IdentityToken::parse(text, Time::from_unix(0));
         for bad in ["", "a.b", "a.b.c.d", "e30.e30=.c2ln"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -15,6 +15,7 @@ use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTa
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::holder::{read_certificates, secret};
+use crate::keyless::TokenFrom;
 use crate::model::default_ignored;
 use crate::workspace::password;
 
@@ -86,6 +87,7 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
     let token = words.identity_token.clone().map(Zeroizing::new);
     let statement = statement(&words.target, voice)?;
     let config = instance.trust_config.as_deref();
+    let token = token.map_or(TokenFrom::Place, TokenFrom::Given);
     Ok(crate::keyless::seal(&statement, token, config)?)
 }
 
