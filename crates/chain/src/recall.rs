@@ -153,7 +153,8 @@ fn ancestry(
     // Only then does it matter who signed, and close the gate if it can't be told.
     if recalls.iter().any(of_keys) {
         let own = names(artifact);
-        let all: BTreeSet<Digest> = digests.keys().copied().collect();
+        let all = digests.keys().copied();
+        let all: BTreeSet<Digest> = all.filter(|digest| !is_of_nothing(*digest)).collect();
         let mut vouching = vouching::<Dataset>(ledger, &all, "data set")?;
         // A step builds on a base that was signed, and that a scan may have called clean.
         vouching.extend(self::vouching::<ModelSignature>(ledger, &all, "signature")?);
@@ -179,7 +180,9 @@ fn same_files(
 ) -> Result<(), Fault> {
     for target in targets(recalls) {
         let went_in = |files: &Vec<Digest>| {
-            !files.is_empty() && files.iter().all(|file| digests.contains_key(file))
+            let mut telling = files.iter().filter(|file| !is_of_nothing(**file));
+            let is_any = telling.clone().next().is_some();
+            is_any && telling.all(|file| digests.contains_key(file))
         };
         if !digests.contains_key(&target) && files_of(ledger, target)?.iter().any(went_in) {
             let clause = "all its files went in, under whatever names".to_owned();
@@ -187,6 +190,11 @@ fn same_files(
         }
     }
     Ok(())
+}
+
+/// Whether this is the empty file, which is part of everything: to have it is to have nothing of anybody.
+fn is_of_nothing(file: Digest) -> bool {
+    file == Digest::of(&[])
 }
 
 /// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
