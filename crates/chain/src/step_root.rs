@@ -12,6 +12,14 @@ use crate::ledger::{Ledger, Logged};
 use crate::lineage::names;
 use crate::train::unless_to_train;
 
+/// The file of a model that says how it is laid out and nothing of what it learned, so that many models share it.
+const LAYOUT: &str = "architecture.json";
+
+/// Whether to have this one file of an artifact is to have something of it.
+pub(crate) fn is_telling(kind: Kind, path: &str) -> bool {
+    kind != Kind::Model || path != LAYOUT
+}
+
 /// The list of these files.
 ///
 /// # Errors
