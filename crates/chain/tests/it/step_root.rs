@@ -6,8 +6,8 @@ use trust::predicate::{Provenance, ROOT_FILES, ResourceDescriptor, ScanVerdict};
 use trust::{Artifact, Kind, Statement};
 
 use crate::kit::{
-    OTHER, OTHER_BUILDER, World, added, artifact, build, codes, data, file_digest, key_id, model,
-    root_key, scanned, signed, whole,
+    OTHER, OTHER_BUILDER, STRANGER, World, added, artifact, build, codes, data, file_digest,
+    key_id, model, root_key, scanned, signed, whole,
 };
 
 /// A root with a program and the files of a data set that nobody added yet.
@@ -131,6 +131,7 @@ fn the_layout_that_models_share_stands_for_none_of_them() {
 fn a_model_that_stood_in_the_root_is_descended_from() {
     let mut world = World::new();
     world.build(&model("base"), &whole(&data("bad")));
+    world.say(&signed(&model("base")));
     let root = artifact(Kind::StepRoot, &[("lib/w", "base"), ("bin/sh", "shell")]);
     world.keep(&root);
     world.keep(&model("w"));
@@ -202,6 +203,51 @@ fn data_is_data_whatever_it_is_included_as() {
     ));
     let decided = chain::train::decide(&world.ledger(), &[root()]).unwrap();
     assert_eq!(codes(&decided), Vec::<&str>::new());
+}
+
+#[test]
+fn a_model_is_signed_whatever_it_is_included_as() {
+    let root = artifact(
+        Kind::StepRoot,
+        &[
+            ("lib/w", "base"),
+            ("lib/layout", "{}"),
+            ("usr/lib/empty", ""),
+        ],
+    );
+    let decided = |change: fn(&mut World)| {
+        let mut world = World::new();
+        world.build(&model("apart"), &whole(&data("a")));
+        world.keep(&artifact(Kind::Model, &[("nothing", ""), ("weights", "w")]));
+        change(&mut world);
+        codes(&chain::train::decide(&world.ledger(), std::slice::from_ref(&root)).unwrap())
+    };
+    // Nobody knows it as a model, and the layout that all models share makes it none.
+    assert_eq!(decided(|_| ()), Vec::<&str>::new());
+    let unsigned = ["signature_missing"];
+    let keep = |world: &mut World| world.keep(&model("base"));
+    assert_eq!(decided(keep), unsigned);
+    assert_eq!(
+        decided(|world| _ = world.build(&model("base"), &whole(&data("a")))),
+        unsigned
+    );
+    for (seed, want) in [(OTHER, vec![]), (STRANGER, unsigned.to_vec())] {
+        let mut world = World::new();
+        world.keep(&model("base"));
+        world.say_by(seed, &signed(&model("base")));
+        let decided = chain::train::decide(&world.ledger(), std::slice::from_ref(&root));
+        assert_eq!(codes(&decided.unwrap()), want);
+    }
+    // What it was itself made with is a program's, as before.
+    let again = |world: &mut World| {
+        world.build(&model("base"), &[file_digest("base")]);
+    };
+    assert_eq!(decided(again), Vec::<&str>::new());
+    let both = |world: &mut World| {
+        world.build(&model("base"), &[file_digest("base")]);
+        world.build(&model("base"), &whole(&data("a")));
+    };
+    assert_eq!(decided(both), unsigned);
 }
 
 #[test]
