@@ -19,6 +19,8 @@ pub struct Lineage {
     pub builders: BTreeMap<String, String>,
     /// Who signed the provenance of it and its ancestors.
     pub keys: BTreeMap<KeyId, String>,
+    /// What stood in a step's root by itself, without the empty file, which is part of everything.
+    pub in_roots: BTreeSet<Digest>,
     /// Lists of what stood in a step's root that are gone: what else went in can't be known.
     pub unread: BTreeSet<Digest>,
 }
@@ -75,6 +77,9 @@ impl Lineage {
         for (path, file) in artifact.files() {
             let clause = || format!("it is the file `{path}` of the {what}");
             self.digests.entry(file.digest).or_insert_with(clause);
+            if artifact.kind() == Kind::StepRoot && file.size_bytes != 0 {
+                self.in_roots.insert(file.digest);
+            }
         }
         for digest in [whole, artifact.signing_root()] {
             // A file of something else with this digest says less.

@@ -7,16 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use policy::recall::Ancestry;
+use trust::artifact::FileEntry;
 use trust::log::Entry;
 use trust::predicate::{
-    Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport,
+    Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport, ScannedFile,
 };
 use trust::{
-    Artifact, Error, KeyId, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
+    Artifact, Error, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TreePath, TrustRoot,
+    Verified,
 };
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::{Lineage, names};
+use crate::step_root::is_telling;
 
 /// The statement that recalls a target: a digest `sha256:…`, a builder's id, or a key's id.
 #[must_use]
@@ -146,14 +149,17 @@ fn ancestry(
         mut digests,
         builders,
         mut keys,
+        in_roots,
         ..
     } = lineage;
-    same_files(ledger, recalls, &mut digests)?;
+    in_part(ledger, &in_roots, &mut digests);
+    same_files(ledger, recalls, &in_roots, &mut digests)?;
     let of_keys = |stated: &&Stated| stated.value().predicate.kind == RecallKind::Key;
     // Only then does it matter who signed, and close the gate if it can't be told.
     if recalls.iter().any(of_keys) {
         let own = names(artifact);
-        let all: BTreeSet<Digest> = digests.keys().copied().collect();
+        let all = digests.keys().copied();
+        let all: BTreeSet<Digest> = all.filter(|digest| !is_of_nothing(*digest)).collect();
         let mut vouching = vouching::<Dataset>(ledger, &all, "data set")?;
         // A step builds on a base that was signed, and that a scan may have called clean.
         vouching.extend(self::vouching::<ModelSignature>(ledger, &all, "signature")?);
@@ -171,22 +177,76 @@ fn ancestry(
     })
 }
 
-/// The same files under other names are the same thing.
+/// What stood in a step's root with one of its files, as if that were a program: no policy and no signature is about the
+/// file alone, and so it stands for the whole.
+fn in_part(
+    ledger: &Ledger<'_>,
+    in_roots: &BTreeSet<Digest>,
+    digests: &mut BTreeMap<Digest, String>,
+) {
+    let wholes = ledger.artifacts().iter();
+    for whole in wholes.filter(|artifact| artifact.kind() != Kind::StepRoot) {
+        let mut files = whole.files().iter();
+        let found = files.find(|(path, file)| {
+            in_roots.contains(&file.digest) && is_telling(whole.kind(), path.as_str())
+        });
+        if let Some((path, _)) = found {
+            let clause = || format!("its file `{path}` stood in the root of a step");
+            for digest in [whole.digest(), whole.signing_root()] {
+                digests.entry(digest).or_insert_with(clause);
+            }
+        }
+    }
+}
+
+/// The same files under other names are the same thing, and one of them in a step's root is enough.
 fn same_files(
     ledger: &Ledger<'_>,
     recalls: &[&Stated],
+    in_roots: &BTreeSet<Digest>,
     digests: &mut BTreeMap<Digest, String>,
 ) -> Result<(), Fault> {
     for target in targets(recalls) {
-        let went_in = |files: &Vec<Digest>| {
-            !files.is_empty() && files.iter().all(|file| digests.contains_key(file))
-        };
-        if !digests.contains_key(&target) && files_of(ledger, target)?.iter().any(went_in) {
-            let clause = "all its files went in, under whatever names".to_owned();
-            digests.insert(target, clause);
+        if digests.contains_key(&target) {
+            continue;
         }
+        let lists = files_of(ledger, target)?;
+        let all_in = |files: &Vec<Part>| {
+            let mut files = files.iter().filter(|part| !is_of_nothing(part.digest));
+            let is_any = files.clone().next().is_some();
+            is_any && files.all(|part| digests.contains_key(&part.digest))
+        };
+        let in_root = |part: &Part| part.is_telling && in_roots.contains(&part.digest);
+        let clause = if lists.iter().any(all_in) {
+            "all its files went in, under whatever names"
+        } else if lists.iter().flatten().any(in_root) {
+            "one of its files stood in the root of a step"
+        } else {
+            continue;
+        };
+        digests.insert(target, clause.to_owned());
     }
     Ok(())
+}
+
+/// Whether this is the empty file, which is part of everything: to have it is to have nothing of anybody.
+fn is_of_nothing(file: Digest) -> bool {
+    file == Digest::of(&[])
+}
+
+/// A file of what may have been recalled.
+struct Part {
+    digest: Digest,
+    is_telling: bool,
+}
+
+impl Part {
+    fn of(kind: Kind, path: &str, digest: Digest) -> Self {
+        Self {
+            digest,
+            is_telling: is_telling(kind, path),
+        }
+    }
 }
 
 /// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
@@ -194,21 +254,33 @@ fn same_files(
 ///
 /// # Errors
 /// It was said to be data, and of what files can't be read anywhere.
-fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Digest>>, Fault> {
+fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault> {
     let about = BTreeSet::from([whole]);
     let datasets = ledger.about_to_forbid::<Dataset>(&about);
     let scans = ledger.about_to_forbid::<ScanReport>(&about).believed;
     let scans = scans.iter().map(|l| &l.statement.value().predicate);
-    let scanned = scans.map(|report| report.files.iter().map(|file| file.digest).collect());
+    let scanned = scans.map(|report| {
+        let files = report.files.iter();
+        let part = |file: &ScannedFile| Part::of(Kind::Model, &file.name, file.digest);
+        files.map(part).collect()
+    });
     let added = datasets
         .believed
         .iter()
         .map(|l| &l.statement.value().subjects);
     let whole_sets = added.filter(|subjects| subjects.first().is_some_and(|s| s.digest == whole));
-    let added = whole_sets.map(|subjects| subjects.iter().skip(1).map(|s| s.digest).collect());
-    let artifact = ledger.artifact(whole);
-    let kept = artifact.map(|it| it.files().values().map(|file| file.digest).collect());
-    let lists: Vec<Vec<Digest>> = kept.into_iter().chain(added).chain(scanned).collect();
+    let added = whole_sets.map(|subjects| {
+        let files = subjects.iter().skip(1);
+        let part = |file: &Subject| Part::of(Kind::DataSet, &file.name, file.digest);
+        files.map(part).collect()
+    });
+    let kept = ledger.artifact(whole).map(|it| {
+        let files = it.files().iter();
+        let part =
+            |(path, file): (&TreePath, &FileEntry)| Part::of(it.kind(), path.as_str(), file.digest);
+        files.map(part).collect()
+    });
+    let lists: Vec<Vec<Part>> = kept.into_iter().chain(added).chain(scanned).collect();
     let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
     let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
     match datasets.refused.into_iter().next() {

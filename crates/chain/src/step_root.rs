@@ -6,11 +6,20 @@ use std::collections::BTreeMap;
 use digest::Digest;
 use trust::artifact::{ArtifactError, FileEntry};
 use trust::predicate::{Dataset, Provenance};
-use trust::{Artifact, Bundle, Kind, Opaque, Predicate, Reason, Statement, TreePath};
+use trust::{Artifact, Bundle, Code, Kind, Opaque, Predicate, Reason, Statement, TreePath};
 
 use crate::ledger::{Ledger, Logged};
-use crate::lineage::names;
+use crate::lineage::{Builds, names, root_files};
+use crate::sign::is_signed;
 use crate::train::unless_to_train;
+
+/// The file of a model that says how it is laid out and nothing of what it learned, so that many models share it.
+const LAYOUT: &str = "architecture.json";
+
+/// Whether to have this one file of an artifact is to have something of it.
+pub(crate) fn is_telling(kind: Kind, path: &str) -> bool {
+    kind != Kind::Model || path != LAYOUT
+}
 
 /// The list of these files.
 ///
@@ -32,9 +41,64 @@ pub fn lists_named_in(bundle: &[u8]) -> Vec<Digest> {
     named().unwrap_or_default()
 }
 
-/// Why a step may not have this root: data that a policy speaks of comes in under that policy, also when it is included as
-/// if it were a program.
-pub(crate) fn data_not_allowed(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
+/// Why a step may not have this root: what is included as if it were a program needs what it would need as an input.
+pub(crate) fn not_allowed(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
+    let mut reasons = data_not_allowed(ledger, root);
+    reasons.extend(models_unsigned(ledger, root));
+    reasons
+}
+
+/// What belongs to models, one of which at least somebody has to have signed, as a base is.
+fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
+    let within = root.files().iter();
+    // The empty file is part of everything.
+    let within = within.filter(|(_, file)| file.size_bytes != 0);
+    let within: BTreeMap<Digest, &TreePath> =
+        within.map(|(path, file)| (file.digest, path)).collect();
+    let builds = Builds::new(ledger.builds().believed);
+    let models = ledger.artifacts().iter();
+    let mut holders: BTreeMap<Digest, Vec<&Artifact>> = BTreeMap::new();
+    for model in models.filter(|artifact| artifact.kind() == Kind::Model) {
+        for (path, file) in model.files() {
+            if within.contains_key(&file.digest)
+                && is_telling(Kind::Model, path.as_str())
+                && !is_taken_over(ledger, &builds, model, file.digest)
+            {
+                holders.entry(file.digest).or_default().push(model);
+            }
+        }
+    }
+    let unsigned = |(file, models): (Digest, Vec<&Artifact>)| {
+        let first = models.first()?.digest();
+        let is_signed = models.iter().any(|model| is_signed(ledger, model));
+        let path = within.get(&file).filter(|_| !is_signed)?;
+        Some(Reason::new(
+            Code::SignatureMissing,
+            format!(
+                "the file `{path}` of the step's root is part of the model {first}, which nobody signed"
+            ),
+            "sign that model, if you know it: `modelward sign MODEL`",
+        ))
+    };
+    holders.into_iter().filter_map(unsigned).collect()
+}
+
+/// Whether every build of a model read this file of it: what it was made from is not what it became.
+fn is_taken_over(ledger: &Ledger<'_>, builds: &Builds, model: &Artifact, file: Digest) -> bool {
+    let mut builds = builds
+        .of(model)
+        .map(|build| &build.value().predicate)
+        .peekable();
+    builds.peek().is_some()
+        && builds.all(|build| {
+            let mut in_root = root_files(build, ledger);
+            build.materials().any(|material| material == file)
+                || in_root.any(|(_, digest)| digest == file)
+        })
+}
+
+/// Data that a policy speaks of comes in under that policy.
+fn data_not_allowed(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within = names(root);
     // It is data though the key of who said so is over; and it is allowed if that key holds.
     let (data, allowed) = (

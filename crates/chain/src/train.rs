@@ -1,9 +1,9 @@
 //! The stage `train`: a step ran, and this is what went in and came out.
 //!
 //! In: verified data sets, the step's root, the program, and what the observer measured. Must hold: each data set was
-//! added under a policy that allows it for training, each base model signed, and nothing recalled. Out: SLSA v1 provenance
-//! that claims no more than was seen. Denies: `data_not_allowed`, `purpose_not_allowed`, `signature_missing`, `recalled`.
-//! Logs: the provenance.
+//! added under a policy that allows it for training, each base model signed, also where a file of them stands in the root,
+//! and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen. Denies: `data_not_allowed`,
+//! `purpose_not_allowed`, `signature_missing`, `recalled`. Logs: the provenance.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,7 +77,7 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
         reasons.extend(match input.kind() {
             Kind::Model => unsigned(ledger, input).into_iter().collect(),
             Kind::DataSet => not_allowed(ledger, input).into_iter().collect(),
-            Kind::StepRoot => step_root::data_not_allowed(ledger, input),
+            Kind::StepRoot => step_root::not_allowed(ledger, input),
         });
     }
     Ok(match Denied::from_reasons(reasons) {

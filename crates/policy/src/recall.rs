@@ -71,6 +71,16 @@ fn recalled(recall: &Recall, path: &str) -> Reason {
             "the {what} `{}` was recalled at {}: {} ({path})",
             recall.target, recall.recalled_at, recall.reason
         ),
-        format!("make it again without this {what}"),
+        way(recall.kind, what),
     )
+}
+
+/// Who signed for the same files as well makes no difference: a recall of a key is for good.
+fn way(kind: RecallKind, what: &str) -> String {
+    match kind {
+        RecallKind::Key => "make it again without anything that this key signed for: the same files stay recalled, also \
+                            when another key signs for them"
+            .to_owned(),
+        _ => format!("make it again without this {what}"),
+    }
 }

@@ -220,6 +220,38 @@ fn the_same_data_under_other_names_is_the_same_data() {
     assert_eq!(world.recalled(&model("w")).len(), 1);
 }
 
+/// It is part of everything, and tells nothing of where it comes from.
+#[test]
+fn the_empty_file_alone_is_nothing_of_what_was_recalled() {
+    let only = crate::kit::artifact(trust::Kind::DataSet, &[("nothing", "")]);
+    let more = crate::kit::artifact(trust::Kind::DataSet, &[("nothing", ""), ("a", "a")]);
+    let world = |recalls: fn(&mut World, Digest)| {
+        let mut world = World::new();
+        world.keep(&only);
+        world.say_by(OTHER, &added("only", &only));
+        let mut materials = whole(&data("b"));
+        materials.push(file_digest(""));
+        world.build(&model("w"), &materials);
+        world.build(&model("of it"), &whole(&only));
+        // Its one file with something in it went in, and so all of it did.
+        world.keep(&more);
+        world.build(&model("of more"), &[file_digest("a")]);
+        recalls(&mut world, only.digest());
+        world
+    };
+    let by_digest = world(|world, only| _ = world.recall(Dataset, &only.to_string()));
+    let by_key = world(|world, _| _ = world.recall(Key, &key_id(OTHER).to_string()));
+    for world in [by_digest, by_key] {
+        assert_eq!(world.recalled(&model("of it")).len(), 1);
+        assert!(world.recalled(&model("w")).is_empty());
+    }
+    let mut world = world(|_, _| ());
+    assert!(world.recalled(&model("of more")).is_empty());
+    world.recall(Dataset, &more.digest().to_string());
+    assert_eq!(world.recalled(&model("of more")).len(), 1);
+    assert!(world.recalled(&model("w")).is_empty());
+}
+
 /// A recall does not hang on a list of names, which anybody may take something out of.
 #[test]
 fn what_was_recalled_is_known_by_what_was_said_of_it_when_its_manifest_is_gone() {

@@ -110,6 +110,29 @@ fn a_recall_of_a_key_outlives_the_key() {
     }
 }
 
+/// So the way to yes is made of other files: the guide says so.
+#[test]
+fn no_other_key_makes_the_same_files_good_again() {
+    let mut world = World::new();
+    let shares_one = [("images", "a"), ("labels", "other labels")];
+    let shares_one = crate::kit::artifact(trust::Kind::DataSet, &shares_one);
+    world.say_by(OTHER, &added("digits", &data("a")));
+    world.recall(Key, &key_id(OTHER).to_string());
+    world.root = world
+        .root
+        .clone()
+        .without_key(&crate::kit::root_key(OTHER).name);
+    for (data, want) in [
+        (data("a"), vec!["recalled"]),
+        (shares_one, vec!["recalled"]),
+        (data("b"), vec![]),
+    ] {
+        world.add("again", &data);
+        let decided = chain::train::decide(&world.ledger(), std::slice::from_ref(&data)).unwrap();
+        assert_eq!(crate::kit::codes(&decided), want);
+    }
+}
+
 /// Nobody leans on where else a base was published.
 #[test]
 fn a_key_that_published_or_deployed_a_base_does_not_speak_for_what_is_built_on_it() {

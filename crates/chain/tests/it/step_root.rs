@@ -1,12 +1,13 @@
 //! What stands in a step's root went in, whatever it was included as.
 
 use digest::Digest;
-use trust::predicate::RecallKind::{Builder, Dataset, Model};
-use trust::predicate::{Provenance, ROOT_FILES, ResourceDescriptor};
+use trust::predicate::RecallKind::{Builder, Dataset, Key, Model};
+use trust::predicate::{Provenance, ROOT_FILES, ResourceDescriptor, ScanVerdict};
 use trust::{Artifact, Kind, Statement};
 
 use crate::kit::{
-    OTHER_BUILDER, World, added, artifact, build, codes, data, file_digest, model, root_key, whole,
+    OTHER, OTHER_BUILDER, STRANGER, World, added, artifact, build, codes, data, file_digest,
+    key_id, model, root_key, scanned, signed, whole,
 };
 
 /// A root with a program and the files of a data set that nobody added yet.
@@ -58,18 +59,79 @@ fn what_stood_in_the_root_is_recalled_whenever_that_is_found_out() {
         reasons[0].contains("the file `data/classes` of the step root"),
         "{reasons:?}"
     );
-    // Some of a data set's files are not the data set.
+    // The empty file is not the data set, and neither is some of what came in under its own policy.
     let mut world = self::world();
-    let more = artifact(Kind::DataSet, &[("images", "bad"), ("labels", "good")]);
+    let more = artifact(
+        Kind::DataSet,
+        &[("images", "a"), ("labels", "good"), ("x", "")],
+    );
     world.add("more", &more);
     world.recall(Dataset, &more.digest().to_string());
-    assert!(world.recalled(&model("w")).is_empty());
+    for model in [model("w"), model("apart")] {
+        assert!(world.recalled(&model).is_empty());
+    }
+}
+
+#[test]
+fn one_file_in_a_root_stands_for_all_that_it_is_part_of() {
+    let more = artifact(Kind::DataSet, &[("images", "bad"), ("labels", "good")]);
+    let other = model("program");
+    let said: [fn(&mut World, &Artifact, &Artifact); 2] = [
+        |world, more, other| {
+            world.keep(more);
+            world.keep(other);
+        },
+        // What was said of them is enough.
+        |world, more, other| {
+            world.say(&added("more", more));
+            world.say(&scanned(other, ScanVerdict::Clean));
+        },
+    ];
+    for say in said {
+        for (kind, whole) in [(Dataset, &more), (Model, &other)] {
+            let mut world = world();
+            say(&mut world, &more, &other);
+            assert!(world.recalled(&model("child")).is_empty());
+            world.recall(kind, &whole.digest().to_string());
+            for (model, want) in [(model("w"), 1), (model("child"), 1), (model("apart"), 0)] {
+                assert_eq!(world.recalled(&model).len(), want, "{kind:?}");
+            }
+        }
+    }
+    // Who vouched for the whole vouched for what is built on a part of it.
+    let mut world = world();
+    world.keep(&other);
+    world.say_by(OTHER, &signed(&other));
+    world.recall(Key, &key_id(OTHER).to_string());
+    assert_eq!(world.recalled(&model("child")).len(), 1);
+    assert!(world.recalled(&model("apart")).is_empty());
+}
+
+#[test]
+fn the_layout_that_models_share_stands_for_none_of_them() {
+    for is_kept in [true, false] {
+        let mut world = World::new();
+        let root = artifact(Kind::StepRoot, &[("lib/layout", "{}")]);
+        world.keep(&root);
+        world.keep(&model("w"));
+        world.say(&built_in(&root, &model("w")));
+        if is_kept {
+            world.keep(&model("other"));
+        }
+        world.say(&scanned(&model("other"), ScanVerdict::Clean));
+        world.recall(Model, &model("other").digest().to_string());
+        assert!(world.recalled(&model("w")).is_empty());
+        // By itself it can be recalled as any file.
+        world.recall(Model, &file_digest("{}").to_string());
+        assert_eq!(world.recalled(&model("w")).len(), 1);
+    }
 }
 
 #[test]
 fn a_model_that_stood_in_the_root_is_descended_from() {
     let mut world = World::new();
     world.build(&model("base"), &whole(&data("bad")));
+    world.say(&signed(&model("base")));
     let root = artifact(Kind::StepRoot, &[("lib/w", "base"), ("bin/sh", "shell")]);
     world.keep(&root);
     world.keep(&model("w"));
@@ -141,6 +203,51 @@ fn data_is_data_whatever_it_is_included_as() {
     ));
     let decided = chain::train::decide(&world.ledger(), &[root()]).unwrap();
     assert_eq!(codes(&decided), Vec::<&str>::new());
+}
+
+#[test]
+fn a_model_is_signed_whatever_it_is_included_as() {
+    let root = artifact(
+        Kind::StepRoot,
+        &[
+            ("lib/w", "base"),
+            ("lib/layout", "{}"),
+            ("usr/lib/empty", ""),
+        ],
+    );
+    let decided = |change: fn(&mut World)| {
+        let mut world = World::new();
+        world.build(&model("apart"), &whole(&data("a")));
+        world.keep(&artifact(Kind::Model, &[("nothing", ""), ("weights", "w")]));
+        change(&mut world);
+        codes(&chain::train::decide(&world.ledger(), std::slice::from_ref(&root)).unwrap())
+    };
+    // Nobody knows it as a model, and the layout that all models share makes it none.
+    assert_eq!(decided(|_| ()), Vec::<&str>::new());
+    let unsigned = ["signature_missing"];
+    let keep = |world: &mut World| world.keep(&model("base"));
+    assert_eq!(decided(keep), unsigned);
+    assert_eq!(
+        decided(|world| _ = world.build(&model("base"), &whole(&data("a")))),
+        unsigned
+    );
+    for (seed, want) in [(OTHER, vec![]), (STRANGER, unsigned.to_vec())] {
+        let mut world = World::new();
+        world.keep(&model("base"));
+        world.say_by(seed, &signed(&model("base")));
+        let decided = chain::train::decide(&world.ledger(), std::slice::from_ref(&root));
+        assert_eq!(codes(&decided.unwrap()), want);
+    }
+    // What it was itself made with is a program's, as before.
+    let again = |world: &mut World| {
+        world.build(&model("base"), &[file_digest("base")]);
+    };
+    assert_eq!(decided(again), Vec::<&str>::new());
+    let both = |world: &mut World| {
+        world.build(&model("base"), &[file_digest("base")]);
+        world.build(&model("base"), &whole(&data("a")));
+    };
+    assert_eq!(decided(both), unsigned);
 }
 
 #[test]

@@ -190,6 +190,25 @@ fn data_comes_in_under_its_policy_or_not_at_all() {
     }
 }
 
+/// As `--base` would have it; and a part of it is enough to be built on it.
+#[test]
+fn a_model_comes_in_signed_and_not_recalled_or_not_at_all() {
+    let workshop = Workshop::with_data();
+    workshop.yes(TRAIN);
+    let line = "train --input bands --name more --to out/more --source git+https://modelward.dev/source/modelward \
+        --include out/digits/model.safetensors=/w/model --include /bin/cat \
+        -- /bin/sh -c 'cat /w/model /w/model > /out/model.safetensors'";
+    assert_eq!(workshop.denied(line), ["signature_missing"]);
+    workshop.yes("sign out/digits");
+    workshop.yes(line);
+    workshop.yes("verify out/digits");
+    workshop.yes("sign out/more");
+    workshop.yes("verify out/more");
+    workshop.yes("recall model out/digits --reason bad");
+    assert_eq!(workshop.denied(line), ["recalled"]);
+    assert_eq!(workshop.denied("verify out/more"), ["recalled"]);
+}
+
 #[test]
 fn a_recall_does_not_hang_on_a_name_in_an_index() {
     let workshop = Workshop::admitted();

@@ -47,6 +47,9 @@ fn what_descends_from_something_recalled_is_recalled() {
             assert!(
                 reason.message.contains(&target) && reason.message.contains("labels were changed")
             );
+            // Another key's word for the same files would not help, and nobody says that it does.
+            let is_for_good = reason.way.contains("the same files stay recalled");
+            assert_eq!(is_for_good, kind == RecallKind::Key, "{}", reason.way);
             let path = match kind {
                 RecallKind::Key => "(it signed)",
                 RecallKind::Builder => "(it built)",
