@@ -71,6 +71,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     if args.from.is_none()
         && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
     {
+        warn_if_recalled(&args.name, &artifact, workspace, ui)?;
         return Ok(answer(
             &args.name,
             &artifact,
@@ -97,6 +98,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
         .collect();
     workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
     let said = args.key.say(&statement, workspace)?;
+    warn_if_recalled(&args.name, &artifact, workspace, ui)?;
     Ok(answer(
         &args.name,
         &artifact,
@@ -104,6 +106,23 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
         said.log_index,
         false,
     ))
+}
+
+/// A policy may allow it still: whoever adds it learns now, and not from `train`, that nothing can be made of it.
+fn warn_if_recalled(
+    name: &str,
+    artifact: &Artifact,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let reasons = chain::recall::recalled(&workspace.ledger()?, artifact)?;
+    if let Some(reason) = reasons.first() {
+        ui.warn(&format!(
+            "nothing can be trained on `{name}`: {}",
+            reason.message
+        ));
+    }
+    Ok(())
 }
 
 /// The data set as it was added before under the very same policy, if its blobs are still here.
