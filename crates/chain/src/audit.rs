@@ -54,8 +54,8 @@ pub struct Fact {
     pub says: String,
     /// The name of the key that signed it.
     pub by: String,
-    /// The log line.
-    pub log_index: u64,
+    /// The log line; none for a recall whose line is gone.
+    pub log_index: Option<u64>,
     /// The bundle.
     pub bundle: String,
 }
@@ -255,7 +255,7 @@ impl<'a> Walk<'a> {
 
     fn node(&self, artifact: &Artifact) -> Node {
         let mut facts = self.facts(artifact);
-        facts.sort_by_key(|fact| fact.log_index);
+        facts.sort_by_key(|fact| (fact.log_index.is_none(), fact.log_index));
         Node {
             kind: word(artifact.kind()).to_owned(),
             name: self.name(artifact),

@@ -42,8 +42,8 @@ pub struct Ledger<'a> {
 pub struct Logged<P> {
     /// The statement.
     pub statement: Verified<Statement<P>>,
-    /// Its line; the one after the last for a recall whose line is gone.
-    pub index: u64,
+    /// Its line; none for a recall whose line is gone.
+    pub index: Option<u64>,
 }
 
 /// The statements of one type that were asked for.
@@ -182,8 +182,10 @@ impl<'a> Ledger<'a> {
         }
         let recall = |bytes: &Vec<u8>| {
             let statement = trust::verify_to_forbid(bytes, self.root, self.now).ok()?;
-            let index = self.entries.len() as u64;
-            Some(Logged { statement, index })
+            Some(Logged {
+                statement,
+                index: None,
+            })
         };
         found
             .believed
@@ -248,7 +250,7 @@ impl<'a> Ledger<'a> {
             match self.read(entry, verify) {
                 Ok(statement) => found.believed.push(Logged {
                     statement,
-                    index: index as u64,
+                    index: Some(index as u64),
                 }),
                 Err(cause) => found.refused.push((entry.bundle(), cause)),
             }

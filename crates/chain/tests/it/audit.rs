@@ -175,7 +175,7 @@ fn facts_stand_in_the_logs_order_and_name_who_said_them() {
     let facts = |digest| {
         let facts = traced(&world, digest).backward.facts;
         assert!(facts.iter().all(|fact| fact.by == "key-1"));
-        let told = |fact: chain::audit::Fact| (fact.stage, fact.log_index);
+        let told = |fact: chain::audit::Fact| (fact.stage, fact.log_index.unwrap());
         facts.into_iter().map(told).collect::<Vec<_>>()
     };
     let want = [("train", 1), ("scan", 3), ("sign", 4), ("recall", 5)];
@@ -186,13 +186,29 @@ fn facts_stand_in_the_logs_order_and_name_who_said_them() {
     assert_eq!(facts(model("child").digest()), [("train".to_owned(), 2)]);
 }
 
+/// A recall counts though its line is gone; no line is made up for it.
+#[test]
+fn a_recall_that_is_not_in_the_log_names_no_line() {
+    let mut world = world();
+    let bundle = world.recall(RecallKind::Dataset, &data("a").digest().to_string());
+    world.gathered.entries.pop();
+    let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+    world.gathered.unlogged.push(bytes);
+    let facts = traced(&world, data("a").digest()).backward.facts;
+    let told: Vec<_> = facts
+        .iter()
+        .map(|fact| (fact.stage.as_str(), fact.log_index))
+        .collect();
+    assert_eq!(told, [("dataset", Some(0)), ("recall", None)]);
+}
+
 #[test]
 fn facts_of_a_model_that_shares_a_file_are_not_told() {
     let mut world = world();
     world.build(&model("apart"), &[]);
     let trace = traced(&world, model("apart").digest());
     assert_eq!(trace.backward.facts.len(), 1);
-    assert_eq!(trace.backward.facts[0].log_index, 3);
+    assert_eq!(trace.backward.facts[0].log_index, Some(3));
     assert!(trace.backward.links.is_empty());
     // Nor does it go into what was built on the other.
     assert!(trace.forward.is_empty());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use chain::audit::{Node, Trace, mermaid};
+use chain::audit::{Fact, Node, Trace, mermaid};
 use digest::Digest;
 use host::predictions::Prediction;
 use serde_json::json;
@@ -157,14 +157,24 @@ fn tree(trace: &Trace, prediction: Option<&Prediction>) -> String {
     text.trim_end().to_owned()
 }
 
+fn line(fact: &Fact) -> String {
+    match fact.log_index {
+        Some(index) => format!("log line {index}"),
+        None => "not in the log".to_owned(),
+    }
+}
+
 fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) {
     let digest: String = node.digest.chars().take(19).collect();
     let _ = writeln!(text, "{first}{} `{}`  {digest}", node.kind, node.name);
     for fact in &node.facts {
         let _ = writeln!(
             text,
-            "{rest}   {:8} {}  [by {}, log line {}]",
-            fact.stage, fact.says, fact.by, fact.log_index
+            "{rest}   {:8} {}  [by {}, {}]",
+            fact.stage,
+            fact.says,
+            fact.by,
+            line(fact)
         );
     }
     for claim in &node.claims {

@@ -16,7 +16,7 @@ use crate::cli::Common;
 use crate::model::unreadable;
 use crate::release::SigningKey;
 use crate::ui::Ui;
-use crate::workspace::Workspace;
+use crate::workspace::{Said, Workspace};
 
 const POLICY_SIZE_BYTES_MAX: u64 = 1 << 20;
 
@@ -69,14 +69,14 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let rule = allowed(policy.evaluate(&args.name, &args.purpose, None))?;
     // What is here may be reused; a path that was named is looked at.
     if args.from.is_none()
-        && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
+        && let Some((artifact, said)) = reusable(rule, policy.digest(), workspace)?
     {
         warn_if_recalled(&args.name, &artifact, workspace, ui)?;
         return Ok(answer(
             &args.name,
             &artifact,
-            logged.statement.proof().bundle,
-            logged.index,
+            said.bundle,
+            said.log_index,
             true,
         ));
     }
@@ -130,7 +130,7 @@ fn reusable(
     rule: &DatasetRule,
     policy: Digest,
     workspace: &Workspace,
-) -> Result<Option<(Artifact, Logged<Dataset>)>, Failure> {
+) -> Result<Option<(Artifact, Said)>, Failure> {
     let files = rule.files.iter().map(|file| {
         (
             file.name.clone(),
@@ -155,10 +155,8 @@ fn reusable(
         .believed;
     let same =
         |logged: &Logged<Dataset>| logged.statement.value().predicate.policy == policy.to_string();
-    Ok(added
-        .into_iter()
-        .rfind(same)
-        .map(|logged| (artifact, logged)))
+    let said = added.iter().rfind(|logged| same(logged)).and_then(Said::of);
+    Ok(said.map(|said| (artifact, said)))
 }
 
 /// The archive: the store's, if it was fetched before, or fetched now and kept.
