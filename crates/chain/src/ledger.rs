@@ -143,6 +143,20 @@ impl<'a> Ledger<'a> {
             })
     }
 
+    /// What a statement's own words are, and its line, whoever signed it: to be told with the reason why nobody believes
+    /// it, and for nothing else.
+    pub(crate) fn claimed<P: Predicate>(&self, bundle: Digest) -> Option<(u64, Statement<P>)> {
+        let mut lines = self.entries.iter().enumerate();
+        let (index, entry) = lines.find(|(_, entry)| entry.bundle() == bundle)?;
+        let bytes = self.bundles.get(&bundle)?;
+        let bytes = Some(bytes).filter(|bytes| Digest::of(bytes) == bundle)?;
+        let read = Bundle::parse(bytes).ok()?;
+        let statement = Statement::<Opaque>::parse(&read.envelope().payload).ok()?;
+        let statement = P::of_statement(statement).ok()?;
+        let is_of_line = statement.is_about_all(entry.subjects().iter().copied());
+        is_of_line.then_some((index as u64, statement))
+    }
+
     fn about_by<P: Predicate>(
         &self,
         subjects: &BTreeSet<Digest>,
