@@ -6,17 +6,20 @@
 mod facts;
 mod materials;
 mod mermaid;
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use serde::Serialize;
-use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, ScanReport};
-use trust::{Artifact, Kind, Predicate, Statement, Verified};
+use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, ScanReport, Serving};
+use trust::{Artifact, Kind, Predicate};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::lineage::{Builds, names, root_files, word};
 use crate::train::NAME_PARAMETER;
+
+use said::Said;
 
 use materials::{ARGUMENT, IN_ROOT, leaf, material_kind, unhashed};
 
@@ -54,10 +57,12 @@ pub struct Fact {
     pub says: String,
     /// The name of the key that signed it.
     pub by: String,
-    /// The log line.
-    pub log_index: u64,
+    /// The log line; none for a recall whose line is gone.
+    pub log_index: Option<u64>,
     /// The bundle.
     pub bundle: String,
+    /// Why it is not believed any more, if it is not: its key ended, lost its role or was removed from the root.
+    pub doubt: Option<String>,
 }
 
 /// Both ways from one thing.
@@ -95,30 +100,42 @@ pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault
     }))
 }
 
+/// The data set that was added last under this name.
+#[must_use]
+pub fn dataset_called(ledger: &Ledger<'_>, name: &str) -> Option<Digest> {
+    let all = said::all::<Dataset>(ledger);
+    let called = |said: &&Said<Dataset>| said.statement().predicate.name == name;
+    let found = said::last(all.iter().filter(called))?;
+    found.statement().subjects.first().map(|s| s.digest)
+}
+
+/// The model that was served in a session.
+#[must_use]
+pub fn served_in(ledger: &Ledger<'_>, session: &str) -> Option<Digest> {
+    let all = said::all::<Serving>(ledger);
+    let started = |said: &&Said<Serving>| said.statement().predicate.session == session;
+    let found = said::last(all.iter().filter(started))?;
+    found.statement().subjects.first().map(|s| s.digest)
+}
+
 /// What the walk needs at every step, read once.
 struct Walk<'a> {
     ledger: &'a Ledger<'a>,
-    builds: Builds,
-    all_builds: Vec<Logged<Provenance>>,
-    /// What each of all builds read.
+    builds: Vec<Said<Provenance>>,
+    /// What each of the builds read.
     reads: Vec<BTreeSet<Digest>>,
-    datasets: Vec<Logged<Dataset>>,
+    datasets: Vec<Said<Dataset>>,
     recalls: Vec<Logged<Recall>>,
     names: BTreeMap<Digest, (String, String)>,
 }
 
 impl<'a> Walk<'a> {
     fn new(ledger: &'a Ledger<'a>) -> Result<Self, Fault> {
-        let all_builds = ledger.all::<Provenance>().believed;
+        let builds = said::all::<Provenance>(ledger);
         let mut names = BTreeMap::new();
-        for build in &all_builds {
-            for material in &build
-                .statement
-                .value()
-                .predicate
-                .build_definition
-                .resolved_dependencies
-            {
+        for build in &builds {
+            let definition = &build.statement().predicate.build_definition;
+            for material in &definition.resolved_dependencies {
                 if let Some(digest) = material.sha256() {
                     let kind = material_kind(material).to_owned();
                     // A file's own name comes before what a command calls it.
@@ -127,21 +144,20 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        for build in &all_builds {
-            for (path, digest) in root_files(&build.statement.value().predicate, ledger) {
+        for build in &builds {
+            for (path, digest) in root_files(&build.statement().predicate, ledger) {
                 let name = || (IN_ROOT.to_owned(), path.to_string());
                 names.entry(digest).or_insert_with(name);
             }
         }
-        let builds = Builds::new(ledger.all::<Provenance>().believed);
+        let explained = Builds::new(ledger.builds().believed);
         let read =
-            |build: &Logged<Provenance>| builds.read_by(&build.statement.value().predicate, ledger);
+            |build: &Said<Provenance>| explained.read_by(&build.statement().predicate, ledger);
         Ok(Self {
             ledger,
-            reads: all_builds.iter().map(read).collect(),
+            reads: builds.iter().map(read).collect(),
             builds,
-            all_builds,
-            datasets: ledger.all::<Dataset>().believed,
+            datasets: said::all::<Dataset>(ledger),
             recalls: ledger.recalls()?.believed,
             names,
         })
@@ -157,10 +173,14 @@ impl<'a> Walk<'a> {
             node.gaps.push(GOES_ON.to_owned());
             return node;
         }
-        let builds: Vec<_> = self.builds.of(artifact).collect();
-        if builds.is_empty() && artifact.kind() == Kind::Model {
-            node.gaps
-                .push("no provenance: nobody says how it was made".to_owned());
+        let builds: Vec<_> = self.builds_of(artifact).collect();
+        if artifact.kind() == Kind::Model && builds.iter().all(|build| build.doubt.is_some()) {
+            let gap = if builds.is_empty() {
+                "no provenance: nobody says how it was made"
+            } else {
+                "no provenance that is believed now"
+            };
+            node.gaps.push(gap.to_owned());
         }
         for build in builds {
             for link in self.inputs(build, shown, depth) {
@@ -179,11 +199,11 @@ impl<'a> Walk<'a> {
 
     fn inputs(
         &self,
-        build: &Verified<Statement<Provenance>>,
+        build: &Said<Provenance>,
         shown: &mut BTreeSet<Digest>,
         depth: usize,
     ) -> Vec<Node> {
-        let predicate = &build.value().predicate;
+        let predicate = &build.statement().predicate;
         let mut nodes = Vec::new();
         let mut within: BTreeSet<Digest> = BTreeSet::new();
         let dependencies = &predicate.build_definition.resolved_dependencies;
@@ -222,7 +242,7 @@ impl<'a> Walk<'a> {
     ) -> Vec<Node> {
         let mut nodes = Vec::new();
         for build in self.readers(start) {
-            let statement = build.statement.value();
+            let statement = build.statement();
             let made = self
                 .ledger
                 .artifacts()
@@ -247,15 +267,15 @@ impl<'a> Walk<'a> {
         nodes
     }
 
-    fn readers(&self, start: &BTreeSet<Digest>) -> impl Iterator<Item = &Logged<Provenance>> {
-        let reads = self.all_builds.iter().zip(&self.reads);
+    fn readers(&self, start: &BTreeSet<Digest>) -> impl Iterator<Item = &Said<Provenance>> {
+        let reads = self.builds.iter().zip(&self.reads);
         let of_start = reads.filter(|(_, read)| !read.is_disjoint(start));
         of_start.map(|(build, _)| build)
     }
 
     fn node(&self, artifact: &Artifact) -> Node {
         let mut facts = self.facts(artifact);
-        facts.sort_by_key(|fact| fact.log_index);
+        facts.sort_by_key(|fact| (fact.log_index.is_none(), fact.log_index));
         Node {
             kind: word(artifact.kind()).to_owned(),
             name: self.name(artifact),
@@ -275,12 +295,9 @@ impl<'a> Walk<'a> {
         }
         let whole = artifact.digest();
         let first_file = || artifact.files().keys().next().map(ToString::to_string);
-        let added = self
-            .datasets
-            .iter()
-            .map(|logged| logged.statement.value())
-            .rfind(|statement| statement.is_about(whole))
-            .map(|statement| statement.predicate.name.clone());
+        let about_it = self.datasets.iter();
+        let about_it = about_it.filter(|said| said.statement().is_about(whole));
+        let added = said::last(about_it).map(|said| said.statement().predicate.name.clone());
         added
             .or_else(|| self.trained_as(artifact))
             .or_else(|| self.subject_name::<ModelSignature>(artifact.signing_root()))
@@ -290,21 +307,21 @@ impl<'a> Walk<'a> {
             .unwrap_or_default()
     }
 
+    fn builds_of(&self, artifact: &Artifact) -> impl Iterator<Item = &Said<Provenance>> {
+        let builds = self.builds.iter();
+        builds.filter(|build| build.statement().covers(artifact))
+    }
+
     fn trained_as(&self, artifact: &Artifact) -> Option<String> {
-        let made = |build: &&Logged<Provenance>| build.statement.value().covers(artifact);
-        let build = self.all_builds.iter().rfind(made)?;
-        let definition = &build.statement.value().predicate.build_definition;
+        let build = said::last(self.builds_of(artifact))?;
+        let definition = &build.statement().predicate.build_definition;
         let name = definition.external_parameters.get(NAME_PARAMETER)?;
         name.as_str().map(ToOwned::to_owned)
     }
 
     fn subject_name<P: Predicate>(&self, digest: Digest) -> Option<String> {
-        let said = self
-            .ledger
-            .about::<P>(&BTreeSet::from([digest]))
-            .believed
-            .pop()?;
-        let subjects = &said.statement.value().subjects;
+        let about = said::about::<P>(self.ledger, &BTreeSet::from([digest]));
+        let subjects = &said::last(about.iter())?.statement().subjects;
         let subject = subjects.iter().find(|subject| subject.digest == digest)?;
         Some(subject.name.clone()).filter(|name| !name.is_empty())
     }

@@ -42,8 +42,8 @@ pub struct Ledger<'a> {
 pub struct Logged<P> {
     /// The statement.
     pub statement: Verified<Statement<P>>,
-    /// Its line; the one after the last for a recall whose line is gone.
-    pub index: u64,
+    /// Its line; none for a recall whose line is gone.
+    pub index: Option<u64>,
 }
 
 /// The statements of one type that were asked for.
@@ -143,6 +143,20 @@ impl<'a> Ledger<'a> {
             })
     }
 
+    /// What a statement's own words are, and its line, whoever signed it: to be told with the reason why nobody believes
+    /// it, and for nothing else.
+    pub(crate) fn claimed<P: Predicate>(&self, bundle: Digest) -> Option<(u64, Statement<P>)> {
+        let mut lines = self.entries.iter().enumerate();
+        let (index, entry) = lines.find(|(_, entry)| entry.bundle() == bundle)?;
+        let bytes = self.bundles.get(&bundle)?;
+        let bytes = Some(bytes).filter(|bytes| Digest::of(bytes) == bundle)?;
+        let read = Bundle::parse(bytes).ok()?;
+        let statement = Statement::<Opaque>::parse(&read.envelope().payload).ok()?;
+        let statement = P::of_statement(statement).ok()?;
+        let is_of_line = statement.is_about_all(entry.subjects().iter().copied());
+        is_of_line.then_some((index as u64, statement))
+    }
+
     fn about_by<P: Predicate>(
         &self,
         subjects: &BTreeSet<Digest>,
@@ -182,8 +196,10 @@ impl<'a> Ledger<'a> {
         }
         let recall = |bytes: &Vec<u8>| {
             let statement = trust::verify_to_forbid(bytes, self.root, self.now).ok()?;
-            let index = self.entries.len() as u64;
-            Some(Logged { statement, index })
+            Some(Logged {
+                statement,
+                index: None,
+            })
         };
         found
             .believed
@@ -248,7 +264,7 @@ impl<'a> Ledger<'a> {
             match self.read(entry, verify) {
                 Ok(statement) => found.believed.push(Logged {
                     statement,
-                    index: index as u64,
+                    index: Some(index as u64),
                 }),
                 Err(cause) => found.refused.push((entry.bundle(), cause)),
             }

@@ -270,6 +270,10 @@ impl From<host::root::Error> for Failure {
                 Code::Io,
                 "remove it; only those in the root's own `dev` don't count",
             ),
+            Error::Hidden { .. } => (
+                Code::Usage,
+                "data comes in with `--input`; what is no data is put elsewhere with `--include PATH=INSIDE`",
+            ),
             Error::Io { cause, .. } if io_code(cause) == Code::StoreFull => {
                 (Code::StoreFull, disk_way(cause))
             }

@@ -353,6 +353,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// Where it stands, if the log has a line for it.
+    pub(crate) fn of<P>(logged: &chain::Logged<P>) -> Option<Self> {
+        Some(Self {
+            bundle: logged.statement.proof().bundle,
+            log_index: logged.index?,
+        })
+    }
+
     /// For a program.
     pub(crate) fn data(&self) -> serde_json::Value {
         serde_json::json!({"bundle": self.bundle.to_string(), "logIndex": self.log_index})

@@ -9,6 +9,7 @@ use trust::predicate::{
 };
 use trust::{Artifact, Predicate};
 
+use super::said::{self, Said};
 use super::{Fact, Walk};
 use crate::ledger::Logged;
 use crate::lineage::names;
@@ -21,7 +22,7 @@ impl Walk<'_> {
         collect(
             &mut facts,
             "dataset",
-            self.ledger.about::<Dataset>(&whole).believed,
+            said::about::<Dataset>(self.ledger, &whole),
             |d| {
                 format!(
                     "{} allows `{}` ({}) for {}",
@@ -32,35 +33,35 @@ impl Walk<'_> {
                 )
             },
         );
-        let builds = self.ledger.about::<Provenance>(&about).believed;
+        let builds = said::about::<Provenance>(self.ledger, &about);
         let builds = builds
             .into_iter()
-            .filter(|build| build.statement.value().covers(artifact))
+            .filter(|build| build.statement().covers(artifact))
             .collect();
         collect(&mut facts, "train", builds, build_says);
         collect(
             &mut facts,
             "scan",
-            self.ledger.about::<ScanReport>(&whole).believed,
+            said::about::<ScanReport>(self.ledger, &whole),
             |s| format!("{} by {}", s.verdict.as_str(), s.scanner),
         );
         let signed = BTreeSet::from([artifact.signing_root()]);
         collect(
             &mut facts,
             "sign",
-            self.ledger.about::<ModelSignature>(&signed).believed,
+            said::about::<ModelSignature>(self.ledger, &signed),
             |s| format!("{} files signed", s.resources().count()),
         );
         collect(
             &mut facts,
             "publish",
-            self.ledger.about::<Publish>(&whole).believed,
+            said::about::<Publish>(self.ledger, &whole),
             publish_says,
         );
         collect(
             &mut facts,
             "deploy",
-            self.ledger.about::<Deployment>(&whole).believed,
+            said::about::<Deployment>(self.ledger, &whole),
             |d| {
                 let scopes = d
                     .scopes
@@ -72,7 +73,7 @@ impl Walk<'_> {
         collect(
             &mut facts,
             "admit",
-            self.ledger.about::<Admission>(&whole).believed,
+            said::about::<Admission>(self.ledger, &whole),
             |a| {
                 format!(
                     "for `{}` in `{}` until {}",
@@ -83,7 +84,7 @@ impl Walk<'_> {
         collect(
             &mut facts,
             "serve",
-            self.ledger.about::<Serving>(&whole).believed,
+            said::about::<Serving>(self.ledger, &whole),
             |s| format!("session {} from {}", s.session, s.started_at),
         );
         let recalled = |logged: &&Logged<Recall>| {
@@ -95,11 +96,16 @@ impl Walk<'_> {
                 .any(|s| about.contains(&s.digest))
         };
         for recall in self.recalls.iter().filter(recalled) {
-            facts.push(fact(
-                "recall",
-                recall,
-                recall.statement.value().predicate.reason.clone(),
-            ));
+            let proof = recall.statement.proof();
+            facts.push(Fact {
+                stage: "recall".to_owned(),
+                says: recall.statement.value().predicate.reason.clone(),
+                by: proof.key_name.clone(),
+                log_index: recall.index,
+                bundle: proof.bundle.to_string(),
+                // A recall counts also when its key has ended.
+                doubt: None,
+            });
         }
         facts
     }
@@ -108,27 +114,17 @@ impl Walk<'_> {
 fn collect<P: Predicate>(
     facts: &mut Vec<Fact>,
     stage: &str,
-    found: Vec<Logged<P>>,
+    found: Vec<Said<P>>,
     says: impl Fn(&P) -> String,
 ) {
-    for logged in found {
-        facts.push(fact(
-            stage,
-            &logged,
-            says(&logged.statement.value().predicate),
-        ));
-    }
-}
-
-fn fact<P>(stage: &str, logged: &Logged<P>, says: String) -> Fact {
-    let proof = logged.statement.proof();
-    Fact {
+    facts.extend(found.into_iter().map(|said| Fact {
         stage: stage.to_owned(),
-        says,
-        by: proof.key_name.clone(),
-        log_index: logged.index,
-        bundle: proof.bundle.to_string(),
-    }
+        says: says(&said.statement().predicate),
+        log_index: said.index,
+        bundle: said.bundle.to_string(),
+        by: said.by,
+        doubt: said.doubt,
+    }));
 }
 
 fn build_says(build: &Provenance) -> String {

@@ -54,11 +54,10 @@ impl Chart {
             node.digest.chars().take(19).collect(),
         ]
         .into_iter()
-        .chain(
-            node.facts
-                .iter()
-                .map(|fact| format!("{} by {}", fact.stage, fact.by)),
-        )
+        .chain(node.facts.iter().map(|fact| match fact.doubt {
+            None => format!("{} by {}", fact.stage, fact.by),
+            Some(_) => format!("{} by {} (not believed)", fact.stage, fact.by),
+        }))
         .map(|line| plain(&line))
         .collect();
         // Writing to a string does not fail.

@@ -1,12 +1,13 @@
 //! The chain both ways, what is missing in it, and a picture that hostile names can't draw in.
 
-use chain::audit::{Node, Trace, mermaid, trace};
+use chain::audit::{Node, Trace, dataset_called, mermaid, trace};
 use digest::Digest;
 use trust::predicate::{RecallKind, ResourceDescriptor, ScanVerdict};
-use trust::{Artifact, Kind};
+use trust::{Artifact, Kind, Predicate as _, Role, RootKey, Time, TrustRoot};
 
 use crate::kit::{
-    World, artifact, build, built, data, file_digest, model, recall, scanned, signed, whole,
+    KEY, NOW, OTHER, STRANGER, World, added, artifact, build, built, data, file_digest, log, model,
+    recall, root_key, scanned, signed, whole,
 };
 
 fn traced(world: &World, target: Digest) -> Trace {
@@ -175,7 +176,7 @@ fn facts_stand_in_the_logs_order_and_name_who_said_them() {
     let facts = |digest| {
         let facts = traced(&world, digest).backward.facts;
         assert!(facts.iter().all(|fact| fact.by == "key-1"));
-        let told = |fact: chain::audit::Fact| (fact.stage, fact.log_index);
+        let told = |fact: chain::audit::Fact| (fact.stage, fact.log_index.unwrap());
         facts.into_iter().map(told).collect::<Vec<_>>()
     };
     let want = [("train", 1), ("scan", 3), ("sign", 4), ("recall", 5)];
@@ -186,13 +187,104 @@ fn facts_stand_in_the_logs_order_and_name_who_said_them() {
     assert_eq!(facts(model("child").digest()), [("train".to_owned(), 2)]);
 }
 
+/// All keys, with one of them as it is now; none when the root has forgotten it.
+fn root_with(key: Option<RootKey>) -> TrustRoot {
+    let (from, until) = (Time::from_unix(0), Time::from_unix(2 * NOW));
+    let root = TrustRoot::new(from, until).with_log(log().key().to_string());
+    let root = root.with_key(root_key(KEY));
+    key.into_iter().fold(root, TrustRoot::with_key)
+}
+
+/// What was said stays in the chain when its key ends, loses its role or is removed: it is told, and that it isn't believed.
+#[test]
+fn what_a_key_said_that_is_not_believed_any_more_is_told_with_the_reason() {
+    let (a, base, child) = (data("a"), model("base"), model("child"));
+    let mut world = World::new();
+    world.keep(&a);
+    world.say_by(OTHER, &added("digits", &a));
+    world.keep(&base);
+    world.say_by(OTHER, &built(&base, &whole(&a)));
+    world.build(&child, &whole(&base));
+    let believed = (
+        traced(&world, child.digest()),
+        traced(&world, a.digest()),
+        dataset_called(&world.ledger(), "digits"),
+    );
+    assert_eq!(believed.2, Some(a.digest()));
+    let key = root_key(OTHER);
+    let ended = RootKey {
+        valid_until: Time::from_unix(NOW - 1),
+        ..key.clone()
+    };
+    let without_role = RootKey {
+        roles: vec![Role::Scan],
+        ..key
+    };
+    for (now, why) in [
+        (Some(ended), "was valid until"),
+        (Some(without_role), "has not the role"),
+        (None, "has no key"),
+    ] {
+        world.root = root_with(now);
+        let backward = traced(&world, child.digest()).backward;
+        assert_eq!(outline(&backward), outline(&believed.0.backward), "{why}");
+        let forward = traced(&world, a.digest()).forward;
+        assert_eq!(outline(&forward[0]), outline(&believed.1.forward[0]));
+        assert_eq!(dataset_called(&world.ledger(), "digits"), believed.2);
+        assert!(backward.gaps.is_empty() && backward.facts[0].doubt.is_none());
+        let base = &backward.links[0];
+        assert_eq!(base.gaps, ["no provenance that is believed now"]);
+        for node in [base, &base.links[0]] {
+            let doubt = node.facts[0].doubt.as_deref().unwrap();
+            assert!(node.facts.len() == 1 && doubt.contains(why), "{doubt}");
+        }
+        assert_eq!(base.links[0].name, "digits");
+        let chart = mermaid(&traced(&world, child.digest()));
+        assert_eq!(chart.matches("(not believed)").count(), 2, "{chart}");
+    }
+}
+
+/// A name that is believed comes before one that is not, however late that was said.
+#[test]
+fn what_is_not_believed_takes_no_name_away() {
+    let mut world = World::new();
+    world.add("digits", &data("a"));
+    world.say_by(STRANGER, &added("letters", &data("a")));
+    let node = traced(&world, data("a").digest()).backward;
+    assert_eq!(node.name, "digits");
+    let doubted = |fact: &chain::audit::Fact| fact.doubt.is_some();
+    assert_eq!(node.facts.iter().filter(|fact| doubted(fact)).count(), 1);
+    // A line that files a statement elsewhere makes nothing of it.
+    let strange = [file_digest("elsewhere")];
+    let said = added("letters", &data("b"));
+    world.keep(&data("b"));
+    world.file(STRANGER, &said, trust::predicate::Dataset::TYPE, &strange);
+    assert!(traced(&world, data("b").digest()).backward.facts.is_empty());
+}
+
+/// A recall counts though its line is gone; no line is made up for it.
+#[test]
+fn a_recall_that_is_not_in_the_log_names_no_line() {
+    let mut world = world();
+    let bundle = world.recall(RecallKind::Dataset, &data("a").digest().to_string());
+    world.gathered.entries.pop();
+    let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+    world.gathered.unlogged.push(bytes);
+    let facts = traced(&world, data("a").digest()).backward.facts;
+    let told: Vec<_> = facts
+        .iter()
+        .map(|fact| (fact.stage.as_str(), fact.log_index))
+        .collect();
+    assert_eq!(told, [("dataset", Some(0)), ("recall", None)]);
+}
+
 #[test]
 fn facts_of_a_model_that_shares_a_file_are_not_told() {
     let mut world = world();
     world.build(&model("apart"), &[]);
     let trace = traced(&world, model("apart").digest());
     assert_eq!(trace.backward.facts.len(), 1);
-    assert_eq!(trace.backward.facts[0].log_index, 3);
+    assert_eq!(trace.backward.facts[0].log_index, Some(3));
     assert!(trace.backward.links.is_empty());
     // Nor does it go into what was built on the other.
     assert!(trace.forward.is_empty());

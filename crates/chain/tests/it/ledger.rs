@@ -309,9 +309,15 @@ fn what_is_believed_has_its_line_and_its_order() {
     let ledger = world.ledger();
     let lines = |found: Vec<u64>| found;
     let datasets = ledger.all::<Dataset>().believed;
-    assert_eq!(lines(datasets.iter().map(|l| l.index).collect()), [0, 1]);
+    assert_eq!(
+        lines(datasets.iter().map(|l| l.index.unwrap()).collect()),
+        [0, 1]
+    );
     let builds = ledger.all::<Provenance>().believed;
-    assert_eq!(lines(builds.iter().map(|l| l.index).collect()), [2]);
+    assert_eq!(
+        lines(builds.iter().map(|l| l.index.unwrap()).collect()),
+        [2]
+    );
     let statement = chain::train::statement(build(&model("w"), vec![])).unwrap();
     assert_eq!(builds[0].statement.value().subjects, statement.subjects);
     assert_eq!(ledger.entries().len(), 3);

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::tree::{Error, failed};
+use super::tree::{Error, REPLACED, failed};
 
 const DEPTH_MAX: usize = 64;
 
@@ -12,11 +12,12 @@ const DEPTH_MAX: usize = 64;
 /// Modes become 755 for what its owner may execute and 644 for the rest.
 ///
 /// # Errors
-/// Something can't be read or written, is a link or no plain file, or `inside` is no plain absolute path.
+/// Something can't be read or written, is a link or no plain file, `inside` is no plain absolute path, or a step would not see it
+/// there.
 pub fn place(root: &Path, from: &Path, inside: &Path) -> Result<(), Error> {
     let target = below(root, inside)?;
     fs::create_dir_all(target.parent().unwrap_or(root)).map_err(failed(&target))?;
-    copy(from, &target, 0)
+    copy(from, &target, root, 0)
 }
 
 fn below(root: &Path, inside: &Path) -> Result<PathBuf, Error> {
@@ -36,13 +37,19 @@ fn below(root: &Path, inside: &Path) -> Result<PathBuf, Error> {
     Ok(target)
 }
 
-fn copy(from: &Path, to: &Path, depth: usize) -> Result<(), Error> {
+fn copy(from: &Path, to: &Path, root: &Path, depth: usize) -> Result<(), Error> {
+    let inside = to.strip_prefix(root).unwrap_or(to);
+    let top = inside.iter().next().and_then(|name| name.to_str());
+    if top.is_some_and(|top| REPLACED.contains(&top)) {
+        let path = Path::new("/").join(inside);
+        return Err(Error::Hidden { path });
+    }
     let metadata = fs::symlink_metadata(from).map_err(failed(from))?;
     if metadata.is_dir() && depth < DEPTH_MAX {
         fs::create_dir_all(to).map_err(failed(to))?;
         for entry in fs::read_dir(from).map_err(failed(from))? {
             let name = entry.map_err(failed(from))?.file_name();
-            copy(&from.join(&name), &to.join(&name), depth + 1)?;
+            copy(&from.join(&name), &to.join(&name), root, depth + 1)?;
         }
         return Ok(());
     }
@@ -74,6 +81,17 @@ mod tests {
         place(&root, &from, Path::new("/app")).unwrap();
         assert_eq!(fs::read(root.join("app/sub/f")).unwrap(), b"x");
         assert!(place(&root, &from, Path::new("/../x")).is_err());
+        for inside in ["/in", "/in/x", "in/x", "/tmp/x/y"] {
+            let placed = place(&root, &from, Path::new(inside));
+            assert!(matches!(placed, Err(Error::Hidden { .. })), "{inside}");
+        }
+        place(&root, &from, Path::new("/inside/in")).unwrap();
+        // A folder in the place of the root is looked at name by name.
+        place(&root, &from, Path::new("/")).unwrap();
+        fs::create_dir(from.join("out")).unwrap();
+        let placed = place(&root, &from, Path::new("/"));
+        assert!(matches!(placed, Err(Error::Hidden { path }) if path == Path::new("/out")));
+        fs::remove_dir(from.join("out")).unwrap();
         std::os::unix::fs::symlink("/etc", from.join("l")).unwrap();
         assert!(place(&root, &from, Path::new("/b")).is_err());
     }

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use chain::audit::{Node, Trace, mermaid};
+use chain::audit::{Fact, Node, Trace, mermaid};
 use digest::Digest;
 use host::predictions::Prediction;
 use serde_json::json;
 use trust::Code;
-use trust::predicate::{Dataset, Serving};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -67,39 +66,16 @@ fn resolve(
     if let Ok(digest) = target.parse() {
         return Ok((digest, None));
     }
-    if let Some((session, _)) = target
-        .split_once('-')
-        .filter(|(session, _)| is_session(session))
+    if let Some((session, _)) = target.split_once('-')
+        && is_session(session)
+        && let Some(model) = chain::audit::served_in(ledger, session)
     {
-        let starts = ledger.all::<Serving>().believed;
-        let started = starts
-            .iter()
-            .find(|logged| logged.statement.value().predicate.session == session);
-        if let Some(started) = started {
-            let recorded = host::predictions::find(workspace.store.path(), target)?;
-            let recorded = recorded.ok_or_else(|| nothing(target))?;
-            let model = started
-                .statement
-                .value()
-                .subjects
-                .first()
-                .map(|subject| subject.digest);
-            return Ok((model.ok_or_else(|| nothing(target))?, Some(recorded)));
-        }
+        let recorded = host::predictions::find(workspace.store.path(), target)?;
+        let recorded = recorded.ok_or_else(|| nothing(target))?;
+        return Ok((model, Some(recorded)));
     }
-    let named = ledger
-        .all::<Dataset>()
-        .believed
-        .into_iter()
-        .rfind(|logged| logged.statement.value().predicate.name == target);
-    if let Some(dataset) = named {
-        let subject = dataset
-            .statement
-            .value()
-            .subjects
-            .first()
-            .map(|subject| subject.digest);
-        return Ok((subject.ok_or_else(|| nothing(target))?, None));
+    if let Some(dataset) = chain::audit::dataset_called(ledger, target) {
+        return Ok((dataset, None));
     }
     let path = Path::new(target);
     if !path.exists() {
@@ -157,14 +133,28 @@ fn tree(trace: &Trace, prediction: Option<&Prediction>) -> String {
     text.trim_end().to_owned()
 }
 
+fn line(fact: &Fact) -> String {
+    let line = match fact.log_index {
+        Some(index) => format!("log line {index}"),
+        None => "not in the log".to_owned(),
+    };
+    match &fact.doubt {
+        Some(doubt) => format!("{line}; not believed: {doubt}"),
+        None => line,
+    }
+}
+
 fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) {
     let digest: String = node.digest.chars().take(19).collect();
     let _ = writeln!(text, "{first}{} `{}`  {digest}", node.kind, node.name);
     for fact in &node.facts {
         let _ = writeln!(
             text,
-            "{rest}   {:8} {}  [by {}, log line {}]",
-            fact.stage, fact.says, fact.by, fact.log_index
+            "{rest}   {:8} {}  [by {}, {}]",
+            fact.stage,
+            fact.says,
+            fact.by,
+            line(fact)
         );
     }
     for claim in &node.claims {

@@ -16,7 +16,7 @@ use crate::cli::Common;
 use crate::model::unreadable;
 use crate::release::SigningKey;
 use crate::ui::Ui;
-use crate::workspace::Workspace;
+use crate::workspace::{Said, Workspace};
 
 const POLICY_SIZE_BYTES_MAX: u64 = 1 << 20;
 
@@ -69,13 +69,14 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let rule = allowed(policy.evaluate(&args.name, &args.purpose, None))?;
     // What is here may be reused; a path that was named is looked at.
     if args.from.is_none()
-        && let Some((artifact, logged)) = reusable(rule, policy.digest(), workspace)?
+        && let Some((artifact, said)) = reusable(rule, policy.digest(), workspace)?
     {
+        warn_if_recalled(&args.name, &artifact, workspace, ui)?;
         return Ok(answer(
             &args.name,
             &artifact,
-            logged.statement.proof().bundle,
-            logged.index,
+            said.bundle,
+            said.log_index,
             true,
         ));
     }
@@ -97,6 +98,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
         .collect();
     workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
     let said = args.key.say(&statement, workspace)?;
+    warn_if_recalled(&args.name, &artifact, workspace, ui)?;
     Ok(answer(
         &args.name,
         &artifact,
@@ -106,12 +108,29 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     ))
 }
 
+/// A policy may allow it still: whoever adds it learns now, and not from `train`, that nothing can be made of it.
+fn warn_if_recalled(
+    name: &str,
+    artifact: &Artifact,
+    workspace: &Workspace,
+    ui: &Ui,
+) -> Result<(), Failure> {
+    let reasons = chain::recall::recalled(&workspace.ledger()?, artifact)?;
+    if let Some(reason) = reasons.first() {
+        ui.warn(&format!(
+            "nothing can be trained on `{name}`: {}",
+            reason.message
+        ));
+    }
+    Ok(())
+}
+
 /// The data set as it was added before under the very same policy, if its blobs are still here.
 fn reusable(
     rule: &DatasetRule,
     policy: Digest,
     workspace: &Workspace,
-) -> Result<Option<(Artifact, Logged<Dataset>)>, Failure> {
+) -> Result<Option<(Artifact, Said)>, Failure> {
     let files = rule.files.iter().map(|file| {
         (
             file.name.clone(),
@@ -136,10 +155,8 @@ fn reusable(
         .believed;
     let same =
         |logged: &Logged<Dataset>| logged.statement.value().predicate.policy == policy.to_string();
-    Ok(added
-        .into_iter()
-        .rfind(same)
-        .map(|logged| (artifact, logged)))
+    let said = added.iter().rfind(|logged| same(logged)).and_then(Said::of);
+    Ok(said.map(|said| (artifact, said)))
 }
 
 /// The archive: the store's, if it was fetched before, or fetched now and kept.

@@ -53,3 +53,34 @@ fn one_file_leads_to_all_that_was_made_of_it() {
     let trace = workshop.allowed(&format!("audit {digest}"));
     assert_eq!(trace["forward"][0]["name"], "digits");
 }
+
+/// Keys end and are removed; what they said stays in the chain, and is told as what nobody believes any more.
+#[test]
+fn the_chain_is_shown_when_its_key_is_gone() {
+    let changes = [
+        (
+            "key set laptop --valid-from 2020-01-01T00:00:00Z --valid-until 2020-01-02T00:00:00Z",
+            "was valid until 2020-01-02",
+        ),
+        ("key set laptop --remove", "has no key"),
+    ];
+    for (change, why) in changes {
+        let workshop = Workshop::with_model();
+        let before = workshop.yes("audit bands").stdout;
+        assert!(before.contains("went into") && !before.contains("not believed"));
+        workshop.yes(change);
+        let told = workshop.yes("audit bands").stdout;
+        assert!(told.contains("went into"), "{told}");
+        assert!(
+            told.contains("not believed: ") && told.contains(why),
+            "{told}"
+        );
+        let trace = workshop.allowed("audit out/digits");
+        assert_eq!(trace["backward"]["name"], "digits");
+        let gaps = trace["backward"]["gaps"].to_string();
+        assert_eq!(gaps, "[\"no provenance that is believed now\"]");
+        let facts = trace["backward"]["facts"].as_array().unwrap().clone();
+        assert_eq!(facts.len(), 3);
+        assert!(facts.iter().all(|fact| fact["doubt"].is_string()));
+    }
+}

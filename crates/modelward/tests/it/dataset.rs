@@ -18,6 +18,21 @@ fn what_is_unchanged_is_reused_and_said_to_be() {
     );
 }
 
+#[test]
+fn what_was_recalled_is_added_with_a_warning() {
+    let workshop = Workshop::with_data();
+    let line = "dataset add bands --policy dependencies.toml";
+    assert!(!workshop.yes(line).stderr.contains("recalled"));
+    workshop.yes("recall dataset bands --reason 'labels poisoned'");
+    for line in [line.to_owned(), format!("{line} --from data")] {
+        let told = workshop.yes(&line).stderr;
+        assert!(
+            told.contains("nothing can be trained on `bands`") && told.contains("labels poisoned"),
+            "{line}: {told}"
+        );
+    }
+}
+
 /// A source in a policy is beside the policy, wherever the command is typed.
 #[test]
 fn a_file_source_is_beside_its_policy() {

@@ -68,6 +68,14 @@ fn a_log_that_was_put_back_does_not_undo_a_recall() {
     gates.iter().for_each(|line| recalled(line));
     // One finding, though a recall of a data set may be about several things.
     assert_eq!(workshop.denied("store verify"), ["log_rolled_back"]);
+    let audited = workshop.yes("audit bands").stdout;
+    assert!(audited.contains("not in the log]"), "{audited}");
+    let facts = workshop.allowed("audit bands")["backward"]["facts"].clone();
+    let recall = facts.as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (&recall["stage"], recall["logIndex"].is_null()),
+        (&"recall".into(), true)
+    );
     // A shorter log can be taken as it is, and the recall counts on.
     let rebuilt = workshop.allowed("store rebuild");
     assert_eq!(

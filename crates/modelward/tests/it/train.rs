@@ -481,7 +481,14 @@ fn nothing_leads_out_of_the_step_or_into_the_store() {
         assert_eq!(workshop.error(&line), "usage", "{line}");
     }
     assert!(!workshop.file("outside").exists());
-    for included in [".modelward/keys=/k", ".modelward=/k", ".=/app"] {
+    // What the step would not see is refused too: it stands where the step has folders of its own.
+    for included in [
+        ".modelward/keys=/k",
+        ".modelward=/k",
+        ".=/app",
+        "data=/in/x",
+        "data=/in",
+    ] {
         let line = TRAIN.replacen(
             "--input bands",
             &format!("--include {included} --input bands"),

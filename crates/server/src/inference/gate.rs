@@ -19,14 +19,14 @@ pub(super) struct Gate {
     draining: AtomicBool,
 }
 
-/// A recall drops the workers, and with them the model; there is no way back.
+/// A recall, or the loss of the admission, drops the workers, and with them the model; there is no way back.
 enum State {
     Open {
         workers: Arc<Workers>,
         asked_at: Instant,
         doubt: String,
     },
-    Recalled(Reason),
+    Withdrawn(Reason),
 }
 
 impl Gate {
@@ -50,7 +50,7 @@ impl Gate {
                 workers, asked_at, ..
             } if asked_at.elapsed() <= self.age_max => Ok(Arc::clone(workers)),
             State::Open { doubt, .. } => Err(self.unsure(doubt)),
-            State::Recalled(reason) => Err(recalled(reason)),
+            State::Withdrawn(reason) => Err(withdrawn(reason)),
         }
     }
 
@@ -73,16 +73,16 @@ impl Gate {
     fn hear(&self, answer: Result<Option<Reason>, String>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match (answer, &mut *state) {
-            (Ok(Some(reason)), _) => *state = State::Recalled(reason),
+            (Ok(Some(reason)), _) => *state = State::Withdrawn(reason),
             (Ok(None), State::Open { asked_at, .. }) => *asked_at = Instant::now(),
             (Err(cause), State::Open { doubt, .. }) => *doubt = cause,
-            (_, State::Recalled(_)) => {}
+            (_, State::Withdrawn(_)) => {}
         }
     }
 
-    fn is_recalled(&self) -> bool {
+    fn is_withdrawn(&self) -> bool {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        matches!(&*state, State::Recalled(_))
+        matches!(&*state, State::Withdrawn(_))
     }
 
     fn unsure(&self, doubt: &str) -> Refusal {
@@ -95,14 +95,15 @@ impl Gate {
     }
 }
 
-/// The table's status is that of a gate that was asked for a verdict; here a server has lost its model.
-fn recalled(reason: &Reason) -> Refusal {
-    Refusal::new(Code::Recalled, reason.message.as_str())
+/// With the code of what withdrew it, which need not be a recall: an admission may have lost its key. The table's status
+/// is that of a gate that was asked for a verdict; here a server has lost its model.
+fn withdrawn(reason: &Reason) -> Refusal {
+    Refusal::new(reason.code, reason.message.as_str())
         .with_status(503)
         .with_hint(reason.way.as_str())
 }
 
-/// Asks now, and from then on every `interval` in a thread of its own, until the watch is dropped or the model recalled.
+/// Asks now, and from then on every `interval` in a thread of its own, until the watch is dropped or the model withdrawn.
 ///
 /// Age is measured by the gate's readers, so that a question which never returns closes the gate too.
 pub(super) fn watch(
@@ -114,7 +115,7 @@ pub(super) fn watch(
     gate.hear(question());
     let gate = Arc::clone(gate);
     let ask = move || {
-        while !gate.is_recalled()
+        while !gate.is_withdrawn()
             && stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout)
         {
             gate.hear(question());

@@ -124,6 +124,27 @@ fn a_model_that_was_recalled_before_is_never_served() {
     assert_eq!(running.get("/v2/health/live").status, 200);
 }
 
+/// Not every end is a recall: the answer has the code of what ended it, and still the status of a lost model.
+#[test]
+fn a_model_that_lost_its_admission_is_told_by_its_own_code() {
+    let (recalled, answer) = asked();
+    let (message, way) = ("the admission is not believed any more", "admit it again");
+    *answer.lock().unwrap() = Ok(Some(Reason::new(Code::AdmissionMissing, message, way)));
+    let (kept, _) = hooks();
+    let running = Running::start(serving(), Hooks { recalled, ..kept }, limits());
+    for answer in [
+        running.classify(1),
+        running.infer(&[JSON], &infer_body(&[1])),
+        running.get("/v2/health/ready"),
+    ] {
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (503, "admission_missing")
+        );
+    }
+    assert_eq!(running.get("/v2/health/live").status, 200);
+}
+
 #[test]
 fn doubt_is_borne_for_a_while_only() {
     let (recalled, answer) = asked();

@@ -37,12 +37,9 @@ pub(super) fn reusable(
                 })
         });
         if let (true, Some(artifact)) = (same, made)
+            && let Some(said) = Said::of(&logged)
             && chain::recall::recalled(&ledger, artifact)?.is_empty()
         {
-            let said = Said {
-                bundle: logged.statement.proof().bundle,
-                log_index: logged.index,
-            };
             let isolation = statement
                 .predicate
                 .isolation()
