@@ -22,6 +22,8 @@ pub struct Dossier {
     pub artifacts: Vec<Artifact>,
     /// The bundles that lie about and that no line names. A recall among them forbids as any other.
     pub unlogged: Vec<Vec<u8>>,
+    /// The statements that are known to have had a line, which the log has lost.
+    pub lost: BTreeSet<Digest>,
 }
 
 /// A log that is whole, and the statements in it, each believed or refused by the root at `now`.
@@ -35,6 +37,7 @@ pub struct Ledger<'a> {
     /// Where each artifact stands: to find its digest takes all of its manifest.
     positions: BTreeMap<Digest, usize>,
     unlogged: Vec<Vec<u8>>,
+    lost: BTreeSet<Digest>,
 }
 
 /// A believed statement and its line in the log.
@@ -92,6 +95,7 @@ impl<'a> Ledger<'a> {
             bundles,
             artifacts,
             unlogged,
+            lost,
             ..
         } = dossier;
         let positions = artifacts.iter().enumerate();
@@ -105,6 +109,7 @@ impl<'a> Ledger<'a> {
             artifacts,
             positions,
             unlogged,
+            lost,
         })
     }
 
@@ -175,20 +180,27 @@ impl<'a> Ledger<'a> {
     pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
         let mut found = self.to_forbid::<Recall>();
         if let Some((bundle, cause)) = found.refused.pop() {
-            return Err(Fault::Unreadable {
-                bundle,
-                cause: Box::new(cause),
-            });
+            return Err(unreadable(bundle, cause));
         }
-        let recall = |bytes: &Vec<u8>| {
-            let statement = trust::verify_to_forbid(bytes, self.root, self.now).ok()?;
-            let index = self.entries.len() as u64;
-            Some(Logged { statement, index })
-        };
-        found
-            .believed
-            .extend(self.unlogged.iter().filter_map(recall));
+        let unlogged = self.unlogged.iter();
+        let unlogged = unlogged.filter_map(|bytes| self.unlogged_recall(bytes).transpose());
+        let unlogged: Vec<_> = unlogged.collect::<Result<_, _>>()?;
+        found.believed.extend(unlogged);
         Ok(found)
+    }
+
+    /// A recall that no line names; `None` for what is none, or is anybody's.
+    fn unlogged_recall(&self, bytes: &[u8]) -> Result<Option<Logged<Recall>>, Fault> {
+        let index = self.entries.len() as u64;
+        let bundle = Digest::of(bytes);
+        match trust::verify_to_forbid(bytes, self.root, self.now) {
+            Ok(statement) => Ok(Some(Logged { statement, index })),
+            // It had a line, and so its key was believed.
+            Err(cause) if self.lost.contains(&bundle) && claims_recall(bytes) => {
+                Err(unreadable(bundle, cause))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// All builds, to find what something descends from: whether or not the time of their keys is over. Those that are
@@ -278,6 +290,20 @@ impl<'a> Ledger<'a> {
                 "its log line names other subjects".to_owned(),
             ))
         }
+    }
+}
+
+/// Whether a bundle says that it is a recall, whoever signed it.
+fn claims_recall(bytes: &[u8]) -> bool {
+    let claimed = Bundle::parse(bytes)
+        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
+    claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+}
+
+fn unreadable(bundle: Digest, cause: Error) -> Fault {
+    Fault::Unreadable {
+        bundle,
+        cause: Box::new(cause),
     }
 }
 

@@ -288,6 +288,11 @@ fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
     );
     world.gathered.unlogged.push(b"{}".to_vec());
     assert_eq!(world.recalled(&base), Vec::<String>::new());
+    // A stranger's had no line; one that had was by a key that the root has forgotten.
+    let bundle = Digest::of(&world.gathered.unlogged[1]);
+    world.gathered.lost.insert(bundle);
+    assert!(chain::recall::recalled(&world.ledger(), &base).is_err());
+    world.gathered.lost.clear();
     let signatures = world.ledger().all::<trust::predicate::ModelSignature>();
     assert!(signatures.believed.is_empty());
     let bundle = world.recall(Dataset, &a.digest().to_string());

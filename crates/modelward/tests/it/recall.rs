@@ -44,7 +44,8 @@ fn each_kind_of_recall_is_felt_at_every_later_gate() {
 fn a_log_that_was_put_back_does_not_undo_a_recall() {
     let workshop = Workshop::admitted();
     let before = workshop.copy();
-    workshop.yes("recall dataset bands --reason poisoned");
+    let recall = workshop.allowed("recall dataset bands --reason poisoned")["recalled"][0].clone();
+    let recall = blob(recall["statement"]["bundle"].as_str().unwrap());
     let put_back = || {
         let log = workshop.file(".modelward/log");
         std::fs::remove_dir_all(&log).unwrap();
@@ -68,6 +69,12 @@ fn a_log_that_was_put_back_does_not_undo_a_recall() {
     gates.iter().for_each(|line| recalled(line));
     // One finding, though a recall of a data set may be about several things.
     assert_eq!(workshop.denied("store verify"), ["log_rolled_back"]);
+    assert_eq!(workshop.denied("log verify"), ["log_rolled_back"]);
+    // It counts on as a file of a model.
+    let hidden = workshop.copy();
+    hidden.write("m/a.json", hidden.read(&recall));
+    hidden.yes("sign m");
+    assert_eq!(hidden.denied(&admit("prod", PROD)), ["recalled"]);
     // A shorter log can be taken as it is, and the recall counts on.
     let rebuilt = workshop.allowed("store rebuild");
     assert_eq!(
@@ -78,6 +85,32 @@ fn a_log_that_was_put_back_does_not_undo_a_recall() {
     let checked = workshop.allowed("store verify");
     assert_eq!(checked["unrecorded"].as_array().unwrap().len(), 1);
     workshop.is_sound();
+}
+
+/// The root has forgotten who recalled, and the log that it was; what was written after the line tells of it.
+#[test]
+fn a_lost_recall_by_a_forgotten_key_closes_the_gate() {
+    let workshop = Workshop::admitted();
+    workshop.yes("key new safe --role recall");
+    let before = workshop.copy();
+    workshop.yes("recall dataset bands --key safe --reason poisoned");
+    workshop.yes("key set safe --remove");
+    for name in [".modelward/log", ".modelward/index.sqlite"] {
+        let mut remove = std::process::Command::new("rm");
+        assert!(
+            remove
+                .arg("-r")
+                .arg(workshop.file(name))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-a")
+            .args([before.file(name), workshop.file(name)]);
+        assert!(copy.status().unwrap().success());
+    }
+    assert_eq!(workshop.denied(&admit("prod", PROD)), ["key_unknown"]);
 }
 
 /// A writer that was killed before it came to the log leaves a bundle, and no more.
