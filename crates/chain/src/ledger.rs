@@ -6,7 +6,8 @@ use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
 use trust::predicate::{Provenance, Recall};
 use trust::{
-    Artifact, Bundle, Code, Error, Opaque, Predicate, Statement, Time, TrustRoot, Verified,
+    Artifact, Bundle, Code, Error, How, KeyId, Opaque, Predicate, Proof, Statement, Time,
+    TrustRoot, Verified,
 };
 
 /// What was gathered for a decision. None of it is trusted.
@@ -172,8 +173,8 @@ impl<'a> Ledger<'a> {
 
     /// All recalls, whether or not their keys still hold: what is bad does not become good with a key. One that can't be
     /// read, or whose key the root has forgotten, is not passed over: it could be the one that matters. One that no line
-    /// names counts as well, if a key of the root signed it: the line may have been taken away, and a recall can do no
-    /// more than forbid.
+    /// names counts as well, if its key may recall, or could when it did: the line may have been taken away, and a recall
+    /// can do no more than forbid.
     ///
     /// # Errors
     /// A recall's bundle is gone, or the root has not its key.
@@ -184,9 +185,30 @@ impl<'a> Ledger<'a> {
         }
         let unlogged = self.unlogged.iter();
         let unlogged = unlogged.filter_map(|bytes| self.unlogged_recall(bytes).transpose());
-        let unlogged: Vec<_> = unlogged.collect::<Result<_, _>>()?;
+        let mut unlogged: Vec<Logged<Recall>> = unlogged.collect::<Result<_, _>>()?;
+        // A line was written for a key that had the role then, and so one line tells that it did.
+        let proofs = found.believed.iter().map(|logged| logged.statement.proof());
+        let have_recalled: BTreeSet<KeyId> = proofs.map(|proof| proof.key).collect();
+        unlogged.retain(|logged| {
+            let proof = logged.statement.proof();
+            let had_a_line = || self.lost.contains(&proof.bundle);
+            self.may_recall(proof) || have_recalled.contains(&proof.key) || had_a_line()
+        });
         found.believed.extend(unlogged);
         Ok(found)
+    }
+
+    /// Whether whoever signed has the role that a recall takes, whether or not their time is over.
+    fn may_recall(&self, proof: &Proof) -> bool {
+        let (root, name) = (self.root, &proof.key_name);
+        let mut certificates = root.certificates().filter(|known| known.name == *name);
+        let mut identities = root.identities().filter(|known| known.name == *name);
+        let roles = match proof.how {
+            How::Key => root.key(proof.key).map(|known| &known.roles),
+            How::Certificate { .. } => certificates.next().map(|known| &known.roles),
+            How::Keyless { .. } => identities.next().map(|known| &known.roles),
+        };
+        roles.is_some_and(|roles| roles.contains(&Recall::ROLE))
     }
 
     /// A recall that no line names; `None` for what is none, or is anybody's.

@@ -304,3 +304,31 @@ fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
     let lines = ledger.entries().len() as u64;
     assert_eq!(ledger.recalls().unwrap().believed[0].index, lines);
 }
+
+/// What any key says that may not recall is no recall, unless it can be told that it could when it said so.
+#[test]
+fn a_recall_without_a_line_is_by_a_key_that_may_or_could_recall() {
+    let mut world = world();
+    let base = model("base");
+    world.say_by(OTHER, &recall(Dataset, &data("c").digest().to_string()));
+    let line = world.gathered.entries.pop().unwrap();
+    let statement = recall(Dataset, &data("a").digest().to_string());
+    let bundle = world.say_by(OTHER, &statement);
+    world.gathered.entries.pop();
+    let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+    world.gathered.unlogged.push(bytes);
+    let is_recalled = |world: &World| !world.recalled(&base).is_empty();
+    assert!(is_recalled(&world));
+    let mut key = crate::kit::root_key(OTHER);
+    key.valid_until = Time::from_unix(NOW - 1);
+    world.root = world.root.with_key(key.clone());
+    assert!(is_recalled(&world), "its time alone is over");
+    key.roles = vec![trust::Role::Scan];
+    world.root = world.root.with_key(key);
+    assert!(!is_recalled(&world));
+    world.gathered.lost.insert(bundle);
+    assert!(is_recalled(&world), "it had a line");
+    world.gathered.lost.clear();
+    world.gathered.entries.push(line);
+    assert!(is_recalled(&world), "the key has recalled before");
+}
