@@ -189,35 +189,43 @@ fn same_files(
     Ok(())
 }
 
-/// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
-/// file.
+/// The files of a data set or model, by its manifest and by what was said of it, a recall of it among that, each of which
+/// may be gone; nothing for a file.
 ///
 /// # Errors
-/// It was said to be data, and of what files can't be read anywhere.
+/// It was said to be data or a model, and of what files can't be read anywhere.
 fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Digest>>, Fault> {
     let about = BTreeSet::from([whole]);
     let datasets = ledger.about_to_forbid::<Dataset>(&about);
-    let scans = ledger.about_to_forbid::<ScanReport>(&about).believed;
-    let scans = scans.iter().map(|l| &l.statement.value().predicate);
-    let scanned = scans.map(|report| report.files.iter().map(|file| file.digest).collect());
-    let added = datasets
-        .believed
-        .iter()
-        .map(|l| &l.statement.value().subjects);
-    let whole_sets = added.filter(|subjects| subjects.first().is_some_and(|s| s.digest == whole));
-    let added = whole_sets.map(|subjects| subjects.iter().skip(1).map(|s| s.digest).collect());
+    let scans = ledger.about_to_forbid::<ScanReport>(&about);
+    let recalls = ledger.about_to_forbid::<Recall>(&about).believed;
+    let reports = scans.believed.iter().map(|l| l.statement.value());
+    let scanned = reports.map(|report| report.predicate.files.iter().map(|f| f.digest).collect());
+    let added = datasets.believed.iter();
+    let added = added.filter_map(|l| parts(whole, &l.statement.value().subjects));
+    let recalled = recalls.iter();
+    let recalled = recalled.filter_map(|l| parts(whole, &l.statement.value().subjects));
     let artifact = ledger.artifact(whole);
     let kept = artifact.map(|it| it.files().values().map(|file| file.digest).collect());
-    let lists: Vec<Vec<Digest>> = kept.into_iter().chain(added).chain(scanned).collect();
+    let kept = kept.into_iter().chain(added).chain(scanned);
+    let lists: Vec<Vec<Digest>> = kept.chain(recalled).collect();
     let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
     let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
-    match datasets.refused.into_iter().next() {
+    let mut refused = datasets.refused.into_iter().chain(scans.refused);
+    match refused.next() {
         Some((bundle, cause)) if lists.is_empty() && !is_explained() => Err(Fault::Unreadable {
             bundle,
             cause: Box::new(cause),
         }),
         _ => Ok(lists),
     }
+}
+
+/// The files that a statement about a whole names after it.
+fn parts(whole: Digest, subjects: &[Subject]) -> Option<Vec<Digest>> {
+    let (first, files) = subjects.split_first()?;
+    let is_list = first.digest == whole && !files.is_empty();
+    is_list.then(|| files.iter().map(|file| file.digest).collect())
 }
 
 /// The keys that signed the statements of type `P` about any of these, each with which one it signed.

@@ -270,6 +270,31 @@ fn the_same_model_under_other_names_is_the_same_model() {
     }
 }
 
+/// Nor does it hang on the list of its files, or the gate closes.
+#[test]
+fn a_recalled_model_whose_files_can_t_be_read_anywhere_closes_the_gate() {
+    let renamed = crate::kit::artifact(trust::Kind::Model, &[("a.json", "{}"), ("w", "w")]);
+    let said = |lists_files: bool| {
+        let mut world = World::new();
+        world.build(&model("w"), &whole(&data("a")));
+        let scan = world.say(&scanned(&renamed, ScanVerdict::Clean));
+        let mut statement = recall(Model, &renamed.digest().to_string());
+        let files = renamed.files().iter().filter(|_| lists_files);
+        statement
+            .subjects
+            .extend(files.map(|(path, file)| trust::Subject {
+                name: path.to_string(),
+                digest: file.digest,
+            }));
+        world.say(&statement);
+        world.gathered.bundles.remove(&scan);
+        world
+    };
+    assert_eq!(said(true).recalled(&model("w")).len(), 1);
+    assert!(said(true).recalled(&model("v")).is_empty());
+    assert!(chain::recall::recalled(&said(false).ledger(), &model("w")).is_err());
+}
+
 /// A recall can only forbid, so that it counts without a line; anything else that lies about does not.
 #[test]
 fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
