@@ -17,6 +17,8 @@ use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod keys;
+
 /// How many files a recall lists by itself.
 const FILES_MAX: usize = 2000;
 
@@ -125,12 +127,7 @@ fn resolve(
         return Ok(vec![digest.to_string()]);
     }
     let found: Vec<Digest> = match kind {
-        RecallKind::Key => workspace
-            .root
-            .keys()
-            .filter(|key| key.name == target)
-            .map(|key| key.public_key.id())
-            .collect(),
+        RecallKind::Key => vec![keys::id_of(target, workspace, ui)?],
         RecallKind::Dataset => versions(target, workspace, ui)?.into_iter().collect(),
         RecallKind::Model if Path::new(target).exists() => {
             let model = model::artifact(target, workspace, ui)?.1;

@@ -219,3 +219,51 @@ fn a_name_recalls_every_version_of_it() {
     assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
     assert_eq!(workshop.denied(TRAIN), ["recalled"]);
 }
+
+/// Somebody removes or replaces the stolen key first, and recalls it then.
+#[test]
+fn a_key_that_the_root_has_forgotten_is_recalled_by_the_digits_of_its_id() {
+    let set_up = Workshop::with_data();
+    set_up.yes("key new scanner --role scan");
+    set_up.yes("key new safe --role recall");
+    set_up.yes(&TRAIN.replacen("train", "train --key laptop", 1));
+    set_up.yes("scan out/digits --key scanner");
+    set_up.yes("sign out/digits");
+    set_up.yes(&publish("prod"));
+    let stranger = Workshop::with_data();
+    let other = stranger.allowed("key list")["keys"][0].clone();
+    set_up.write("other.pub", other["publicKey"].as_str().unwrap());
+    let keys = set_up.allowed("key list")["keys"].clone();
+    let mut keys = keys.as_array().unwrap().iter();
+    let scanner = keys.find(|key| key["name"] == "scanner").unwrap()["id"].clone();
+    let id = scanner.as_str().unwrap();
+    assert!(set_up.yes("key list").stdout.contains(id));
+    let hex = id.strip_prefix("sha256:").unwrap();
+    for end in ["--remove", "--public-key other.pub"] {
+        let workshop = set_up.copy();
+        let ended = workshop.yes(&format!("key set scanner {end}"));
+        assert!(ended.stdout.contains(id), "{ended:?}");
+        for (target, code) in [
+            (&hex[..7], "not_found"),
+            ("00000000", "not_found"),
+            ("scan", "not_found"),
+        ] {
+            let line = format!("recall key {target} --key safe --reason stolen");
+            assert_eq!(workshop.error(&line), code, "{target}");
+            assert!(workshop.run(&line).stderr.contains(id), "{target}");
+        }
+        for target in [&hex[..8], &format!("sha256:{}…", &hex[..12]), hex, id] {
+            let line = format!("recall key {target} --key safe --reason stolen");
+            let recalled = workshop.allowed(&line)["recalled"].clone();
+            assert_eq!(recalled[0]["target"], id, "{target}");
+        }
+        let codes = workshop.denied(&publish("prod"));
+        assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
+    }
+    // The name is the new key's, and that is told.
+    set_up.yes("key set scanner --public-key other.pub");
+    let line = "recall key scanner --key safe --reason stolen";
+    let outcome = set_up.yes(line);
+    assert!(outcome.stdout.contains(other["id"].as_str().unwrap()));
+    assert!(outcome.stderr.contains(id), "{outcome:?}");
+}
