@@ -6,7 +6,8 @@ use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
 use trust::predicate::{Provenance, Recall};
 use trust::{
-    Artifact, Bundle, Code, Error, Opaque, Predicate, Statement, Time, TrustRoot, Verified,
+    Artifact, Bundle, Code, Error, How, KeyId, Opaque, Predicate, Proof, Statement, Time,
+    TrustRoot, Verified,
 };
 
 /// What was gathered for a decision. None of it is trusted.
@@ -22,6 +23,8 @@ pub struct Dossier {
     pub artifacts: Vec<Artifact>,
     /// The bundles that lie about and that no line names. A recall among them forbids as any other.
     pub unlogged: Vec<Vec<u8>>,
+    /// The statements that are known to have had a line, which the log has lost.
+    pub lost: BTreeSet<Digest>,
 }
 
 /// A log that is whole, and the statements in it, each believed or refused by the root at `now`.
@@ -35,6 +38,7 @@ pub struct Ledger<'a> {
     /// Where each artifact stands: to find its digest takes all of its manifest.
     positions: BTreeMap<Digest, usize>,
     unlogged: Vec<Vec<u8>>,
+    lost: BTreeSet<Digest>,
 }
 
 /// A believed statement and its line in the log.
@@ -92,6 +96,7 @@ impl<'a> Ledger<'a> {
             bundles,
             artifacts,
             unlogged,
+            lost,
             ..
         } = dossier;
         let positions = artifacts.iter().enumerate();
@@ -105,6 +110,7 @@ impl<'a> Ledger<'a> {
             artifacts,
             positions,
             unlogged,
+            lost,
         })
     }
 
@@ -181,30 +187,58 @@ impl<'a> Ledger<'a> {
 
     /// All recalls, whether or not their keys still hold: what is bad does not become good with a key. One that can't be
     /// read, or whose key the root has forgotten, is not passed over: it could be the one that matters. One that no line
-    /// names counts as well, if a key of the root signed it: the line may have been taken away, and a recall can do no
-    /// more than forbid.
+    /// names counts as well, if its key may recall, or could when it did: the line may have been taken away, and a recall
+    /// can do no more than forbid.
     ///
     /// # Errors
     /// A recall's bundle is gone, or the root has not its key.
     pub fn recalls(&self) -> Result<Statements<Recall>, Fault> {
         let mut found = self.to_forbid::<Recall>();
         if let Some((bundle, cause)) = found.refused.pop() {
-            return Err(Fault::Unreadable {
-                bundle,
-                cause: Box::new(cause),
-            });
+            return Err(unreadable(bundle, cause));
         }
-        let recall = |bytes: &Vec<u8>| {
-            let statement = trust::verify_to_forbid(bytes, self.root, self.now).ok()?;
-            Some(Logged {
+        let unlogged = self.unlogged.iter();
+        let unlogged = unlogged.filter_map(|bytes| self.unlogged_recall(bytes).transpose());
+        let mut unlogged: Vec<Logged<Recall>> = unlogged.collect::<Result<_, _>>()?;
+        // A line was written for a key that had the role then, and so one line tells that it did.
+        let proofs = found.believed.iter().map(|logged| logged.statement.proof());
+        let have_recalled: BTreeSet<KeyId> = proofs.map(|proof| proof.key).collect();
+        unlogged.retain(|logged| {
+            let proof = logged.statement.proof();
+            let had_a_line = || self.lost.contains(&proof.bundle);
+            self.may_recall(proof) || have_recalled.contains(&proof.key) || had_a_line()
+        });
+        found.believed.extend(unlogged);
+        Ok(found)
+    }
+
+    /// Whether whoever signed has the role that a recall takes, whether or not their time is over.
+    fn may_recall(&self, proof: &Proof) -> bool {
+        let (root, name) = (self.root, &proof.key_name);
+        let mut certificates = root.certificates().filter(|known| known.name == *name);
+        let mut identities = root.identities().filter(|known| known.name == *name);
+        let roles = match proof.how {
+            How::Key => root.key(proof.key).map(|known| &known.roles),
+            How::Certificate { .. } => certificates.next().map(|known| &known.roles),
+            How::Keyless { .. } => identities.next().map(|known| &known.roles),
+        };
+        roles.is_some_and(|roles| roles.contains(&Recall::ROLE))
+    }
+
+    /// A recall that no line names; `None` for what is none, or is anybody's.
+    fn unlogged_recall(&self, bytes: &[u8]) -> Result<Option<Logged<Recall>>, Fault> {
+        let bundle = Digest::of(bytes);
+        match trust::verify_to_forbid(bytes, self.root, self.now) {
+            Ok(statement) => Ok(Some(Logged {
                 statement,
                 index: None,
-            })
-        };
-        found
-            .believed
-            .extend(self.unlogged.iter().filter_map(recall));
-        Ok(found)
+            })),
+            // It had a line, and so its key was believed.
+            Err(cause) if self.lost.contains(&bundle) && claims_recall(bytes) => {
+                Err(unreadable(bundle, cause))
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// All builds, to find what something descends from: whether or not the time of their keys is over. Those that are
@@ -294,6 +328,20 @@ impl<'a> Ledger<'a> {
                 "its log line names other subjects".to_owned(),
             ))
         }
+    }
+}
+
+/// Whether a bundle says that it is a recall, whoever signed it.
+fn claims_recall(bytes: &[u8]) -> bool {
+    let claimed = Bundle::parse(bytes)
+        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
+    claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+}
+
+fn unreadable(bundle: Digest, cause: Error) -> Fault {
+    Fault::Unreadable {
+        bundle,
+        cause: Box::new(cause),
     }
 }
 

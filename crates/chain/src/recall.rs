@@ -249,30 +249,31 @@ impl Part {
     }
 }
 
-/// The files of a data set or model, by its manifest and by what was said of it, each of which may be gone; nothing for a
-/// file.
+/// The files of a data set or model, by its manifest and by what was said of it, a recall of it among that, each of which
+/// may be gone; nothing for a file.
 ///
 /// # Errors
-/// It was said to be data, and of what files can't be read anywhere.
+/// It was said to be data or a model, and of what files can't be read anywhere.
 fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault> {
     let about = BTreeSet::from([whole]);
     let datasets = ledger.about_to_forbid::<Dataset>(&about);
-    let scans = ledger.about_to_forbid::<ScanReport>(&about).believed;
-    let scans = scans.iter().map(|l| &l.statement.value().predicate);
-    let scanned = scans.map(|report| {
-        let files = report.files.iter();
+    let scans = ledger.about_to_forbid::<ScanReport>(&about);
+    let recalls = ledger.about_to_forbid::<Recall>(&about).believed;
+    let reports = scans.believed.iter();
+    let scanned = reports.map(|l| {
+        let files = l.statement.value().predicate.files.iter();
         let part = |file: &ScannedFile| Part::of(Kind::Model, &file.name, file.digest);
         files.map(part).collect()
     });
-    let added = datasets
-        .believed
-        .iter()
-        .map(|l| &l.statement.value().subjects);
-    let whole_sets = added.filter(|subjects| subjects.first().is_some_and(|s| s.digest == whole));
-    let added = whole_sets.map(|subjects| {
-        let files = subjects.iter().skip(1);
-        let part = |file: &Subject| Part::of(Kind::DataSet, &file.name, file.digest);
-        files.map(part).collect()
+    let added = datasets.believed.iter();
+    let added = added.filter_map(|l| parts(Kind::DataSet, whole, &l.statement.value().subjects));
+    let recalled = recalls.iter().filter_map(|l| {
+        let statement = l.statement.value();
+        let kind = match statement.predicate.kind {
+            RecallKind::Model => Kind::Model,
+            _ => Kind::DataSet,
+        };
+        parts(kind, whole, &statement.subjects)
     });
     let kept = ledger.artifact(whole).map(|it| {
         let files = it.files().iter();
@@ -280,16 +281,30 @@ fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault>
             |(path, file): (&TreePath, &FileEntry)| Part::of(it.kind(), path.as_str(), file.digest);
         files.map(part).collect()
     });
-    let lists: Vec<Vec<Part>> = kept.into_iter().chain(added).chain(scanned).collect();
+    let lists: Vec<Vec<Part>> = kept
+        .into_iter()
+        .chain(added)
+        .chain(scanned)
+        .chain(recalled)
+        .collect();
     let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
     let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
-    match datasets.refused.into_iter().next() {
+    let mut refused = datasets.refused.into_iter().chain(scans.refused);
+    match refused.next() {
         Some((bundle, cause)) if lists.is_empty() && !is_explained() => Err(Fault::Unreadable {
             bundle,
             cause: Box::new(cause),
         }),
         _ => Ok(lists),
     }
+}
+
+/// The files that a statement about a whole names after it.
+fn parts(kind: Kind, whole: Digest, subjects: &[Subject]) -> Option<Vec<Part>> {
+    let (first, files) = subjects.split_first()?;
+    let is_list = first.digest == whole && !files.is_empty();
+    let part = |file: &Subject| Part::of(kind, &file.name, file.digest);
+    is_list.then(|| files.iter().map(part).collect())
 }
 
 /// The keys that signed the statements of type `P` about any of these, each with which one it signed.

@@ -38,6 +38,7 @@ use crate::root::RootFolder;
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
 pub use statements::Recorded;
+pub use traces::Unlogged;
 pub use verify::{Checked, Problem};
 
 use index::Index;

@@ -302,6 +302,31 @@ fn the_same_model_under_other_names_is_the_same_model() {
     }
 }
 
+/// Nor does it hang on the list of its files, or the gate closes.
+#[test]
+fn a_recalled_model_whose_files_can_t_be_read_anywhere_closes_the_gate() {
+    let renamed = crate::kit::artifact(trust::Kind::Model, &[("a.json", "{}"), ("w", "w")]);
+    let said = |lists_files: bool| {
+        let mut world = World::new();
+        world.build(&model("w"), &whole(&data("a")));
+        let scan = world.say(&scanned(&renamed, ScanVerdict::Clean));
+        let mut statement = recall(Model, &renamed.digest().to_string());
+        let files = renamed.files().iter().filter(|_| lists_files);
+        statement
+            .subjects
+            .extend(files.map(|(path, file)| trust::Subject {
+                name: path.to_string(),
+                digest: file.digest,
+            }));
+        world.say(&statement);
+        world.gathered.bundles.remove(&scan);
+        world
+    };
+    assert_eq!(said(true).recalled(&model("w")).len(), 1);
+    assert!(said(true).recalled(&model("v")).is_empty());
+    assert!(chain::recall::recalled(&said(false).ledger(), &model("w")).is_err());
+}
+
 /// A recall can only forbid, so that it counts without a line; anything else that lies about does not.
 #[test]
 fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
@@ -320,6 +345,11 @@ fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
     );
     world.gathered.unlogged.push(b"{}".to_vec());
     assert_eq!(world.recalled(&base), Vec::<String>::new());
+    // A stranger's had no line; one that had was by a key that the root has forgotten.
+    let bundle = Digest::of(&world.gathered.unlogged[1]);
+    world.gathered.lost.insert(bundle);
+    assert!(chain::recall::recalled(&world.ledger(), &base).is_err());
+    world.gathered.lost.clear();
     let signatures = world.ledger().all::<trust::predicate::ModelSignature>();
     assert!(signatures.believed.is_empty());
     let bundle = world.recall(Dataset, &a.digest().to_string());
@@ -329,4 +359,32 @@ fn a_recall_whose_line_is_gone_counts_and_nothing_else_without_a_line_does() {
     assert_eq!(world.recalled(&base).len(), 1);
     let ledger = world.ledger();
     assert_eq!(ledger.recalls().unwrap().believed[0].index, None);
+}
+
+/// What any key says that may not recall is no recall, unless it can be told that it could when it said so.
+#[test]
+fn a_recall_without_a_line_is_by_a_key_that_may_or_could_recall() {
+    let mut world = world();
+    let base = model("base");
+    world.say_by(OTHER, &recall(Dataset, &data("c").digest().to_string()));
+    let line = world.gathered.entries.pop().unwrap();
+    let statement = recall(Dataset, &data("a").digest().to_string());
+    let bundle = world.say_by(OTHER, &statement);
+    world.gathered.entries.pop();
+    let bytes = world.gathered.bundles.remove(&bundle).unwrap();
+    world.gathered.unlogged.push(bytes);
+    let is_recalled = |world: &World| !world.recalled(&base).is_empty();
+    assert!(is_recalled(&world));
+    let mut key = crate::kit::root_key(OTHER);
+    key.valid_until = Time::from_unix(NOW - 1);
+    world.root = world.root.with_key(key.clone());
+    assert!(is_recalled(&world), "its time alone is over");
+    key.roles = vec![trust::Role::Scan];
+    world.root = world.root.with_key(key);
+    assert!(!is_recalled(&world));
+    world.gathered.lost.insert(bundle);
+    assert!(is_recalled(&world), "it had a line");
+    world.gathered.lost.clear();
+    world.gathered.entries.push(line);
+    assert!(is_recalled(&world), "the key has recalled before");
 }

@@ -8,13 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use digest::Digest;
 use trust::Bundle;
+use trust::log::LogKey;
 
 use super::oci::{BUNDLE_TYPE, Manifest};
-use super::{Store, StoreError};
+use super::{Problem, Store, StoreError};
 use crate::log::durable;
 
 /// A statement about one thing, and its manifest, are shorter; what is longer is not read here.
 const SIZE_BYTES_MAX: u64 = 1 << 20;
+
+/// The statements that lie in the store and that no line of its log names.
+#[derive(Debug, Default)]
+pub struct Unlogged {
+    /// Their bundles.
+    pub bundles: Vec<Vec<u8>>,
+    /// Those that had a line, as the manifest tells that was written after it; whether or not they are here.
+    pub lost: BTreeSet<Digest>,
+}
 
 /// The statements that the blobs tell of.
 #[derive(Debug, Default)]
@@ -25,20 +35,56 @@ pub(super) struct Traces {
     pub(super) referrers: BTreeMap<Digest, Digest>,
 }
 
+impl Traces {
+    /// The lines that were lost: of bundles that are not `accounted` for, which then are.
+    pub(super) fn lost(&self, accounted: &mut BTreeSet<Digest>) -> Vec<Problem> {
+        let mut lost = Vec::new();
+        for (&manifest, &bundle) in &self.referrers {
+            // A statement about several things has a manifest for each; one of them is enough.
+            if accounted.insert(bundle) {
+                lost.push(Problem::LineLost { bundle, manifest });
+            }
+        }
+        lost
+    }
+}
+
 impl Store {
-    /// The bundles that lie in the store besides what is `known`: the bundles that the log names, and the artifacts'
-    /// files. Nobody vouches for them. Large ones are left out.
+    /// What the blobs tell of statements that none of the `logged` ones is: an artifact may hold the bundle of one as a
+    /// file, and whoever wants to hide it sees to it that one does. Nobody vouches for them. Large ones are left out.
     ///
     /// # Errors
     /// The blobs can't be read.
-    pub fn bundles_besides(&self, known: &BTreeSet<Digest>) -> Result<Vec<Vec<u8>>, StoreError> {
-        let mut bundles = Vec::new();
-        self.small_blobs(known, &mut |_, bytes| {
-            if Bundle::parse(&bytes).is_ok() {
-                bundles.push(bytes);
+    pub fn unlogged(&self, logged: &BTreeSet<Digest>) -> Result<Unlogged, StoreError> {
+        let mut unlogged = Unlogged::default();
+        let mut traces = BTreeMap::new();
+        self.small_blobs(logged, &mut |digest, bytes| {
+            if let Some(bundle) = referred(&bytes) {
+                traces.insert(digest, bundle);
+            } else if Bundle::parse(&bytes).is_ok() {
+                unlogged.bundles.push(bytes);
             }
         })?;
-        Ok(bundles)
+        traces.retain(|_, bundle| !logged.contains(bundle));
+        // That a line was lost nobody can say who hands in a file.
+        if !traces.is_empty() {
+            let files = self.artifact_files()?;
+            traces.retain(|manifest, _| !files.contains(manifest));
+        }
+        unlogged.lost = traces.into_values().collect();
+        Ok(unlogged)
+    }
+
+    /// The lines that the log has lost, as far as the blobs tell.
+    ///
+    /// # Errors
+    /// The blobs or the log can't be read.
+    pub fn lost_lines(&self, key: &LogKey) -> Result<Vec<Problem>, StoreError> {
+        // Before the log: what is written for a line meanwhile has its line by then.
+        let traces = self.traces()?;
+        let lines = self.log_entries(key, 0)?;
+        let mut accounted = lines.iter().map(|(_, entry)| entry.bundle()).collect();
+        Ok(traces.lost(&mut accounted))
     }
 
     pub(super) fn traces(&self) -> Result<Traces, StoreError> {

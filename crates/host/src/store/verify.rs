@@ -286,12 +286,7 @@ impl Findings<'_> {
     fn lost(&mut self, lines: &[(u64, Entry)], traces: &Traces) -> BTreeSet<Digest> {
         let mut accounted: BTreeSet<Digest> =
             lines.iter().map(|(_, entry)| entry.bundle()).collect();
-        for (&manifest, &bundle) in &traces.referrers {
-            // A statement about several things has a manifest for each; one of them is enough.
-            if accounted.insert(bundle) {
-                self.problems.push(Problem::LineLost { bundle, manifest });
-            }
-        }
+        self.problems.extend(traces.lost(&mut accounted));
         traces.bundles.difference(&accounted).copied().collect()
     }
 

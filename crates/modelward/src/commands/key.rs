@@ -222,7 +222,7 @@ fn list(workspace: &Workspace) -> Answer {
         format!(
             "{:16} {}  {}  until {}  {private}",
             key.name,
-            key.public_key.id().short(),
+            key.public_key.id(),
             roles.join(","),
             key.valid_until
         )
@@ -269,7 +269,15 @@ fn change(args: &Set, workspace: &Workspace) -> Result<Answer, Failure> {
         ));
     }
     save(workspace, &root)?;
-    let text = format!("the trust root is now number {}", root.serial());
+    let mut text = format!("the trust root is now number {}", root.serial());
+    let known = workspace.root.keys();
+    for gone in known.filter(|key| root.key(key.public_key.id()).is_none()) {
+        text.push_str(&format!(
+            "\nthe key that was `{}` is {}: if it was stolen, recall it by this id",
+            gone.name,
+            gone.public_key.id()
+        ));
+    }
     Ok(Answer::new(
         text,
         json!({"serial": root.serial(), "root": root.digest().to_string()}),

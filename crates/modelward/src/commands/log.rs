@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use host::store::Problem;
 use serde_json::json;
-use trust::Code;
 use trust::log::{Checkpoint, Entry, Proof};
+use trust::{Code, Denied, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -110,6 +111,18 @@ fn verify(workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
     let lines = workspace.ledger()?.entries().len();
     let head = checkpoint.map(|checkpoint| checkpoint.head());
     let root = head.map_or_else(|| "none yet".to_owned(), |head| head.root.to_string());
+    // A shorter log is whole in itself: what was written after its lost lines tells of them.
+    let lost = workspace.store.lost_lines(&key)?;
+    let reason = |lost: &Problem| {
+        Reason::new(
+            lost.code(),
+            lost.to_string(),
+            lost.hint().unwrap_or_default(),
+        )
+    };
+    if let Some(denied) = Denied::from_reasons(lost.iter().map(reason).collect()) {
+        return Err(denied.into());
+    }
     let text = format!("the log is whole: {lines} lines, root {root}");
     Ok(Answer::new(
         text,

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chain::Ledger;
 use digest::Digest;
 use serde_json::json;
+use trust::artifact::FileEntry;
 use trust::predicate::{Dataset, RecallKind};
-use trust::{Bundle, Code, Opaque, Predicate, Role, Statement};
+use trust::{Artifact, Bundle, Code, Opaque, Predicate, Role, Statement, Subject, TreePath};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -14,6 +16,11 @@ use crate::model;
 use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+mod keys;
+
+/// How many files a recall lists by itself.
+const FILES_MAX: usize = 2000;
 
 /// Say that a data set, builder, key or model is bad: every later gate and every running server refuses what descends
 /// from it
@@ -54,8 +61,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let mut lines = Vec::new();
     let mut recalled = Vec::new();
     for target in &targets {
-        let statement = chain::recall::statement(kind, target, &args.reason, workspace.now);
-        let is_known = chain::recall::is_known(&ledger, &workspace.root, kind, target);
+        let mut statement = chain::recall::statement(kind, target, &args.reason, workspace.now);
+        let files = files(kind, target, &workspace);
+        let is_known = chain::recall::is_known(&ledger, &workspace.root, kind, target)
+            || has_all(&ledger, &files);
+        statement.subjects.extend(files);
         let said = workspace.say(&statement, &key)?;
         if !is_known {
             ui.warn(&unknown(kind, target));
@@ -65,6 +75,34 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     }
     let data = json!({"kind": kind.as_str(), "recalled": recalled});
     Ok(Answer::new(lines.join("\n"), data))
+}
+
+/// The files of what is recalled, where they are known: so that the same files under other names are recalled too, whatever
+/// else is lost. Of more than these the store's own list has to do: a recall without a line is found if it is small.
+fn files(kind: RecallKind, target: &str, workspace: &Workspace) -> Vec<Subject> {
+    let is_whole = matches!(kind, RecallKind::Dataset | RecallKind::Model);
+    let digest = target.parse::<Digest>().ok().filter(|_| is_whole);
+    let Some(whole) = digest.and_then(|digest| workspace.artifact(digest).ok()) else {
+        return Vec::new();
+    };
+    let named = |(path, file): (&TreePath, &FileEntry)| Subject {
+        name: path.to_string(),
+        digest: file.digest,
+    };
+    match whole.files().len() {
+        0..=FILES_MAX => whole.files().iter().map(named).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether something here has all these files, under whatever names.
+fn has_all(ledger: &Ledger<'_>, files: &[Subject]) -> bool {
+    let digests: BTreeSet<Digest> = files.iter().map(|file| file.digest).collect();
+    let has = |artifact: &Artifact| {
+        let own: BTreeSet<Digest> = artifact.files().values().map(|f| f.digest).collect();
+        digests.is_subset(&own)
+    };
+    !digests.is_empty() && ledger.artifacts().iter().any(has)
 }
 
 /// A recall may come before what it is about, and it may be a slip of the pen.
@@ -89,15 +127,12 @@ fn resolve(
         return Ok(vec![digest.to_string()]);
     }
     let found: Vec<Digest> = match kind {
-        RecallKind::Key => workspace
-            .root
-            .keys()
-            .filter(|key| key.name == target)
-            .map(|key| key.public_key.id())
-            .collect(),
+        RecallKind::Key => vec![keys::id_of(target, workspace, ui)?],
         RecallKind::Dataset => versions(target, workspace, ui)?.into_iter().collect(),
         RecallKind::Model if Path::new(target).exists() => {
-            vec![model::artifact(target, workspace, ui)?.1.digest()]
+            let model = model::artifact(target, workspace, ui)?.1;
+            // Its list of files, for a copy under other names.
+            vec![workspace.store.put_bytes(&model.manifest())?.digest()]
         }
         RecallKind::Model | RecallKind::Builder => Vec::new(),
     };

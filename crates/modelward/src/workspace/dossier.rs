@@ -41,15 +41,14 @@ impl Workspace {
         // A line that can't be read is the ledger's to refuse, and a bundle that is gone its statement's.
         let entries = dossier.entries.iter();
         let entries: Vec<Entry> = entries.filter_map(|line| Entry::parse(line).ok()).collect();
-        let files = dossier.artifacts.iter().flat_map(|a| a.files().values());
-        let mut known: BTreeSet<Digest> = files.map(|file| file.digest).collect();
+        let logged: BTreeSet<Digest> = entries.iter().map(Entry::bundle).collect();
         for entry in &entries {
             if let Some(bytes) = self.bundle(entry.bundle()) {
                 dossier.bundles.insert(entry.bundle(), bytes);
             }
-            known.insert(entry.bundle());
         }
-        dossier.unlogged = self.store.bundles_besides(&known)?;
+        let unlogged = self.store.unlogged(&logged)?;
+        (dossier.unlogged, dossier.lost) = (unlogged.bundles, unlogged.lost);
         let unnamed = self.unnamed(&entries, &dossier);
         dossier.artifacts.extend(unnamed);
         Ok(dossier)

@@ -44,7 +44,8 @@ fn each_kind_of_recall_is_felt_at_every_later_gate() {
 fn a_log_that_was_put_back_does_not_undo_a_recall() {
     let workshop = Workshop::admitted();
     let before = workshop.copy();
-    workshop.yes("recall dataset bands --reason poisoned");
+    let recall = workshop.allowed("recall dataset bands --reason poisoned")["recalled"][0].clone();
+    let recall = blob(recall["statement"]["bundle"].as_str().unwrap());
     let put_back = || {
         let log = workshop.file(".modelward/log");
         std::fs::remove_dir_all(&log).unwrap();
@@ -71,11 +72,17 @@ fn a_log_that_was_put_back_does_not_undo_a_recall() {
     let audited = workshop.yes("audit bands").stdout;
     assert!(audited.contains("not in the log]"), "{audited}");
     let facts = workshop.allowed("audit bands")["backward"]["facts"].clone();
-    let recall = facts.as_array().unwrap().last().unwrap();
+    let told = facts.as_array().unwrap().last().unwrap();
     assert_eq!(
-        (&recall["stage"], recall["logIndex"].is_null()),
+        (&told["stage"], told["logIndex"].is_null()),
         (&"recall".into(), true)
     );
+    assert_eq!(workshop.denied("log verify"), ["log_rolled_back"]);
+    // It counts on as a file of a model.
+    let hidden = workshop.copy();
+    hidden.write("m/a.json", hidden.read(&recall));
+    hidden.yes("sign m");
+    assert_eq!(hidden.denied(&admit("prod", PROD)), ["recalled"]);
     // A shorter log can be taken as it is, and the recall counts on.
     let rebuilt = workshop.allowed("store rebuild");
     assert_eq!(
@@ -86,6 +93,32 @@ fn a_log_that_was_put_back_does_not_undo_a_recall() {
     let checked = workshop.allowed("store verify");
     assert_eq!(checked["unrecorded"].as_array().unwrap().len(), 1);
     workshop.is_sound();
+}
+
+/// The root has forgotten who recalled, and the log that it was; what was written after the line tells of it.
+#[test]
+fn a_lost_recall_by_a_forgotten_key_closes_the_gate() {
+    let workshop = Workshop::admitted();
+    workshop.yes("key new safe --role recall");
+    let before = workshop.copy();
+    workshop.yes("recall dataset bands --key safe --reason poisoned");
+    workshop.yes("key set safe --remove");
+    for name in [".modelward/log", ".modelward/index.sqlite"] {
+        let mut remove = std::process::Command::new("rm");
+        assert!(
+            remove
+                .arg("-r")
+                .arg(workshop.file(name))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut copy = std::process::Command::new("cp");
+        copy.arg("-a")
+            .args([before.file(name), workshop.file(name)]);
+        assert!(copy.status().unwrap().success());
+    }
+    assert_eq!(workshop.denied(&admit("prod", PROD)), ["key_unknown"]);
 }
 
 /// A writer that was killed before it came to the log leaves a bundle, and no more.
@@ -193,4 +226,52 @@ fn a_name_recalls_every_version_of_it() {
     let codes = workshop.denied(&admit("prod", PROD));
     assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
     assert_eq!(workshop.denied(TRAIN), ["recalled"]);
+}
+
+/// Somebody removes or replaces the stolen key first, and recalls it then.
+#[test]
+fn a_key_that_the_root_has_forgotten_is_recalled_by_the_digits_of_its_id() {
+    let set_up = Workshop::with_data();
+    set_up.yes("key new scanner --role scan");
+    set_up.yes("key new safe --role recall");
+    set_up.yes(&TRAIN.replacen("train", "train --key laptop", 1));
+    set_up.yes("scan out/digits --key scanner");
+    set_up.yes("sign out/digits");
+    set_up.yes(&publish("prod"));
+    let stranger = Workshop::with_data();
+    let other = stranger.allowed("key list")["keys"][0].clone();
+    set_up.write("other.pub", other["publicKey"].as_str().unwrap());
+    let keys = set_up.allowed("key list")["keys"].clone();
+    let mut keys = keys.as_array().unwrap().iter();
+    let scanner = keys.find(|key| key["name"] == "scanner").unwrap()["id"].clone();
+    let id = scanner.as_str().unwrap();
+    assert!(set_up.yes("key list").stdout.contains(id));
+    let hex = id.strip_prefix("sha256:").unwrap();
+    for end in ["--remove", "--public-key other.pub"] {
+        let workshop = set_up.copy();
+        let ended = workshop.yes(&format!("key set scanner {end}"));
+        assert!(ended.stdout.contains(id), "{ended:?}");
+        for (target, code) in [
+            (&hex[..7], "not_found"),
+            ("00000000", "not_found"),
+            ("scan", "not_found"),
+        ] {
+            let line = format!("recall key {target} --key safe --reason stolen");
+            assert_eq!(workshop.error(&line), code, "{target}");
+            assert!(workshop.run(&line).stderr.contains(id), "{target}");
+        }
+        for target in [&hex[..8], &format!("sha256:{}…", &hex[..12]), hex, id] {
+            let line = format!("recall key {target} --key safe --reason stolen");
+            let recalled = workshop.allowed(&line)["recalled"].clone();
+            assert_eq!(recalled[0]["target"], id, "{target}");
+        }
+        let codes = workshop.denied(&publish("prod"));
+        assert!(codes.contains(&"recalled".to_owned()), "{codes:?}");
+    }
+    // The name is the new key's, and that is told.
+    set_up.yes("key set scanner --public-key other.pub");
+    let line = "recall key scanner --key safe --reason stolen";
+    let outcome = set_up.yes(line);
+    assert!(outcome.stdout.contains(other["id"].as_str().unwrap()));
+    assert!(outcome.stderr.contains(id), "{outcome:?}");
 }

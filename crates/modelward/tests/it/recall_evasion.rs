@@ -238,10 +238,31 @@ fn a_recall_does_not_hang_on_a_name_in_an_index() {
         told.contains(digest) && told.contains("has no name"),
         "{told}"
     );
-    // Without its manifest it is known by the statement about it, and without that by nobody, who then says so.
+    // Without its manifest it is known by the statement about it, and without that by the recall.
     fs::remove_file(workshop.file(&blob(digest))).unwrap();
     is_recalled(&workshop);
     let bundle = added["statement"]["bundle"].as_str().unwrap();
     fs::remove_file(workshop.file(&blob(bundle))).unwrap();
+    is_recalled(&workshop);
+}
+
+/// A copy under other names, which the store has never seen, and then sees no more.
+#[test]
+fn a_recalled_copy_is_the_model_whatever_is_lost_of_it() {
+    let workshop = Workshop::admitted();
+    let files = fs::read_dir(workshop.file("out/digits")).unwrap();
+    for (number, file) in files.enumerate() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        workshop.write(&format!("out/copy/{number}"), bytes);
+    }
+    let recalled = workshop.allowed("recall model out/copy --reason bad")["recalled"][0].clone();
+    assert_eq!(recalled["known"], true);
+    let list = blob(recalled["target"].as_str().unwrap());
+    is_recalled(&workshop);
+    workshop.is_sound();
+    fs::remove_file(workshop.file(&list)).unwrap();
+    is_recalled(&workshop);
+    let bundle = blob(recalled["statement"]["bundle"].as_str().unwrap());
+    fs::remove_file(workshop.file(&bundle)).unwrap();
     assert_eq!(workshop.error(&admit("prod", PROD)), "bundle_invalid");
 }
