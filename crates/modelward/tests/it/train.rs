@@ -371,6 +371,10 @@ fn a_step_that_fails_or_goes_too_far_makes_nothing() {
         assert_eq!(workshop.denied(&line), [code], "{script}");
         assert!(!workshop.file("out/x").exists(), "{script}");
     }
+    let large = "--include /usr/bin/truncate -- /bin/sh -c 'truncate -s 5G /out/x'";
+    let outcome = workshop.run(&format!("train --input bands --name x --to out/x {large}"));
+    assert!(outcome.stderr.contains("[step_failed]"), "{outcome:?}");
+    assert!(outcome.stderr.contains("more than 4 GiB"), "{outcome:?}");
     let entries = workshop.allowed("log show")["entries"].clone();
     assert_eq!(
         entries.as_array().unwrap().len(),
