@@ -26,7 +26,8 @@ pub struct Source {
     /// Whether a tracked file in the folder has other bytes than the commit, or is gone. The bytes are compared as they lie
     /// there: what git would pass through a filter, such as line ends or large files kept elsewhere, differs.
     pub changed: bool,
-    /// Whether there are files in the folder that git neither tracks nor ignores; our own store is none.
+    /// Whether there are files in the folder that the commit neither has nor ignores: only `.gitignore` files that are
+    /// committed count, not what this machine ignores besides. Our own store is none.
     pub untracked: bool,
 }
 
@@ -66,23 +67,25 @@ pub fn git(folder: &Path) -> Result<Option<Source>, SourceError> {
             folder: folder.to_owned(),
             cause,
         })?;
-    let is_repository = |folder: &Path| folder.join(".git").symlink_metadata().is_ok();
-    if !real.ancestors().any(is_repository) {
+    let Some(repository) = Repository::around(&real) else {
         return Ok(None);
-    }
-    // The last commit that touched the folder: what changed elsewhere since is not part of this source.
-    let touched = ask(&real, &["rev-list", "-1", "HEAD", "--", "."])?;
-    let commit = match touched.trim_ascii() {
-        b"" => ask(&real, &["rev-parse", "--verify", "HEAD"])?,
-        _ => touched,
     };
+    // The last commit that touched the folder: what changed elsewhere since is not part of this source.
+    let commit = text(&repository.ask(&real, &["rev-list", "-1", "HEAD", "--", "."])?);
+    let tree = match commit.as_str() {
+        "" => Vec::new(),
+        commit => working_tree::listing(&repository, &real, commit)?,
+    };
+    if tree.is_empty() {
+        return Err(SourceError::NotInCommit);
+    }
     // A repository without a remote has no such setting.
-    let uri = ask(&real, &["config", "--get", "remote.origin.url"]).unwrap_or_default();
+    let uri = repository.ask(&real, &["config", "--get", "remote.origin.url"]);
     Ok(Some(Source {
-        uri: without_password(&text(&uri)),
-        commit: text(&commit),
-        changed: working_tree::differs(&real, "HEAD")?,
-        untracked: working_tree::has_untracked(&real)?,
+        uri: without_password(&text(&uri.unwrap_or_default())),
+        changed: working_tree::differs(&real, &tree)?,
+        untracked: working_tree::has_untracked(&repository, &real, &commit)?,
+        commit,
     }))
 }
 
@@ -90,19 +93,48 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
 
+/// A repository, by the folder that its `.git` lies in. Its files are those of this folder, whatever its settings say.
+struct Repository {
+    top: PathBuf,
+    /// The index that git is to look at, in place of the repository's own.
+    index: Option<PathBuf>,
+}
+
+impl Repository {
+    fn around(folder: &Path) -> Option<Self> {
+        let is_repository = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+        let top = folder.ancestors().find(is_repository)?.to_owned();
+        Some(Self { top, index: None })
+    }
+
+    /// What git answers about a folder of it.
+    fn ask(&self, folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
+        let mut git = Command::new("git");
+        git.env_clear();
+        // A `.git` that is none must not lead git to another repository above it.
+        git.envs(
+            self.top
+                .parent()
+                .map(|above| ("GIT_CEILING_DIRECTORIES", above)),
+        );
+        git.envs(self.index.as_ref().map(|index| ("GIT_INDEX_FILE", index)));
+        git.arg("--work-tree").arg(&self.top).arg("-C").arg(folder);
+        ask(git, arguments)
+    }
+}
+
 /// What git answers, without running a program of the repository or fetching anything.
 ///
 /// The commands that are asked for never convert a file, so no filter runs; the rest is switched off: hooks, the file
 /// monitor, fetching what a partial clone lacks, and a bare repository that lies among the files. Of the environment git sees
 /// what it needs to find the person's own settings, which say whose repositories may be looked at.
-fn ask(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
+fn ask(mut git: Command, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
     let failed = |cause| SourceError::NotAsked { cause };
     let mut complaint = tempfile::tempfile().map_err(failed)?;
     let kept = ["PATH", "HOME", "XDG_CONFIG_HOME", "SUDO_UID"]
         .into_iter()
         .filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let mut process = Command::new("git")
-        .env_clear()
+    let mut process = git
         .envs(kept)
         .envs([
             ("LC_ALL", "C"),
@@ -115,8 +147,9 @@ fn ask(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
         .args(["-c", "core.fsmonitor=false"])
         .args(["-c", "core.hooksPath=/dev/null"])
         .args(["-c", "safe.bareRepository=explicit"])
-        .arg("-C")
-        .arg(folder)
+        .args(["-c", "core.ignoreCase=false"])
+        .args(["-c", "core.sparseCheckout=false"])
+        .args(["-c", "core.splitIndex=false"])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -183,6 +216,16 @@ pub enum SourceError {
         /// The first line that git said of it.
         said: String,
     },
+    /// The folder is in a repository's, and its files are not in the repository.
+    #[error("the repository that the folder lies in has no file of it in its last commit")]
+    NotInCommit,
+    /// The commit's list of files has no place on the disk.
+    #[error("the commit's list of files can't be kept")]
+    NotListed {
+        /// What the system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// More files than are compared.
     #[error("git names more files than are compared")]
     TooLong,
@@ -220,9 +263,9 @@ mod tests {
     }
 
     /// A folder with a repository, and git as a person runs it there.
-    struct Repository(tempfile::TempDir);
+    struct Project(tempfile::TempDir);
 
-    impl Repository {
+    impl Project {
         fn new() -> Self {
             let repository = Self(tempfile::tempdir().unwrap());
             repository.run(&["init", "-q"]);
@@ -257,7 +300,7 @@ mod tests {
     fn a_repository_tells_its_commit_and_what_is_not_in_it() {
         let nowhere = tempfile::tempdir().unwrap();
         assert_eq!(git(nowhere.path()).unwrap(), None);
-        let repository = Repository::new();
+        let repository = Project::new();
         let told = || {
             let source = repository.source();
             assert_eq!((source.commit.len(), source.uri.as_str()), (40, ""));
@@ -268,7 +311,10 @@ mod tests {
         assert_eq!(told(), (false, false));
         repository.write("sub/g", "2");
         assert_eq!(told(), (false, true));
-        repository.write(".git/info/exclude", "sub\n");
+        repository.write(".gitignore", "sub\n");
+        assert_eq!(told(), (false, true), "the commit ignores nothing");
+        repository.run(&["add", ".gitignore"]);
+        repository.run(&["commit", "-q", "-m", "two"]);
         assert_eq!(told(), (false, false));
         repository.write("f", "2");
         assert_eq!(told(), (true, false));
@@ -276,10 +322,86 @@ mod tests {
         assert_eq!(repository.source().uri, "https://git.example/a");
     }
 
+    /// A repository around a folder that is none of its own is not where that is from.
+    #[test]
+    fn a_folder_that_is_not_in_the_commit_has_no_source() {
+        let repository = Project::new();
+        let at = |name: &str| git(&repository.0.path().join(name));
+        repository.write(".gitignore", "*\n");
+        repository.write("project/g", "2");
+        assert!(matches!(at("project"), Err(SourceError::NotInCommit)));
+        repository.run(&["add", "-f", "project/g"]);
+        assert!(matches!(at("project"), Err(SourceError::NotInCommit)));
+        repository.run(&["commit", "-q", "-m", "two"]);
+        let told = |name: &str| at(name).map(|source| source.map(|source| source.untracked));
+        assert_eq!(told("project").unwrap(), Some(false));
+        // A `.git` that is none is not passed over for the one above.
+        repository.write("project/.git/x", "");
+        assert!(matches!(at("project"), Err(SourceError::Refused { .. })));
+        let empty = Project::new();
+        empty.run(&["rm", "-q", "f"]);
+        empty.run(&["commit", "-q", "-m", "two"]);
+        let source = git(empty.0.path());
+        assert!(
+            matches!(source, Err(SourceError::NotInCommit)),
+            "{source:?}"
+        );
+    }
+
+    /// What the commit does not hold hides nothing: neither settings, nor lists of what to ignore, nor the index.
+    #[test]
+    fn no_setting_of_the_repository_hides_a_file() {
+        type Hide = fn(&Project);
+        let hides: [(&str, Hide); 7] = [
+            ("nothing", |_| {}),
+            ("info/exclude", |project| {
+                project.write(".git/info/exclude", "*\n")
+            }),
+            ("core.excludesFile", |project| {
+                project.write(".git/ignored", "*\n");
+                let path = project.0.path().join(".git/ignored");
+                project.run(&["config", "core.excludesFile", path.to_str().unwrap()]);
+            }),
+            ("a new .gitignore", |project| {
+                project.write("sub/.gitignore", "*\n")
+            }),
+            ("another .gitignore above", |project| {
+                project.write(".gitignore", "*\n")
+            }),
+            ("the index", |project| project.run(&["add", "."])),
+            ("core.worktree", |project| {
+                project.run(&["config", "core.worktree", "/nowhere"]);
+            }),
+        ];
+        for (name, hide) in hides {
+            let project = Project::new();
+            project.write("sub/g", "1");
+            project.run(&["add", "."]);
+            project.run(&["commit", "-q", "-m", "two"]);
+            let told = |folder: &str| {
+                let source = git(&project.0.path().join(folder)).unwrap().unwrap();
+                (source.changed, source.untracked)
+            };
+            project.write("sub/object.o", "ignored by a later commit");
+            project.write(".gitignore", "*.o\n");
+            project.run(&["add", ".gitignore"]);
+            project.run(&["commit", "-q", "-m", "three"]);
+            assert_eq!((told(""), told("sub")), ((false, false), (false, false)));
+            project.write("sub/new", "3");
+            hide(&project);
+            // Another list than the commit's is itself a change, where it lies.
+            let (changed, untracked) = told("");
+            assert!(changed || untracked, "{name}");
+            assert_eq!(told("sub"), (false, true), "{name}");
+            project.write("sub/g", "2");
+            assert_eq!((told("").0, told("sub")), (true, (true, true)), "{name}");
+        }
+    }
+
     /// Each of these runs when a person asks git for the status or the log of this repository.
     #[test]
     fn no_program_of_the_repository_runs() {
-        let repository = Repository::new();
+        let repository = Project::new();
         let ran = repository.0.path().join(".git/ran");
         let trap = format!("touch {} #", ran.display());
         for name in [
@@ -326,8 +448,8 @@ mod tests {
 
     #[test]
     fn it_is_told_that_git_refused() {
-        let repository = Repository::new();
-        let said = |repository: &Repository| match git(repository.0.path()) {
+        let repository = Project::new();
+        let said = |repository: &Project| match git(repository.0.path()) {
             Err(SourceError::Refused { said }) => said,
             other => panic!("{other:?}"),
         };
@@ -336,7 +458,7 @@ mod tests {
             let said = said(&repository);
             assert!(said.contains("dubious ownership"), "{said}");
         }
-        let broken = Repository::new();
+        let broken = Project::new();
         broken.write(".git/HEAD", "nonsense");
         assert_ne!(said(&broken), "");
         assert!(matches!(

@@ -289,6 +289,29 @@ impl From<host::root::Error> for Failure {
 /// All that is asked of what a step leaves: the refusal says which of it was not so.
 const OUTPUT_WAY: &str = "leave plain files and folders only, at most 10000 of them and 4 GiB in all, and at most 64 results of 4096 bytes";
 
+/// Held to the step's limits by a test, as the one above.
+const FILE_WAY: &str =
+    "it wrote a file of more than 4 GiB, which no step may: write it in parts, of 4 GiB in all";
+
+/// What a person can do about a step that failed.
+fn step_way(exit: builder::Exit, stderr_tail: &str) -> &'static str {
+    /// `SIGXFSZ` on Linux, and how a shell says it.
+    const FILE_TOO_LARGE: i32 = 25;
+    const FILE_TOO_LARGE_SHELL: i32 = 128 + FILE_TOO_LARGE;
+    match exit {
+        // So shells, and `env`, say that there is no such program, or that it can't be executed.
+        builder::Exit::Code(126 | 127) => {
+            "it starts a program that its root has not: bring that in with `--include PATH`, or give a whole tree with `--root`"
+        }
+        builder::Exit::Signal(FILE_TOO_LARGE) | builder::Exit::Code(FILE_TOO_LARGE_SHELL) => {
+            FILE_WAY
+        }
+        // Python, among others, ignores the signal and prints what the system says instead.
+        _ if stderr_tail.contains("File too large") => FILE_WAY,
+        _ => "mend the program, and run it again",
+    }
+}
+
 impl From<builder::Error> for Failure {
     fn from(error: builder::Error) -> Self {
         let (code, way) = match &error {
@@ -299,13 +322,7 @@ impl From<builder::Error> for Failure {
             builder::Error::StepFailed { stderr_tail, exit } => {
                 let said = stderr_tail.lines().last().unwrap_or_default();
                 let message = format!("{error}; the last it said: {}", harmless(said));
-                let way = match exit {
-                    // So shells, and `env`, say that there is no such program, or that it can't be executed.
-                    builder::Exit::Code(126 | 127) => {
-                        "it starts a program that its root has not: bring that in with `--include PATH`, or give a whole tree with `--root`"
-                    }
-                    _ => "mend the program, and run it again",
-                };
+                let way = step_way(*exit, stderr_tail);
                 return Self::Denied(Denied::because(Reason::new(Code::StepFailed, message, way)));
             }
             builder::Error::Violation { .. } => (
@@ -416,5 +433,23 @@ mod tests {
                 .reasons()
                 .all(|reason| reason.way.contains("10000 of them and 4 GiB"))
         );
+    }
+
+    #[test]
+    fn a_step_that_wrote_too_large_a_file_is_told_the_limit() {
+        assert_eq!(builder::Limits::default().file_size_bytes, 4 << 30);
+        let told = |exit, stderr_tail: &str| {
+            let stderr_tail = stderr_tail.to_owned();
+            let failed = builder::Error::StepFailed { exit, stderr_tail };
+            let Failure::Denied(denied) = failed.into() else {
+                panic!("a failed step is a no");
+            };
+            denied.reasons().all(|reason| reason.way.contains("4 GiB"))
+        };
+        use builder::Exit::{Code, Signal};
+        assert!(told(Signal(25), "") && told(Code(153), ""));
+        let python = "OSError: [Errno 27] File too large\n";
+        assert!(told(Code(1), python) && !told(Code(1), "OSError\n"));
+        assert!(!told(Signal(9), "") && !told(Code(127), ""));
     }
 }

@@ -2,16 +2,20 @@
 //! are being made are kept meanwhile, so that what a killed command left is known from a key that was removed.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use trust::TrustRoot;
 
 const FILE: &str = "unfinished";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
+/// A change takes a moment; one that takes longer than this hangs.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(5);
 
 /// Waits until nobody else makes a store in this folder, as long as this is held. A folder that can't be opened is not held:
 /// no store can be made there, and whoever tries is told why.
@@ -25,25 +29,48 @@ pub(crate) fn alone_in(folder: &Path) -> Option<File> {
 /// Held while the root is read, changed and written.
 #[derive(Debug)]
 pub(crate) struct RootChange {
-    file: File,
+    /// The folder of the keys, locked. Not the list: that is replaced, and a lock stays with the file that it was put on.
+    _folder: File,
+    list: PathBuf,
     unfinished: BTreeSet<String>,
 }
 
 impl RootChange {
     /// Waits until nobody else changes the root of the store with these keys.
     pub(crate) fn begin(keys: &Path) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(keys.join(FILE))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let mut text = String::new();
-        (&mut file).take(SIZE_BYTES_MAX).read_to_string(&mut text)?;
-        let unfinished = text.lines().map(ToOwned::to_owned).collect();
-        Ok(Self { file, unfinished })
+        Self::begin_within(keys, WAIT_MAX)
+    }
+
+    fn begin_within(keys: &Path, wait_max: Duration) -> io::Result<Self> {
+        let folder = File::open(keys)?;
+        let started = Instant::now();
+        while let Err(error) = flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            match error {
+                Errno::WOULDBLOCK | Errno::INTR if started.elapsed() < wait_max => {
+                    std::thread::sleep(POLL);
+                }
+                Errno::WOULDBLOCK => {
+                    let why =
+                        "another command is changing the trust root, and does not come to an end";
+                    return Err(io::Error::new(ErrorKind::ResourceBusy, why));
+                }
+                other => return Err(other.into()),
+            }
+        }
+        let list = keys.join(FILE);
+        let text = match host::whole_file::read(&list, SIZE_BYTES_MAX) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            text => text?,
+        };
+        let unfinished = String::from_utf8_lossy(&text)
+            .lines()
+            .map(ToOwned::to_owned)
+            .collect();
+        Ok(Self {
+            _folder: folder,
+            list,
+            unfinished,
+        })
     }
 
     /// What the root knows is finished, whether or not its command lived to say so.
@@ -69,11 +96,42 @@ impl RootChange {
         self.write()
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    /// One that is killed here leaves the list as it was.
+    fn write(&self) -> io::Result<()> {
         let lines = self.unfinished.iter().map(|name| format!("{name}\n"));
-        self.file.rewind()?;
-        self.file.set_len(0)?;
-        self.file.write_all(lines.collect::<String>().as_bytes())?;
-        self.file.sync_all()
+        host::whole_file::write(&self.list, lines.collect::<String>().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_waits_too_long_is_told_why() {
+        let keys = tempfile::tempdir().unwrap();
+        let held = RootChange::begin(keys.path()).unwrap();
+        let wait = Duration::from_millis(20);
+        let error = RootChange::begin_within(keys.path(), wait).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ResourceBusy);
+        assert!(error.to_string().contains("another command"), "{error}");
+        drop(held);
+        assert!(RootChange::begin_within(keys.path(), wait).is_ok());
+    }
+
+    /// Whoever reads the list, at any moment of its being written, finds the old one or the new one.
+    #[test]
+    fn the_list_is_replaced_and_never_emptied() {
+        let keys = tempfile::tempdir().unwrap();
+        let mut change = RootChange::begin(keys.path()).unwrap();
+        change.begin_key("one").unwrap();
+        let mut old = File::open(keys.path().join(FILE)).unwrap();
+        change.begin_key("two").unwrap();
+        let mut read = [0; 8];
+        let size_bytes = io::Read::read(&mut old, &mut read).unwrap();
+        assert_eq!(&read[..size_bytes], b"one\n");
+        drop(change);
+        let change = RootChange::begin(keys.path()).unwrap();
+        assert!(change.was_begun("one") && change.was_begun("two"));
     }
 }

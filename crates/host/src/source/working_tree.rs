@@ -14,11 +14,19 @@ use data_encoding::HEXLOWER;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2, readlinkat};
 use rustix::io::Errno;
 
-use super::{SourceError, ask};
+use super::{Repository, SourceError};
 
-/// Whether a file that the tree names is not there as it names it.
-pub(super) fn differs(folder: &Path, tree: &str) -> Result<bool, SourceError> {
-    let listing = ask(folder, &["ls-tree", "-r", "-z", tree])?;
+/// The files of the folder that the commit has.
+pub(super) fn listing(
+    repository: &Repository,
+    folder: &Path,
+    commit: &str,
+) -> Result<Vec<u8>, SourceError> {
+    repository.ask(folder, &["ls-tree", "-r", "-z", commit])
+}
+
+/// Whether a file of the listing is not there as it names it.
+pub(super) fn differs(folder: &Path, listing: &[u8]) -> Result<bool, SourceError> {
     for line in listing.split(|byte| *byte == 0) {
         if line.is_empty() {
             continue;
@@ -31,13 +39,47 @@ pub(super) fn differs(folder: &Path, tree: &str) -> Result<bool, SourceError> {
     Ok(false)
 }
 
-/// Whether there are files that are neither tracked nor ignored. The store is beside a project and no part of it.
-pub(super) fn has_untracked(folder: &Path) -> Result<bool, SourceError> {
+/// Whether there are files that the commit neither has nor ignores. The store is beside a project and no part of it.
+///
+/// The repository's index can be made to say anything, so git gets one with what the commit has.
+pub(super) fn has_untracked(
+    repository: &Repository,
+    folder: &Path,
+    commit: &str,
+) -> Result<bool, SourceError> {
+    let scratch = tempfile::tempdir().map_err(|cause| SourceError::NotListed { cause })?;
+    let listed = Repository {
+        top: repository.top.clone(),
+        index: Some(scratch.path().join("index")),
+    };
+    listed.ask(&listed.top, &["read-tree", commit])?;
     let store = format!("--exclude={}", crate::store::FOLDER_NAME);
-    let others = ["ls-files", "-z", "--others", "--exclude-standard"];
-    let shown = [&store, "--directory", "--no-empty-directory", "--", "."];
-    let listing = ask(folder, &[&others[..], &shown[..]].concat())?;
-    Ok(!listing.is_empty())
+    let mut arguments = vec!["ls-files", "-z", "--others", "--directory"];
+    arguments.extend(["--no-empty-directory", &store]);
+    if has_its_ignores_above(repository, folder)? {
+        // A list that is not the commit's must not ignore itself.
+        arguments.extend([
+            "--exclude-per-directory=.gitignore",
+            "--exclude=!.gitignore",
+        ]);
+    }
+    arguments.extend(["--", "."]);
+    Ok(!listed.ask(folder, &arguments)?.is_empty())
+}
+
+/// Whether what is ignored by the folders above is so by the last commit: they may have changed since that of the folder.
+fn has_its_ignores_above(repository: &Repository, folder: &Path) -> Result<bool, SourceError> {
+    let above = folder.ancestors().skip(1);
+    for above in above.take_while(|above| above.starts_with(&repository.top)) {
+        if above.join(".gitignore").symlink_metadata().is_err() {
+            continue;
+        }
+        let entry = repository.ask(above, &["ls-tree", "-z", "HEAD", "--", ".gitignore"])?;
+        if entry.is_empty() || differs(above, &entry)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// A line of git's list: `100644 blob DIGEST`, a tab, and the path.
@@ -96,7 +138,13 @@ impl<'a> Entry<'a> {
         .is_ok()
         {
             // A commit that is not there is another than the one that is.
-            return differs(&path, self.name).is_ok_and(|differs| !differs);
+            let repository = Repository {
+                top: path.clone(),
+                index: None,
+            };
+            return listing(&repository, &path, self.name)
+                .and_then(|listing| differs(&path, &listing))
+                .is_ok_and(|differs| !differs);
         }
         path.read_dir()
             .is_ok_and(|mut entries| entries.next().is_none())
@@ -137,6 +185,11 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    fn is_changed(folder: &Path) -> Result<bool, SourceError> {
+        let repository = Repository::around(folder).unwrap();
+        differs(folder, &listing(&repository, folder, "HEAD")?)
+    }
 
     fn run(folder: &Path, arguments: &[&str]) {
         let status = Command::new("git")
@@ -194,9 +247,9 @@ mod tests {
         for format in ["sha1", "sha256"] {
             for (name, change) in changes {
                 let dir = repository(format);
-                assert!(!differs(dir.path(), "HEAD").unwrap(), "{format}");
+                assert!(!is_changed(dir.path()).unwrap(), "{format}");
                 change(dir.path());
-                assert!(differs(dir.path(), "HEAD").unwrap(), "{format}: {name}");
+                assert!(is_changed(dir.path()).unwrap(), "{format}: {name}");
             }
         }
     }
@@ -206,9 +259,9 @@ mod tests {
     fn a_folder_in_a_repository_is_its_own_source() {
         let dir = repository("sha1");
         fs::write(dir.path().join("tool"), "other").unwrap();
-        assert!(!differs(&dir.path().join("sub"), "HEAD").unwrap());
+        assert!(!is_changed(&dir.path().join("sub")).unwrap());
         fs::write(dir.path().join("sub/a\nb"), "other").unwrap();
-        assert!(differs(&dir.path().join("sub"), "HEAD").unwrap());
+        assert!(is_changed(&dir.path().join("sub")).unwrap());
     }
 
     #[test]
@@ -217,13 +270,13 @@ mod tests {
         let from = inner.path().display().to_string();
         run(outer.path(), &["submodule", "add", "-q", &from, "inner"]);
         run(outer.path(), &["commit", "-q", "-m", "two"]);
-        assert!(!differs(outer.path(), "HEAD").unwrap());
+        assert!(!is_changed(outer.path()).unwrap());
         fs::write(outer.path().join("inner/tool"), "other").unwrap();
-        assert!(differs(outer.path(), "HEAD").unwrap());
+        assert!(is_changed(outer.path()).unwrap());
         // Never fetched: an empty folder.
         run(outer.path(), &["submodule", "deinit", "-q", "-f", "inner"]);
-        assert!(!differs(outer.path(), "HEAD").unwrap());
+        assert!(!is_changed(outer.path()).unwrap());
         fs::write(outer.path().join("inner/extra"), "x").unwrap();
-        assert!(differs(outer.path(), "HEAD").unwrap());
+        assert!(is_changed(outer.path()).unwrap());
     }
 }

@@ -86,16 +86,26 @@ struct Set {
 
 pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
     match args.action {
-        Action::New(new) => changing(common, |workspace, change| create(&new, workspace, change)),
+        Action::New(new) => {
+            is_free(&new.name, &Workspace::open(common)?)?;
+            let password = key_password(new.encrypt)?;
+            changing(common, |workspace, change| {
+                create(&new, &password, workspace, change)
+            })
+        }
         Action::List => Ok(list(&Workspace::open(common)?)),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
-        Action::Rotate(args) => changing(common, |workspace, change| {
-            rotate::rotate(&args, workspace, change)
-        }),
+        Action::Rotate(args) => {
+            rotate::old_key(&args, &Workspace::open(common)?)?;
+            let password = key_password(args.encrypt)?;
+            changing(common, |workspace, change| {
+                rotate::rotate(&args, &password, workspace, change)
+            })
+        }
     }
 }
 
-/// Changes the root while nobody else does.
+/// Changes the root while nobody else does. Whatever a person is asked is asked before: others wait meanwhile.
 fn changing(
     common: &Common,
     act: impl FnOnce(&Workspace, &mut RootChange) -> Result<Answer, Failure>,
@@ -109,16 +119,14 @@ fn changing(
     Ok(answer)
 }
 
-fn create(args: &New, workspace: &Workspace, change: &mut RootChange) -> Result<Answer, Failure> {
-    if workspace.root.keys().any(|key| key.name == args.name) {
-        let message = format!("the trust root has a key `{}` already", args.name);
-        return Err(Failure::error(
-            Code::KeyExists,
-            message,
-            "choose another name",
-        ));
-    }
-    let (key, how) = private_key(args, &workspace.keys, change)?;
+fn create(
+    args: &New,
+    password: &Password,
+    workspace: &Workspace,
+    change: &mut RootChange,
+) -> Result<Answer, Failure> {
+    is_free(&args.name, workspace)?;
+    let (key, how) = private_key(args, password, &workspace.keys, change)?;
     let roles = if args.roles.is_empty() {
         Role::ALL.to_vec()
     } else {
@@ -142,13 +150,25 @@ fn create(args: &New, workspace: &Workspace, change: &mut RootChange) -> Result<
     Ok(Answer::new(text, data))
 }
 
+fn is_free(name: &str, workspace: &Workspace) -> Result<(), Failure> {
+    if workspace.root.keys().all(|key| key.name != name) {
+        return Ok(());
+    }
+    let message = format!("the trust root has a key `{name}` already");
+    let hint = "choose another name";
+    Err(Failure::error(Code::KeyExists, message, hint))
+}
+
+/// What a new key is encrypted with, if it is.
+type Password = Option<Zeroizing<String>>;
+
 /// The key's file, and what was done: made, or taken up where an earlier command was stopped before the root knew it.
 fn private_key(
     args: &New,
+    password: &Password,
     keys: &KeyFolder,
     change: &mut RootChange,
 ) -> Result<(PrivateKey, &'static str), Failure> {
-    let password = key_password(args.encrypt)?;
     let there = keys.read_pem(&args.name);
     match &there {
         Ok(pem) if change.was_begun(&args.name) && trust::looks_encrypted(pem) == args.encrypt => {
@@ -164,7 +184,7 @@ fn private_key(
 }
 
 /// A password that lies ready is meant: a key without one would be a surprise.
-fn key_password(encrypt: bool) -> Result<Option<Zeroizing<String>>, Failure> {
+fn key_password(encrypt: bool) -> Result<Password, Failure> {
     if encrypt {
         return Ok(Some(password()?.ok_or_else(no_password)?));
     }

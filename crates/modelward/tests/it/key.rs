@@ -305,12 +305,27 @@ fn a_store_that_is_made_again_waits_for_a_root_that_is_being_made() {
     workshop.yes("key new laptop");
     let root = workshop.read(".modelward/trust.toml");
     std::fs::remove_file(workshop.file(".modelward/trust.toml")).unwrap();
-    let held = hold(&workshop.file(".modelward/keys/unfinished"));
+    let held = hold(&workshop.file(".modelward/keys"));
     let mut init = start();
     workshop.write(".modelward/trust.toml", &root);
     drop(held);
     assert!(init.0.wait().unwrap().success());
     assert_eq!(workshop.read(".modelward/trust.toml"), root);
+}
+
+/// A password is asked for before the root is anybody's: who thinks about it holds nobody up, and waits for nobody either.
+#[test]
+fn a_password_is_asked_for_before_others_have_to_wait() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    workshop.yes("key new laptop");
+    let held = std::fs::File::open(workshop.file(".modelward/keys")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let started = std::time::Instant::now();
+    for line in ["key new safe --encrypt", "key rotate laptop --encrypt"] {
+        assert_eq!(workshop.error(line), "password_missing", "{line}");
+    }
+    assert!(started.elapsed() < Duration::from_secs(30));
 }
 
 /// The new key signs, the old one is believed for a while and signs no more; each step as the guide has it.

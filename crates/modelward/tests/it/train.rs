@@ -156,7 +156,7 @@ fn every_input_is_a_dependency(workshop: &Workshop, definition: &Value) {
     assert_eq!(root["annotations"]["reproducible"], false);
 }
 
-/// A git repository of one empty commit in a folder of the workshop; `None` where there is no git.
+/// A git repository of one commit of one file in a folder of the workshop; `None` where there is no git.
 fn repository(workshop: &Workshop, name: &str, remote: &str) -> Option<String> {
     if !std::path::Path::new("/usr/bin/git").exists() {
         println!("skipped: there is no git here");
@@ -176,7 +176,9 @@ fn repository(workshop: &Workshop, name: &str, remote: &str) -> Option<String> {
     };
     git(&["init", "-q"]);
     git(&["remote", "add", "origin", remote]);
-    git(&["commit", "-q", "--allow-empty", "-m", name]);
+    std::fs::write(folder.join("README"), name).unwrap();
+    git(&["add", "README"]);
+    git(&["commit", "-q", "-m", name]);
     Some(git(&["rev-parse", "HEAD"]))
 }
 
@@ -369,6 +371,10 @@ fn a_step_that_fails_or_goes_too_far_makes_nothing() {
         assert_eq!(workshop.denied(&line), [code], "{script}");
         assert!(!workshop.file("out/x").exists(), "{script}");
     }
+    let large = "--include /usr/bin/truncate -- /bin/sh -c 'truncate -s 5G /out/x'";
+    let outcome = workshop.run(&format!("train --input bands --name x --to out/x {large}"));
+    assert!(outcome.stderr.contains("[step_failed]"), "{outcome:?}");
+    assert!(outcome.stderr.contains("more than 4 GiB"), "{outcome:?}");
     let entries = workshop.allowed("log show")["entries"].clone();
     assert_eq!(
         entries.as_array().unwrap().len(),

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+/// One place in so many is left to those that were never answered: an honest newcomer has sent nothing yet either.
+const STRANGERS_PART: usize = 4;
 /// Whoever has one IPv6 address has all that begin with the same 64 bits.
 const NETWORK_V6_MASK: u128 = !0 << 64;
 
@@ -75,7 +77,7 @@ impl Place {
 
     /// There is an answer, and it will be written next.
     pub(super) fn answer_goes(&self) {
-        self.places.table().step(self.id, |_| Turn::Answer);
+        self.places.table().answer(self.id);
     }
 
     /// All that was written has left, or the client does not take it.
@@ -111,6 +113,8 @@ struct Table {
 struct Seat {
     network: IpAddr,
     turn: Turn,
+    /// Whether a request of this connection was ever answered.
+    was_answered: bool,
     leave: Arc<Notify>,
 }
 
@@ -138,6 +142,7 @@ impl Table {
         let seat = Seat {
             network,
             turn: Turn::Client(id),
+            was_answered: false,
             leave: Arc::clone(&leave),
         };
         self.seats.insert(id, seat);
@@ -156,21 +161,34 @@ impl Table {
         }
     }
 
-    /// The one that has kept the server waiting longest, of the network that keeps it waiting most often.
+    /// The one that has kept the server waiting longest, of the network that keeps it waiting most often. While connections
+    /// that were never answered have more than their part, it is one of them, and only they are counted: those that came and
+    /// sent nothing don't push out who keeps a connection for the next request.
     fn longest(&self) -> Option<u64> {
-        let waiting = || {
-            self.seats.iter().filter_map(|(id, seat)| match seat.turn {
-                Turn::Client(since) => Some((*id, seat.network, since)),
+        let waiting: Vec<(u64, &Seat, u64)> = (self.seats.iter())
+            .filter_map(|(id, seat)| match seat.turn {
+                Turn::Client(since) => Some((*id, seat, since)),
                 _ => None,
             })
-        };
+            .collect();
+        let is_stranger = |(_, seat, _): &&(u64, &Seat, u64)| !seat.was_answered;
+        let strangers = waiting.iter().filter(is_stranger).count();
+        let is_crowded = strangers > self.seats.len() / STRANGERS_PART;
+        let of_them = || (waiting.iter()).filter(|one| !is_crowded || is_stranger(one));
         let mut crowds: HashMap<IpAddr, usize> = HashMap::new();
-        for (_, network, _) in waiting() {
-            *crowds.entry(network).or_default() += 1;
+        for (_, seat, _) in of_them() {
+            *crowds.entry(seat.network).or_default() += 1;
         }
-        waiting()
-            .max_by_key(|(_, network, since)| (crowds.get(network), Reverse(*since)))
-            .map(|(id, ..)| id)
+        of_them()
+            .max_by_key(|(_, seat, since)| (crowds.get(&seat.network), Reverse(*since)))
+            .map(|(id, ..)| *id)
+    }
+
+    fn answer(&mut self, id: u64) {
+        self.step(id, |_| Turn::Answer);
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.was_answered = true;
+        }
     }
 
     fn step(&mut self, id: u64, turn: impl FnOnce(u64) -> Turn) {
@@ -220,7 +238,7 @@ mod tests {
         assert_eq!(table.longest(), Some(ids[1]));
         table.step(ids[1], |_| Turn::Server);
         assert_eq!(table.longest(), Some(ids[2]), "it has a request to answer");
-        table.step(ids[2], |_| Turn::Answer);
+        table.answer(ids[2]);
         assert_eq!(table.longest(), Some(ids[3]), "it has an answer to write");
         assert!(table.rest(ids[2]));
         table.step(ids[3], |_| Turn::Server);
@@ -244,6 +262,29 @@ mod tests {
             let (table, ids) = table(&peers);
             assert_eq!(table.longest(), Some(ids[2]), "{crowd:?}");
         }
+    }
+
+    /// Many clients behind one address that were answered, against one from each of many addresses that sends nothing.
+    #[test]
+    fn who_was_never_answered_goes_before_who_was() {
+        let honest = ["10.0.0.1"; 12];
+        let silent: Vec<String> = (1..=8).map(|n| format!("192.0.2.{n}")).collect();
+        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+        let (mut table, ids) = table(&[&honest[..], &silent].concat());
+        for id in &ids[..12] {
+            table.answer(*id);
+            assert!(table.rest(*id));
+        }
+        for id in &ids[12..15] {
+            assert_eq!(table.longest(), Some(*id));
+            table.seats.remove(id);
+            let newcomer = table.take(network([198, 51, 100, 1].into()), 20).unwrap();
+            // One that is answered is a stranger no more.
+            table.answer(newcomer.0);
+            assert!(table.rest(newcomer.0));
+        }
+        // Within their part the crowd counts, and who opens many connections can't win by one request on each.
+        assert_eq!(table.longest(), Some(ids[0]));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde_json::json;
 use trust::{Code, RootKey, Signer};
 
-use super::{CLOCK_SLACK_SECONDS, New, YEAR_SECONDS, described, no_key, private_key, save};
+use super::{
+    CLOCK_SLACK_SECONDS, New, Password, YEAR_SECONDS, described, no_key, private_key, save,
+};
 use crate::answer::{Answer, Failure};
 use crate::root_change::RootChange;
 use crate::workspace::{Workspace, keys_folder};
@@ -30,14 +32,11 @@ pub(super) struct Args {
     overlap: u16,
     /// Encrypt the new key; the password comes as with `key new`
     #[arg(long)]
-    encrypt: bool,
+    pub(super) encrypt: bool,
 }
 
-pub(super) fn rotate(
-    args: &Args,
-    workspace: &Workspace,
-    change: &mut RootChange,
-) -> Result<Answer, Failure> {
+/// The key to take the place of, if that can be.
+pub(super) fn old_key(args: &Args, workspace: &Workspace) -> Result<RootKey, Failure> {
     let mut keys = workspace.root.keys();
     let old = keys.find(|key| key.name == args.name);
     let old = old.ok_or_else(|| no_key(&args.name))?.clone();
@@ -51,6 +50,16 @@ pub(super) fn rotate(
         let way = "make a new one: `modelward key new NAME`";
         return Err(Failure::error(Code::Usage, message, way));
     }
+    Ok(old)
+}
+
+pub(super) fn rotate(
+    args: &Args,
+    password: &Password,
+    workspace: &Workspace,
+    change: &mut RootChange,
+) -> Result<Answer, Failure> {
+    let old = old_key(args, workspace)?;
     let name = args
         .to
         .clone()
@@ -69,7 +78,7 @@ pub(super) fn rotate(
         speaks_for: old.speaks_for.clone(),
         encrypt: args.encrypt,
     };
-    let (key, how) = private_key(&new, &workspace.keys, change)?;
+    let (key, how) = private_key(&new, password, &workspace.keys, change)?;
     let added = RootKey {
         name,
         public_key: key.public_key().clone(),
