@@ -34,7 +34,8 @@ impl From<KeyFileError> for Failure {
     fn from(error: KeyFileError) -> Self {
         let way = match &error {
             KeyFileError::Key { .. } if error.way().is_empty() => {
-                "a key is P-256 in PEM (PKCS#8); make one with `modelward key new NAME`".to_owned()
+                "docs/formats/keys.md says which keys sign; make one with `modelward key new NAME`"
+                    .to_owned()
             }
             KeyFileError::Io { cause, .. } => disk_way(cause).to_owned(),
             KeyFileError::Name { .. } => "choose a name such as `laptop`".to_owned(),
