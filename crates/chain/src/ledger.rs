@@ -140,13 +140,11 @@ impl<'a> Ledger<'a> {
         let bytes = bytes.filter(|bytes| Digest::of(bytes) == bundle);
         let claimed = bytes.and_then(|bytes| {
             let bundle = Bundle::parse(bytes).ok()?;
-            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+            let claimed = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
+            let mut claimed = claimed.subjects.iter();
+            Some(claimed.any(|subject| subjects.contains(&subject.digest)))
         });
-        self.line_of(bundle).is_some_and(listed)
-            || claimed.is_none_or(|claimed| {
-                let mut claimed = claimed.subjects.iter();
-                claimed.any(|subject| subjects.contains(&subject.digest))
-            })
+        self.line_of(bundle).is_some_and(listed) || claimed.unwrap_or(true)
     }
 
     /// What a statement's own words are, and its line, whoever signed it: to be told with the reason why nobody believes
@@ -157,7 +155,7 @@ impl<'a> Ledger<'a> {
         let bytes = self.bundles.get(&bundle)?;
         let bytes = Some(bytes).filter(|bytes| Digest::of(bytes) == bundle)?;
         let read = Bundle::parse(bytes).ok()?;
-        let statement = Statement::<Opaque>::parse(&read.envelope().payload).ok()?;
+        let statement = Statement::<Opaque<'_>>::parse(read.envelope().payload()).ok()?;
         let statement = P::of_statement(statement).ok()?;
         let is_of_line = statement.is_about_all(entry.subjects().iter().copied());
         is_of_line.then_some((index as u64, statement))
@@ -333,9 +331,10 @@ impl<'a> Ledger<'a> {
 
 /// Whether a bundle says that it is a recall, whoever signed it.
 fn claims_recall(bytes: &[u8]) -> bool {
-    let claimed = Bundle::parse(bytes)
-        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
-    claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+    Bundle::parse(bytes).is_ok_and(|bundle| {
+        let claimed = Statement::<Opaque<'_>>::parse(bundle.envelope().payload());
+        claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+    })
 }
 
 fn unreadable(bundle: Digest, cause: Error) -> Fault {

@@ -34,7 +34,7 @@ pub fn list(files: BTreeMap<TreePath, FileEntry>) -> Result<Artifact, ArtifactEr
 pub fn lists_named_in(bundle: &[u8]) -> Vec<Digest> {
     let named = || {
         let bundle = Bundle::parse(bundle).ok()?;
-        let statement = Statement::<Opaque>::parse(&bundle.envelope().payload).ok()?;
+        let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
         let provenance = Provenance::read(statement.predicate.predicate).ok()?;
         Some(provenance.root_lists().collect())
     };

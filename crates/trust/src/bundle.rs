@@ -15,6 +15,8 @@ const OLDER_MEDIA_TYPES: [&str; 3] = [
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.1",
 ];
+/// What a bundle has besides its payload, if it has no more than a usual chain of certificates.
+const BESIDES_PAYLOAD_SIZE_BYTES: usize = 16 << 10;
 const CERTIFICATES_MAX: usize = 16;
 const TIMESTAMPS_MAX: usize = 16;
 const ENTRIES_MAX: usize = 16;
@@ -74,7 +76,7 @@ impl Bundle {
     /// # Errors
     /// It is no JSON, has unknown or doubled keys, is of another kind, or holds no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let wire: wire::Bundle =
+        let wire: wire::Bundle<'_> =
             json::from_slice(bytes, Limits::LARGE).map_err(Error::BundleJson)?;
         let is_older_name = OLDER_MEDIA_TYPES.contains(&wire.media_type.as_str());
         if wire.media_type != MEDIA_TYPE && !is_older_name {
@@ -135,8 +137,14 @@ impl Bundle {
             verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
         };
+        // Of many files it is long: a vector that grows would take it twice.
+        let payload = base64::encoded_len(self.envelope.payload().len());
+        let mut bytes = Vec::with_capacity(payload + BESIDES_PAYLOAD_SIZE_BYTES);
         // Strings and lists of strings always serialise.
-        serde_json::to_vec(&wire).unwrap_or_default()
+        match serde_json::to_writer(&mut bytes, &wire) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The sealed statement.
@@ -259,26 +267,26 @@ mod wire {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub(super) struct Bundle {
+    pub(super) struct Bundle<'a> {
         #[serde(rename = "mediaType", alias = "media_type")]
         pub(super) media_type: String,
         #[serde(rename = "verificationMaterial", alias = "verification_material")]
         pub(super) verification_material: Material,
-        #[serde(default, rename = "dsseEnvelope", alias = "dsse_envelope")]
-        pub(super) dsse_envelope: Option<dsse_wire::Envelope>,
+        #[serde(default, borrow, rename = "dsseEnvelope", alias = "dsse_envelope")]
+        pub(super) dsse_envelope: Option<dsse_wire::Envelope<'a>>,
         /// The other kind of content; known, so that it is refused for what it is.
         #[serde(default, rename = "messageSignature", alias = "message_signature")]
         _message_signature: Option<json::Value>,
     }
 
     #[derive(Serialize)]
-    pub(super) struct Written {
+    pub(super) struct Written<'a> {
         #[serde(rename = "mediaType")]
         pub(super) media_type: &'static str,
         #[serde(rename = "verificationMaterial")]
         pub(super) verification_material: Material,
         #[serde(rename = "dsseEnvelope")]
-        pub(super) dsse_envelope: dsse_wire::Envelope,
+        pub(super) dsse_envelope: dsse_wire::Written<'a>,
     }
 
     #[derive(Default, Serialize, Deserialize)]

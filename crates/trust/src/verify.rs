@@ -78,14 +78,12 @@ fn believe<P: Predicate>(
     }
     // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
     let envelope = bundle.envelope();
-    if envelope.payload_type != PAYLOAD_TYPE {
+    if envelope.payload_type() != PAYLOAD_TYPE {
         return Err(Error::PayloadType {
-            got: envelope.payload_type.clone(),
+            got: envelope.payload_type().to_owned(),
         });
     }
-    let statement = Statement::<Opaque>::parse(&envelope.payload)?;
-    // Of many files it is long, and not needed besides what was read from it.
-    drop(bundle);
+    let statement = Statement::<Opaque<'_>>::parse(envelope.payload())?;
     let said = &statement.predicate.predicate_type;
     if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
         return Err(Error::Signature {

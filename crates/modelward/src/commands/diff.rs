@@ -100,7 +100,7 @@ impl Side {
         else {
             return tree();
         };
-        let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+        let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
         Ok(Self::Signature(
             ModelSignature::of_statement(statement)?.predicate,
         ))

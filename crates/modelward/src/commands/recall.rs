@@ -172,7 +172,7 @@ fn versions(name: &str, workspace: &Workspace, ui: &Ui) -> Result<BTreeSet<Diges
 /// The name and digest of the data set that a bundle speaks of, whoever signed it.
 fn claimed(bundle: Digest, workspace: &Workspace) -> Option<(String, Digest)> {
     let bundle = Bundle::parse(&workspace.bundle(bundle)?).ok()?;
-    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload).ok()?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
     let whole = statement.subjects.first()?.digest;
     let predicate = Dataset::read(statement.predicate.predicate).ok()?;
     Some((predicate.name, whole))

@@ -89,9 +89,10 @@ impl Workspace {
 
 /// What a bundle recalls, if it is a recall; believed or not.
 fn recalled_in(bundle: &[u8]) -> Vec<Digest> {
-    let claimed = Bundle::parse(bundle)
-        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
-    match claimed {
+    let Ok(bundle) = Bundle::parse(bundle) else {
+        return Vec::new();
+    };
+    match Statement::<Opaque<'_>>::parse(bundle.envelope().payload()) {
         Ok(claimed) if claimed.predicate.predicate_type == Recall::TYPE => claimed
             .subjects
             .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decode::json;
+use decode::json::Raw;
 use digest::{Digest, Hasher, Method, ResourceDigest};
 use serde::{Serialize, Serializer};
 
@@ -30,7 +30,7 @@ pub struct ModelSignature {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Resource {
-    name: String,
+    name: Box<str>,
     digest: ResourceDigest,
 }
 
@@ -111,7 +111,7 @@ impl ModelSignature {
         };
         let mut resources: Vec<Resource> = resources
             .map(|(name, digest)| Resource {
-                name: named(name),
+                name: named(name).into(),
                 digest,
             })
             .collect();
@@ -148,7 +148,7 @@ impl ModelSignature {
 
     /// The signed resources by their names: paths, or `PATH:START:END`.
     pub fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
-        self.resources.iter().map(|r| (r.name.as_str(), r.digest))
+        self.resources.iter().map(|r| (&*r.name, r.digest))
     }
 
     /// The same, to look many up.
@@ -250,8 +250,8 @@ impl Predicate for ModelSignature {
     const TYPE: &'static str = "https://model_signing/signature/v1.0";
     const ROLE: Role = Role::Sign;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read::predicate(&value, true)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read::predicate(predicate, true)
     }
 
     fn fits(&self, subjects: &[Subject]) -> Result<(), Error> {
@@ -271,7 +271,7 @@ impl Predicate for ModelSignature {
         }
     }
 
-    fn of_statement(statement: Statement<Opaque>) -> Result<Statement<Self>, Error> {
+    fn of_statement(statement: Statement<Opaque<'_>>) -> Result<Statement<Self>, Error> {
         if statement.predicate.predicate_type == first_release::TYPE {
             return first_release::read(statement);
         }
@@ -283,7 +283,7 @@ impl Predicate for ModelSignature {
                 got: statement.predicate.predicate_type,
             });
         }
-        let predicate = read::predicate(&statement.predicate.predicate, is_strict)?;
+        let predicate = read::predicate(statement.predicate.predicate, is_strict)?;
         predicate.fits(&statement.subjects)?;
         Ok(Statement {
             subjects: statement.subjects,
@@ -294,12 +294,6 @@ impl Predicate for ModelSignature {
 
 impl Serialize for ModelSignature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let algorithm = self.algorithm_name();
-        let resources = self.resources.iter().map(|resource| wire::Resource {
-            name: &resource.name,
-            algorithm: &algorithm,
-            digest: resource.digest.hex(),
-        });
         let signature = wire::Signature {
             serialization: wire::Serialization {
                 method: match self.method.shard_size {
@@ -311,7 +305,10 @@ impl Serialize for ModelSignature {
                 allow_symlinks: self.follows_links,
                 ignore_paths: &self.ignored,
             },
-            resources: resources.collect(),
+            resources: wire::Resources {
+                algorithm: &self.algorithm_name(),
+                resources: &self.resources,
+            },
         };
         signature.serialize(serializer)
     }
@@ -319,12 +316,28 @@ impl Serialize for ModelSignature {
 
 /// What is written.
 mod wire {
-    use super::Serialize;
+    use super::{Serialize, Serializer};
 
     #[derive(Serialize)]
     pub(super) struct Signature<'a> {
         pub(super) serialization: Serialization<'a>,
-        pub(super) resources: Vec<Resource<'a>>,
+        pub(super) resources: Resources<'a>,
+    }
+
+    /// Each is put into its form when it is written: they may be many.
+    pub(super) struct Resources<'a> {
+        pub(super) algorithm: &'a str,
+        pub(super) resources: &'a [super::Resource],
+    }
+
+    impl Serialize for Resources<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.resources.iter().map(|resource| Resource {
+                name: &resource.name,
+                algorithm: self.algorithm,
+                digest: resource.digest.hex(),
+            }))
+        }
     }
 
     #[derive(Serialize)]
@@ -339,9 +352,9 @@ mod wire {
     }
 
     #[derive(Serialize)]
-    pub(super) struct Resource<'a> {
-        pub(super) name: &'a str,
-        pub(super) algorithm: &'a str,
-        pub(super) digest: String,
+    struct Resource<'a> {
+        name: &'a str,
+        algorithm: &'a str,
+        digest: String,
     }
 }

@@ -266,7 +266,7 @@ fn signed(bundle: &Bundle, verifies: impl Fn(&[u8], &[u8]) -> bool) -> Option<(&
         let mut signatures = envelope.signatures.iter();
         signatures.find(|signature| verifies(bytes, signature))
     };
-    if let Some(signature) = of(&envelope.signed_bytes()) {
+    if let Some(signature) = of(envelope.signed_bytes()) {
         return Some((signature, Encoding::Dsse));
     }
     let odd = envelope.bytes_signed_by_first_release()?;
