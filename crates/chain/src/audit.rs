@@ -82,7 +82,7 @@ pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault
     let walk = Walk::new(ledger)?;
     let artifact = ledger.artifact(target).or_else(|| {
         // What stood in a step's root is no part of a whole: it goes its own ways.
-        let mut wholes = ledger.artifacts().iter();
+        let mut wholes = ledger.artifacts();
         wholes.find(|artifact| artifact.kind() != Kind::StepRoot && artifact.contains(target))
     });
     let backward = match artifact {
@@ -246,7 +246,6 @@ impl<'a> Walk<'a> {
             let made = self
                 .ledger
                 .artifacts()
-                .iter()
                 .filter(|artifact| statement.covers(artifact));
             for artifact in made.filter(|artifact| artifact.kind() == Kind::Model) {
                 if !shown.insert(artifact.digest()) {

@@ -56,7 +56,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within: BTreeMap<Digest, &TreePath> =
         within.map(|(path, file)| (file.digest, path)).collect();
     let builds = Builds::new(ledger.builds().believed);
-    let models = ledger.artifacts().iter();
+    let models = ledger.artifacts();
     let mut holders: BTreeMap<Digest, Vec<&Artifact>> = BTreeMap::new();
     for model in models.filter(|artifact| artifact.kind() == Kind::Model) {
         for (path, file) in model.files() {

@@ -82,11 +82,7 @@ fn resolve(
         return Err(nothing(target));
     }
     let (_, artifact) = model::artifact(target, workspace, ui)?;
-    let known: BTreeSet<Digest> = ledger
-        .artifacts()
-        .iter()
-        .map(trust::Artifact::digest)
-        .collect();
+    let known: BTreeSet<Digest> = ledger.artifacts().map(trust::Artifact::digest).collect();
     let whole = artifact.digest();
     let only = artifact
         .files()

@@ -102,7 +102,7 @@ fn has_all(ledger: &Ledger<'_>, files: &[Subject]) -> bool {
         let own: BTreeSet<Digest> = artifact.files().values().map(|f| f.digest).collect();
         digests.is_subset(&own)
     };
-    !digests.is_empty() && ledger.artifacts().iter().any(has)
+    !digests.is_empty() && ledger.artifacts().any(has)
 }
 
 /// A recall may come before what it is about, and it may be a slip of the pen.

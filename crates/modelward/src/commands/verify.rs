@@ -157,10 +157,11 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
         let measured = whole()?;
         let artifact = trust::verify_tree(&asked.verified, &measured.listing, measured.form)
             .map_err(|differences| differs(&differences))?;
-        asked.not_recalled(|| Ok(measured.artifact.clone()))?;
+        let files = measured.listing.len();
+        asked.not_recalled(|| Ok(measured.artifact))?;
         return Ok(Found {
             digest: artifact.value().digest(),
-            files: measured.listing.len(),
+            files,
             from_cache: 0,
         });
     }
@@ -183,8 +184,7 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
     let signed = &asked.verified.value().predicate;
     let (model, ignored, method) = (&asked.model, &asked.ignored, signed.method());
     let found = Remembered::measure(model, ignored, folder, method, ui)?;
-    let there = found.resources().collect();
-    let differences = trust::differences(signed, method, &there, found.form);
+    let differences = trust::differences(signed, method, found.resources(), found.form);
     if !differences.is_empty() {
         return Err(differs(&differences));
     }
