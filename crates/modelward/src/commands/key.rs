@@ -33,8 +33,8 @@ enum Action {
     /// List whom the trust root believes: keys, holders of certificates and identities
     #[command(after_help = "Example: modelward key list")]
     List,
-    /// Change what the trust root believes of somebody, or add somebody else: their key, certificate or identity; or change
-    /// how long the root holds
+    /// Change what the trust root believes of somebody, or add somebody, by a key, a certificate or an identity (Sigstore);
+    /// or change how long the root holds
     Set(Box<set::Args>),
     /// Make a key that takes the place of another, which goes on being believed for a while
     Rotate(rotate::Args),

@@ -14,21 +14,10 @@ mod public_key;
 /// Somebody is known by one of three: a key, a certificate that an authority made out to them, or an identity that a
 /// provider vouches for when they sign keylessly (Sigstore).
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  modelward key set laptop --role sign --role scan
-  modelward key set alice --public-key alice.pub --role sign
-  modelward key set release --certificate-chain ca.pem --certificate-identity email:release@example.com --role sign
-  modelward key set bob --identity bob@example.com --identity-provider google --role sign
-  modelward key set alice --remove")]
+#[command(after_help = "Example: modelward key set laptop --role sign --role scan")]
 pub(super) struct Args {
     /// Who; without it only the root's own times can be changed
     name: Option<String>,
-    #[command(flatten)]
-    key: public_key::KnownKey,
-    #[command(flatten)]
-    certificate: certificate::KnownCertificate,
-    #[command(flatten)]
-    identity: identity::KnownIdentity,
     #[command(flatten)]
     terms: Terms,
     /// Believe them no longer
@@ -40,6 +29,12 @@ pub(super) struct Args {
     /// Until when the trust root holds
     #[arg(long, value_name = "TIME")]
     root_expires: Option<Time>,
+    #[command(flatten)]
+    key: public_key::KnownKey,
+    #[command(flatten)]
+    certificate: certificate::KnownCertificate,
+    #[command(flatten)]
+    identity: identity::KnownIdentity,
 }
 
 /// What somebody may say, as whom and when; what is not given stays as it was.
