@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::answer::Failure;
 use crate::cli::Common;
 use crate::faults::{io_code, password_file};
+use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::ui::Ui;
@@ -33,8 +34,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Opens the store that was named, or the nearest.
+    /// Opens the store that was named, or the nearest, and ends what a killed change of its keys left undone.
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
+        let workspace = Self::open_as_left(common)?;
+        root_change::recover(&keys_folder(&workspace.store), &workspace.root);
+        Ok(workspace)
+    }
+
+    /// As [`Workspace::open`], but for who changes the root and its keys, and ends what was left undone itself.
+    pub(crate) fn open_as_left(common: &Common) -> Result<Self, Failure> {
         let folder = locate(common)?;
         let store = Store::open(&folder)?;
         let root = host::trust_root::read(&root_path(&store))?;

@@ -149,7 +149,7 @@ fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) 
             "{rest}   {:8} {}  [by {}, {}]",
             fact.stage,
             fact.says,
-            fact.by,
+            fact.who(),
             line(fact)
         );
     }
