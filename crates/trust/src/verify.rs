@@ -7,9 +7,11 @@ use crate::{
     Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Statement, Time, TrustRoot, Verified,
 };
 
+mod manifest;
 mod signed;
 mod signer;
 
+pub use manifest::{ManifestError, Named, verify_manifest};
 pub use signed::{
     Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
     verify_sealed, verify_tree,

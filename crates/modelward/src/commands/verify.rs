@@ -19,6 +19,7 @@ use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod manifest;
 mod part;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
@@ -31,9 +32,10 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
-    /// The model, or its signature `MODEL.sig`
+    /// The model, or its signature `MODEL.sig`; or the manifest of an OCI artifact, whose blobs are not read:
+    /// `oci://HOST/NAME@DIGEST`, `oci-layout://FOLDER:TAG` or `oci-manifest://FILE`
     model: PathBuf,
-    /// The signature; `MODEL.sig` by default
+    /// The signature; `MODEL.sig` by default, and of an artifact in a registry or layout what refers to it there
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
     #[command(flatten)]
@@ -52,6 +54,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::verify(args, reference, common, ui);
+    }
     let asked = Asked::of(args, common, ui)?;
     if !args.only.is_empty() {
         return part::verify(&asked, &args.only, ui);
@@ -224,15 +229,17 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
     );
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (
+        data.as_object_mut(),
+        who_as_json(asked.verified.proof()).as_object(),
+    ) {
         members.extend(who.clone());
     }
     Answer::new(text, data)
 }
 
 /// Who signed, for a program.
-fn who_as_json(asked: &Asked) -> serde_json::Value {
-    let proof = asked.verified.proof();
+fn who_as_json(proof: &Proof) -> serde_json::Value {
     json!({"key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
            "identity": identity(&proof.how), "root": proof.root.to_string()})
 }

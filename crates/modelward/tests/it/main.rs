@@ -27,6 +27,7 @@ mod key;
 mod keyless;
 mod log;
 mod memory;
+mod oci;
 mod oms;
 mod output;
 mod publish;

@@ -76,7 +76,10 @@ fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
     );
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (
+        data.as_object_mut(),
+        who_as_json(asked.verified.proof()).as_object(),
+    ) {
         members.extend(who.clone());
     }
     Answer::new(text, data)

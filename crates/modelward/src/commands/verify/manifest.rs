@@ -1,0 +1,118 @@
+//! `modelward verify oci://…`, `oci-layout://…`, `oci-manifest://…`: what a manifest names, and none of it read.
+
+use serde_json::json;
+use trust::oci::Reference;
+use trust::predicate::ModelSignature;
+use trust::{Code, ManifestError, Named, Statement, TrustRoot, Verified};
+
+use super::{Args, differs, left_out_when_signed, not_recalled, read_signature, who, who_as_json};
+use crate::answer::{Answer, Failure};
+use crate::artifact::Artifact;
+use crate::cli::Common;
+use crate::model::left_out_line;
+use crate::step_lines::harmless;
+use crate::ui::Ui;
+use crate::workspace::Workspace;
+
+pub(super) fn verify(
+    args: &Args,
+    reference: Reference,
+    common: &Common,
+    ui: &Ui,
+) -> Result<Answer, Failure> {
+    check_words(args)?;
+    let beside = Artifact::signature_path(&reference);
+    let signature = args.signature.clone().or(beside);
+    let judge = Judge::of(args, common, ui)?;
+    let artifact = Artifact::read(reference)?;
+    let Some(path) = signature else {
+        return Err(Failure::error(Code::NotOffered, "", ""));
+    };
+    let found = judge.judge(&artifact, &read_signature(&path)?)?;
+    Ok(answer(&artifact, &found, &path.display().to_string()))
+}
+
+fn check_words(args: &Args) -> Result<(), Failure> {
+    if args.only.is_empty() && args.cache.is_none() && args.links_inside.is_none() {
+        return Ok(());
+    }
+    let message = "no blob of an artifact is read when it is verified by its manifest";
+    let way = "leave out `--only`, `--cache` and `--links-inside`";
+    Err(Failure::error(Code::Usage, message, way))
+}
+
+/// Who is believed, and now.
+struct Judge {
+    root: TrustRoot,
+    now: trust::Time,
+    /// The store, unless it was said whom to believe.
+    workspace: Option<Workspace>,
+}
+
+/// A signature that is believed, and that is about what the manifest names.
+struct Found {
+    signature: Verified<Statement<ModelSignature>>,
+    named: Verified<Named>,
+}
+
+impl Judge {
+    fn of(args: &Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
+        let now = host::clock::now()?;
+        if let Some(root) = args.believed.root(now, ui)? {
+            return Ok(Self {
+                root,
+                now,
+                workspace: None,
+            });
+        }
+        let workspace = Workspace::open(common)?;
+        Ok(Self {
+            root: workspace.root.clone(),
+            now: workspace.now,
+            workspace: Some(workspace),
+        })
+    }
+
+    fn judge(&self, artifact: &Artifact, bundle: &[u8]) -> Result<Found, Failure> {
+        let signature = trust::verify::<ModelSignature>(bundle, &self.root, self.now)?;
+        let signed = &signature.value().predicate;
+        let ignored = left_out_when_signed(signed);
+        let named = trust::verify_manifest(&signature, &artifact.manifest, &ignored);
+        let named = named.map_err(|error| match error {
+            ManifestError::Unfit(error) => error.into(),
+            ManifestError::Differs(differences) => differs(&differences),
+        })?;
+        if let Some(workspace) = &self.workspace {
+            let known = workspace.artifacts()?.into_iter();
+            let known: Vec<_> = known
+                .filter(|artifact| artifact.signing_root() == signed.root())
+                .collect();
+            not_recalled(&known, signature.proof().key, workspace)?;
+        }
+        Ok(Found { signature, named })
+    }
+}
+
+fn answer(artifact: &Artifact, found: &Found, place: &str) -> Answer {
+    let named = found.named.value();
+    let names: Vec<&String> = named.blobs().keys().collect();
+    let proof = found.signature.proof();
+    let text = format!(
+        "verified by manifest: the names and digests of {} blobs of `{}` are as {} signed them\nnot read: the blobs, so \
+         that this is none for a whole model; when they are here, verify the files with the same signature\nmanifest: \
+         {}\nsignature: {}{}",
+        names.len(),
+        harmless(&artifact.name),
+        who(proof),
+        artifact.digest,
+        harmless(place),
+        left_out_line(named.left_out()),
+    );
+    let mut data = json!({"partial": true, "read": false, "artifact": artifact.reference.to_string(),
+                          "manifest": artifact.digest.to_string(), "blobs": names, "ignored": named.left_out(),
+                          "signature": place});
+    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(proof).as_object()) {
+        members.extend(who.clone());
+    }
+    Answer::new(text, data)
+}
