@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod fetch;
 pub mod keys;
 pub mod log;
+pub mod oci;
 pub mod predictions;
 pub mod root;
 pub mod sigstore;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use digest::{Digest, ResourceDigest};
-use trust::oci::{Manifest, OciError, Reference, ReferenceError};
+use host::oci::{Layout, ReadError, Registry, Source};
+use trust::oci::{Manifest, OciError, Reference, ReferenceError, Version};
 use trust::predicate::{Form, ModelSignature, Terms};
 use trust::{Code, Statement};
 
@@ -12,7 +13,6 @@ use crate::commands::verify::read_signature;
 use crate::model::{SIGNATURE_ENDING, name_of};
 
 /// An artifact whose manifest is here.
-#[derive(Debug)]
 pub(crate) struct Artifact {
     /// Where it was found.
     pub(crate) reference: Reference,
@@ -21,6 +21,8 @@ pub(crate) struct Artifact {
     /// The digest of its manifest, as it was read.
     pub(crate) digest: Digest,
     pub(crate) manifest: Manifest,
+    /// Where its signatures may be; none if only a manifest was given.
+    pub(crate) source: Option<Box<dyn Source>>,
 }
 
 /// The reference that a word on the command line is, if it is one.
@@ -46,8 +48,32 @@ impl Artifact {
                 let bytes = read_signature(path)?;
                 Self::of(reference, name, &bytes)
             }
-            Reference::Registry(..) | Reference::Layout(..) => {
-                Err(Failure::error(Code::NotOffered, "", ""))
+            Reference::Registry(repository, version) => {
+                let registry = Registry::open(repository)?;
+                let bytes = registry.manifest(version)?;
+                let name = repository
+                    .name
+                    .rsplit('/')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned();
+                let source = Some(Box::new(registry) as Box<dyn Source>);
+                Ok(Self {
+                    source,
+                    ..Self::of(reference, name, &bytes)?
+                })
+            }
+            Reference::Layout(folder, version) => {
+                let folder = Path::new(folder);
+                let layout = Layout::open(folder)?;
+                let digest = layout.resolve(version.as_ref())?;
+                let bytes = layout.manifest(&Version::Digest(digest))?;
+                let name = name_of(folder)?;
+                let source = Some(Box::new(layout) as Box<dyn Source>);
+                Ok(Self {
+                    source,
+                    ..Self::of(reference, name, &bytes)?
+                })
             }
         }
     }
@@ -56,6 +82,7 @@ impl Artifact {
         Ok(Self {
             manifest: Manifest::parse(bytes)?,
             digest: Digest::of(bytes),
+            source: None,
             reference,
             name,
         })
@@ -81,6 +108,12 @@ impl Artifact {
             Reference::Manifest(file) => Some(PathBuf::from(format!("{file}{SIGNATURE_ENDING}"))),
             Reference::Registry(..) | Reference::Layout(..) => None,
         }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::from_error(error.code(), &error, error.way())
     }
 }
 

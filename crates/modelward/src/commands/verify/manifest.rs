@@ -1,9 +1,14 @@
 //! `modelward verify oci://…`, `oci-layout://…`, `oci-manifest://…`: what a manifest names, and none of it read.
 
+use std::ops::ControlFlow;
+
+use host::oci::{Searched, Source};
 use serde_json::json;
 use trust::oci::Reference;
 use trust::predicate::ModelSignature;
-use trust::{Code, ManifestError, Named, Statement, TrustRoot, Verified};
+use trust::{
+    Bundle, Code, Denied, ManifestError, Named, Opaque, Reason, Statement, TrustRoot, Verified,
+};
 
 use super::{Args, differs, left_out_when_signed, not_recalled, read_signature, who, who_as_json};
 use crate::answer::{Answer, Failure};
@@ -13,6 +18,9 @@ use crate::model::left_out_line;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+/// The types of all statements of model signing begin so, those of its first release too.
+const MODEL_SIGNING: &str = "https://model_signing/";
 
 pub(super) fn verify(
     args: &Args,
@@ -25,11 +33,93 @@ pub(super) fn verify(
     let signature = args.signature.clone().or(beside);
     let judge = Judge::of(args, common, ui)?;
     let artifact = Artifact::read(reference)?;
-    let Some(path) = signature else {
-        return Err(Failure::error(Code::NotOffered, "", ""));
+    match (signature, &artifact.source) {
+        (Some(path), _) => {
+            let found = judge.judge(&artifact, &read_signature(&path)?)?;
+            Ok(answer(&artifact, &found, &path.display().to_string()))
+        }
+        (None, Some(source)) => by_referrers(&judge, &artifact, source.as_ref()),
+        (None, None) => Err(Failure::error(
+            Code::Internal,
+            "an artifact without a place",
+            "",
+        )),
+    }
+}
+
+/// Verifies by whichever signature beside the artifact is believed.
+fn by_referrers(
+    judge: &Judge,
+    artifact: &Artifact,
+    source: &dyn Source,
+) -> Result<Answer, Failure> {
+    let mut verified = None;
+    let mut failures: Vec<Failure> = Vec::new();
+    let searched = host::oci::bundles(source, artifact.digest, &mut |found| {
+        // Other statements about the artifact, such as provenance, are no signatures of a model.
+        if !is_model_signature(&found.bytes) {
+            return ControlFlow::Continue(());
+        }
+        match judge.judge(artifact, &found.bytes) {
+            Ok(judged) => {
+                let place = format!("{} {}", found.place, found.manifest);
+                verified = Some(answer(artifact, &judged, &place));
+                ControlFlow::Break(())
+            }
+            Err(failure) => {
+                failures.push(failure);
+                ControlFlow::Continue(())
+            }
+        }
+    });
+    verified.map_or_else(|| Err(unsigned(artifact, failures, searched)), Ok)
+}
+
+/// Whether somebody says that it is one: nothing of it is believed yet.
+fn is_model_signature(bundle: &[u8]) -> bool {
+    let Ok(bundle) = Bundle::parse(bundle) else {
+        // It says of itself what is wrong with it.
+        return true;
     };
-    let found = judge.judge(&artifact, &read_signature(&path)?)?;
-    Ok(answer(&artifact, &found, &path.display().to_string()))
+    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload);
+    statement.is_ok_and(|statement| {
+        statement
+            .predicate
+            .predicate_type
+            .starts_with(MODEL_SIGNING)
+    })
+}
+
+/// Why no signature is believed. What could not be read may be one: then there is no answer.
+fn unsigned(artifact: &Artifact, failures: Vec<Failure>, searched: Searched) -> Failure {
+    if let Some(error) = searched.unread.into_iter().next() {
+        return error.into();
+    }
+    if !searched.is_whole {
+        let message = "more refers to the artifact than is looked at, and no signature of what was is believed";
+        let way = "fetch the signature that you mean, and name it with `--signature FILE`";
+        return Failure::error(Code::TooLarge, message, way);
+    }
+    let mut reasons: Vec<Reason> = Vec::new();
+    for failure in failures {
+        match failure {
+            Failure::Denied(denied) => {
+                let new = denied
+                    .reasons()
+                    .filter(|reason| !reasons.contains(reason))
+                    .cloned();
+                let new: Vec<Reason> = new.collect();
+                reasons.extend(new);
+            }
+            error => return error,
+        }
+    }
+    let nobody = || {
+        let message = format!("no signature refers to `{}`", artifact.reference);
+        let way = "attach one: docs/guides/sign-oci.md; or name a file with `--signature`";
+        Denied::because(Reason::new(Code::SignatureMissing, message, way))
+    };
+    Denied::from_reasons(reasons).unwrap_or_else(nobody).into()
 }
 
 fn check_words(args: &Args) -> Result<(), Failure> {
