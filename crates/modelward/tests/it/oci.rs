@@ -262,7 +262,7 @@ fn a_layouts_signatures_are_found_in_it() {
     let untold = descriptor(MANIFEST, holder.as_bytes());
     write_layout(&workshop, &[artifact.clone(), untold], &[]);
     workshop.yes(&verify);
-    let list = registry::index(&[referrer.clone()]);
+    let list = registry::index(std::slice::from_ref(&referrer));
     let fallback = tagged(
         descriptor("application/vnd.oci.image.index.v1+json", list.as_bytes()),
         &format!("sha256-{}", digest.hex()),
@@ -270,7 +270,7 @@ fn a_layouts_signatures_are_found_in_it() {
     write_layout(&workshop, &[artifact.clone(), fallback], &[list.as_bytes()]);
     assert!(workshop.yes(&verify).stdout.contains("fallback tag"));
     // Nobody signed it; it is about something else; it holds other bytes.
-    write_layout(&workshop, &[artifact.clone()], &[]);
+    write_layout(&workshop, std::slice::from_ref(&artifact), &[]);
     assert_eq!(workshop.denied(&verify), ["signature_missing"]);
     let other = registry::bundle_manifest(&bundle, b"other").to_string();
     write_layout(
@@ -312,7 +312,7 @@ fn a_registrys_signatures_are_found_in_it() {
     let digest = registry.push(bytes);
     registry.answer("/v2/m/manifests/v1", Answer::ok(bytes));
     let referrer = registry.push_bundle(&bundle, bytes);
-    registry.list(digest, &[referrer.clone()]);
+    registry.list(digest, std::slice::from_ref(&referrer));
     let by_digest = format!("verify {} {BY_KEY}", registry.name(&format!("@{digest}")));
     let by_tag = format!("verify {} {BY_KEY}", registry.name(":v1"));
     for line in [&by_digest, &by_tag] {
@@ -347,7 +347,7 @@ fn a_registrys_signatures_are_found_in_it() {
     // A signature of one's own needs no list; and whoever is not believed is not believed here.
     workshop.yes(&format!("{by_digest} --signature manifest.json.sig"));
     let other = registry.push_bundle(&other_signature(&workshop), bytes);
-    registry.list(digest, &[other.clone()]);
+    registry.list(digest, std::slice::from_ref(&other));
     assert_eq!(workshop.denied(&by_digest), ["key_unknown"]);
     // Somebody else's signature hides none, in whatever order.
     let ours = registry.push_bundle(&bundle, bytes);
