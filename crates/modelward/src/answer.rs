@@ -1,5 +1,6 @@
 //! What a command answers: yes, no, or that it could not tell; and how that is printed and becomes an exit status.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -16,6 +17,8 @@ pub(crate) struct Answer {
     pub(crate) text: String,
     /// For a program: the members of the JSON object, beside `result`.
     pub(crate) data: Map<String, Value>,
+    /// For a program: one more member, a list so long that its items are made one by one as they are printed.
+    list: Option<List>,
     /// A no that comes with an answer, such as a scan's report.
     pub(crate) denied: Option<Denied>,
     /// The answer is that nobody can tell, such as a scan that did not understand a file.
@@ -35,6 +38,7 @@ impl Answer {
         Self {
             text: text.into(),
             data,
+            list: None,
             denied: None,
             unsure: false,
             was_printed: false,
@@ -49,10 +53,33 @@ impl Answer {
         }
     }
 
+    /// The same answer with a long list.
+    pub(crate) fn with_list(
+        mut self,
+        name: &'static str,
+        items: impl Iterator<Item = Value> + 'static,
+    ) -> Self {
+        let items = Box::new(items);
+        self.list = Some(List { name, items });
+        self
+    }
+
     /// The same answer, and a no if there are reasons for one.
     pub(crate) fn denied_if(mut self, denied: Option<Denied>) -> Self {
         self.denied = denied;
         self
+    }
+}
+
+/// A member of a JSON object.
+struct List {
+    name: &'static str,
+    items: Box<dyn Iterator<Item = Value>>,
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
@@ -148,7 +175,7 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
         }
         Err(Failure::Denied(denied)) => {
             let status = denied.code().kind().exit_status();
-            (print_denied(&denied, Map::new(), false, ui), status)
+            (print_denied(&denied, Answer::default(), ui), status)
         }
         Err(Failure::Error(problem)) => {
             let status = problem.code.kind().exit_status();
@@ -167,30 +194,26 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     }
 }
 
-fn print_answer(answer: Answer, ui: &Ui) -> io::Result<()> {
+fn print_answer(mut answer: Answer, ui: &Ui) -> io::Result<()> {
     if answer.was_printed {
         return Ok(());
     }
-    if let Some(denied) = &answer.denied {
+    if let Some(denied) = answer.denied.take() {
         if !ui.json {
             print_text(&ui.shown(&answer.text))?;
         }
-        return print_denied(denied, answer.data, answer.unsure, ui);
+        return print_denied(&denied, answer, ui);
     }
     if !ui.json {
         return print_text(&ui.shown(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
     object.extend(answer.data);
-    print_json(object)
+    print_json(&object, answer.list)
 }
 
-fn print_denied(
-    denied: &Denied,
-    data: Map<String, Value>,
-    unsure: bool,
-    ui: &Ui,
-) -> io::Result<()> {
+fn print_denied(denied: &Denied, answer: Answer, ui: &Ui) -> io::Result<()> {
+    let unsure = answer.unsure;
     if ui.json {
         let reason =
             |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
@@ -203,8 +226,8 @@ fn print_denied(
             ("code".to_owned(), json!(denied.code().as_str())),
             ("reasons".to_owned(), json!(reasons)),
         ]);
-        object.extend(data);
-        return print_json(object);
+        object.extend(answer.data);
+        return print_json(&object, answer.list);
     }
     let count = denied.reasons().count();
     let mut out = io::stderr().lock();
@@ -225,13 +248,14 @@ fn print_denied(
 
 fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
     if ui.json {
-        return print_json(Map::from_iter([
+        let object = Map::from_iter([
             ("result".to_owned(), json!("error")),
             ("code".to_owned(), json!(problem.code.as_str())),
             ("message".to_owned(), json!(problem.message)),
             ("causes".to_owned(), json!(problem.causes)),
             ("hint".to_owned(), json!(problem.hint)),
-        ]));
+        ]);
+        return print_json(&object, None);
     }
     let mut out = io::stderr().lock();
     writeln!(
@@ -265,8 +289,23 @@ fn print_text(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn print_json(object: Map<String, Value>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", Value::Object(object))?;
+/// No object is empty.
+fn print_json(object: &Map<String, Value>, list: Option<List>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let Some(list) = list else {
+        serde_json::to_writer(&mut out, object)?;
+        writeln!(out)?;
+        return out.flush();
+    };
+    write!(out, "{{")?;
+    for (name, value) in object {
+        write!(out, "{}:{value},", json!(name))?;
+    }
+    write!(out, "{}:[", json!(list.name))?;
+    for (at, item) in list.items.enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        write!(out, "{comma}{item}")?;
+    }
+    writeln!(out, "]}}")?;
     out.flush()
 }

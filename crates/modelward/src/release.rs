@@ -113,6 +113,15 @@ impl SigningKey {
     ) -> Result<Said, Failure> {
         workspace.say(statement, &workspace.signer(P::ROLE, self.name())?)
     }
+
+    /// As [`Self::say`], of a statement over many files.
+    pub(crate) fn say_long<P: trust::Predicate>(
+        &self,
+        statement: trust::Statement<P>,
+        workspace: &Workspace,
+    ) -> Result<(Said, trust::Verified<trust::Statement<P>>), Failure> {
+        workspace.say_long(statement, &workspace.signer(P::ROLE, self.name())?)
+    }
 }
 
 fn unsaid(setting: &str, flag: &str, variable: &str) -> Failure {

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use digest::{Digest, Hasher};
 use serde::Serialize;
 
 /// The value's JSON. Empty if it can't be JSON, which strings, numbers, lists and maps with string keys always can.
@@ -15,6 +16,27 @@ pub(crate) fn to_vec<T: Serialize>(value: &T) -> Vec<u8> {
     match serde_json::to_writer(&mut bytes, value) {
         Ok(()) => bytes,
         Err(_) => Vec::new(),
+    }
+}
+
+/// Hashes what is written.
+#[derive(Debug, Default)]
+pub(crate) struct Hashing(Hasher);
+
+impl Hashing {
+    pub(crate) fn finish(self) -> Digest {
+        self.0.finish()
+    }
+}
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

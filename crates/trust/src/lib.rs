@@ -84,6 +84,7 @@ pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_listed,
-    verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
+    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
+    verify_tree,
 };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Code, Kind, Role, Statement};
+use trust::{Bundle, Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -86,7 +86,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         true => by_held(args, &ignored, ui)?,
         false => by_store(args, &ignored, common, ui)?,
     };
-    host::whole_file::write(&target, &signed.bundle).map_err(|e| unreadable(&target, &e))?;
+    host::whole_file::write(&target, &signed.bundle.to_bytes())
+        .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = format!(
         "signed {} of `{}` ({}): {}",
@@ -107,7 +108,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 
 /// What came of it.
 struct Signed {
-    bundle: Vec<u8>,
+    bundle: Bundle,
     name: String,
     /// The model's digest, or the digest that stands for it in the signature.
     digest: String,
@@ -133,7 +134,6 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
     drop(statement);
-    let bundle = bundle.into_bytes();
     let said = workspace.record::<ModelSignature>(&bundle)?;
     Ok(Signed {
         bundle,
@@ -164,7 +164,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         let (digest, files) = (artifact.digest(), artifact.files().len());
         drop(artifact);
         return Ok(Signed {
-            bundle: args.held.seal(&statement)?.into_bytes(),
+            bundle: args.held.seal(&statement)?,
             digest: digest.to_string(),
             files,
             from_cache: 0,
@@ -180,7 +180,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
-        bundle: args.held.seal(&statement)?.into_bytes(),
+        bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
@@ -206,7 +206,7 @@ fn by_held_from_cache(
     let statement = statement(&model.name, model.resources(), model.form, terms);
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
-        bundle: args.held.seal(&statement)?.into_bytes(),
+        bundle: args.held.seal(&statement)?,
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,

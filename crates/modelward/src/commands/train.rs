@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let artifact = workspace.keep(&args.name, Kind::Model, files.into_iter(), ui)?;
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;
-    let said = workspace.record::<Provenance>(&bundle.into_bytes())?;
+    let said = workspace.record::<Provenance>(&bundle)?;
     write_to(args, &artifact, &workspace)?;
     let build = Recorded {
         said,
