@@ -20,6 +20,7 @@ mod deploy;
 mod diff;
 mod digest;
 mod doctor;
+mod guides;
 mod help;
 mod inspect;
 mod interruption;
