@@ -60,6 +60,7 @@ pub mod sigstore;
 mod statement;
 mod time;
 pub mod timestamp;
+mod toml_cause;
 mod verified;
 mod verify;
 pub mod x509;
@@ -80,6 +81,7 @@ pub use seal::{SealError, seal, seal_certified};
 pub use sigstore::SigstoreRoot;
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
+pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
     Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,

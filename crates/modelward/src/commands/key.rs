@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::root_change::RootChange;
 use crate::ui::Ui;
 use crate::workspace::{Workspace, keys_folder, password, password_variable, root_path};
@@ -247,12 +248,7 @@ fn list(workspace: &Workspace) -> Answer {
             key.valid_until
         )
     };
-    let text = workspace
-        .root
-        .keys()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let text: Lines = workspace.root.keys().map(line).collect();
     let keys: Vec<_> = workspace
         .root
         .keys()
@@ -289,11 +285,11 @@ fn change(args: &Set, workspace: &Workspace) -> Result<Answer, Failure> {
         ));
     }
     save(workspace, &root)?;
-    let mut text = format!("the trust root is now number {}", root.serial());
+    let mut text = Lines::from(format!("the trust root is now number {}", root.serial()));
     let known = workspace.root.keys();
     for gone in known.filter(|key| root.key(key.public_key.id()).is_none()) {
-        text.push_str(&format!(
-            "\nthe key that was `{}` is {}: if it was stolen, recall it by this id",
+        text.push(format!(
+            "the key that was `{}` is {}: if it was stolen, recall it by this id",
             gone.name,
             gone.public_key.id()
         ));

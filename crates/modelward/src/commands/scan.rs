@@ -1,7 +1,6 @@
 //! `modelward scan MODEL`
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -13,6 +12,7 @@ use trust::{Code, Denied, Kind, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::model::{Model, default_ignored, unreadable};
 use crate::release::SigningKey;
 use crate::ui::Ui;
@@ -55,7 +55,10 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
     // Of many files either is long, and only one of them is printed.
     let mut answer = match ui.json {
-        true => Answer::new("", data(&model, &scanned, verdict, said.as_ref())),
+        true => Answer::new(
+            Lines::default(),
+            data(&model, &scanned, verdict, said.as_ref()),
+        ),
         false => {
             let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
             Answer::new(text, Value::Null)
@@ -182,45 +185,38 @@ fn text(
     said: Option<&Said>,
     explain: bool,
     ui: &Ui,
-) -> String {
+) -> Lines {
     let word = if verdict == Verdict::Clean {
         ui.good(verdict.as_str())
     } else {
         ui.bad(verdict.as_str())
     };
-    let mut text = format!("{word}  {} ({})", model.name, model.artifact.digest());
+    let head = format!("{word}  {} ({})", model.name, model.artifact.digest());
+    let mut text = Lines::from(head);
     for scanned in scanned {
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "\n  {:12} {:12} {}",
+        text.push(format!(
+            "  {:12} {:12} {}",
             scanned.report.verdict.as_str(),
             scanned.report.format.as_str(),
             scanned.name
-        );
+        ));
         for finding in &scanned.report.findings {
-            let _ = write!(
-                text,
-                "\n    [{}] {}{}",
+            text.push(format!(
+                "    [{}] {}{}",
                 finding.rule.id,
                 place(finding),
                 finding.what
-            );
+            ));
             if explain {
-                let _ = write!(
-                    text,
-                    "\n      why: {}\n      fix: {}",
-                    finding.rule.why, finding.rule.fix
-                );
+                text.push(format!("      why: {}", finding.rule.why));
+                text.push(format!("      fix: {}", finding.rule.fix));
             }
         }
         for why in &scanned.report.not_read {
-            let _ = write!(text, "\n    not read: {why}");
+            text.push(format!("    not read: {why}"));
         }
     }
-    if let Some(said) = said {
-        let _ = write!(text, "\n{said}");
-    }
+    text.extend(said.map(ToString::to_string));
     text
 }
 

@@ -11,6 +11,7 @@ use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
+use crate::lines::Lines;
 use crate::model::{
     Model, Resources, SIGNATURE_ENDING, default_ignored, left_out, left_out_line, signature_path,
     unreadable,
@@ -209,19 +210,20 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
         Method::WHOLE_SHA256 => String::new(),
         method => format!(", {method},"),
     };
-    let text = format!(
-        "verified: {} files of `{}` are{method} as {} signed them{}{}{}",
-        found.files,
+    let (files, are, them) = match found.files {
+        1 => ("1 file".to_owned(), "is", "it"),
+        count => (format!("{count} files"), "are", "them"),
+    };
+    let mut text = Lines::from(format!(
+        "verified: {files} of `{}` {are}{method} as {} signed {them}",
         asked.name(),
         asked.who(),
-        from_cache_line(found.from_cache),
-        if signed.follows_links() {
-            "\nlinks were followed, as when it was signed"
-        } else {
-            ""
-        },
-        left_out_line(&asked.left_out)
-    );
+    ));
+    text.extend(from_cache_line(found.from_cache));
+    if signed.follows_links() {
+        text.push("links were followed, as when it was signed");
+    }
+    text.extend(left_out_line(&asked.left_out));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
@@ -268,6 +270,8 @@ pub(crate) fn certificate(how: &How) -> serde_json::Value {
 /// Who signed, for a person.
 pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
+        // A key that has no name but its own.
+        How::Key if proof.key_name == proof.key.short() => format!("`{}`", proof.key_name),
         How::Key => format!("`{}` ({})", proof.key_name, proof.key.short()),
         How::Certificate {
             subject, stamped, ..

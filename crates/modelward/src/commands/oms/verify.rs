@@ -202,7 +202,7 @@ pub(super) fn believe(
     let now = host::clock::now()?;
     let verified = trust::verify::<ModelSignature>(&bytes, &believed.root, now)?;
     if means == Means::Key && bundle.is_older_form() {
-        crate::answer::line(
+        crate::answer::say(
             "WARNING: This model's signature uses an older verification material format. Please re-sign with an \
              updated signer to use a public key identifier hash. ",
         );
