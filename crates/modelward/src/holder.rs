@@ -24,7 +24,8 @@ pub(crate) struct HeldKey {
     /// A private key's file, without a store: PEM in any form that OpenSSL or cosign write
     #[arg(long, value_name = "FILE", group = "held", conflicts_with = "key")]
     private_key: Option<PathBuf>,
-    /// A key on a token, without a store: `pkcs11:token=…;object=…?module-path=…` (RFC 7512)
+    /// A key on a token, without a store: `pkcs11:token=…;object=…?module-path=…` (RFC 7512). The PIN comes from MODELWARD_PIN,
+    /// a file that the URI names as `pin-source`, or the prompt
     #[arg(long, value_name = "URI", group = "held", conflicts_with = "key")]
     token: Option<String>,
     /// A program that signs, without a store: the absolute path of one that speaks docs/formats/signer-plugin.md

@@ -36,7 +36,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let proof = match args.believed.root(now, ui)? {
         None => None,
         Some(root) => {
-            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)?;
+            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)
+                .map_err(|e| args.believed.refused(&root, e))?;
             Some(verified.proof().clone())
         }
     };

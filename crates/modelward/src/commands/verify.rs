@@ -5,22 +5,22 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
+use trust::{Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
 use crate::lines::Lines;
-use crate::model::{
-    Model, Resources, SIGNATURE_ENDING, default_ignored, left_out, left_out_line, signature_path,
-    unreadable,
-};
+use crate::model::{Model, Resources, default_ignored, left_out, left_out_line, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 mod part;
+mod place;
+
+pub(crate) use place::missing_way;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -85,17 +85,18 @@ struct Asked {
 
 impl Asked {
     fn of(args: &Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
-        let (model, signature) = paths(args)?;
+        let (model, signature) = place::paths(args)?;
         let now = host::clock::now()?;
         let (root, now, workspace) = match args.believed.root(now, ui)? {
             Some(root) => (root, now, None),
             None => {
-                let workspace = Workspace::open(common)?;
+                let workspace = Workspace::open_if_there(common)?.ok_or_else(nobody_named)?;
                 (workspace.root.clone(), workspace.now, Some(workspace))
             }
         };
-        let bundle = read_signature(&signature)?;
-        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
+        let bundle = place::signature_of(&model, &signature)?;
+        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
+            .map_err(|e| args.believed.refused(&root, e))?;
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();
@@ -124,6 +125,15 @@ impl Asked {
     fn who(&self) -> String {
         who(self.verified.proof())
     }
+}
+
+/// Whoever has no store says whom to believe.
+fn nobody_named() -> Failure {
+    Failure::error(
+        Code::StoreMissing,
+        "it is not said whom to believe: there is no store here whose trust root would say so",
+        "name the signer: `--public-key FILE`; `--certificate-chain FILE --certificate-identity WHO`; or `--identity WHO --identity-provider URL`. Or name a store: `--store DIR`",
+    )
 }
 
 /// Reads a signature's file.
@@ -295,7 +305,7 @@ fn differs(differences: &[Difference]) -> Failure {
     Denied::from_reasons(reasons).map_or_else(
         || {
             Failure::error(
-                trust::Code::Internal,
+                Code::Internal,
                 "the model differs in nothing and is not the same",
                 "",
             )
@@ -328,20 +338,6 @@ fn not_recalled(models: &[Artifact], key: KeyId, workspace: &Workspace) -> Resul
         }
     }
     Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))
-}
-
-/// The model and its signature, whichever of the two was named.
-fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
-    let named = args
-        .model
-        .to_str()
-        .and_then(|name| name.strip_suffix(SIGNATURE_ENDING))
-        .map(PathBuf::from);
-    match (named, &args.signature) {
-        (Some(model), None) if model.exists() => Ok((model, args.model.clone())),
-        (_, Some(signature)) => Ok((args.model.clone(), signature.clone())),
-        (_, None) => Ok((args.model.clone(), signature_path(&args.model)?)),
-    }
 }
 
 /// What was left out when it was signed. Releases of the reference before 1.1 left git's files out and did not say so;

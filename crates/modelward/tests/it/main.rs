@@ -22,6 +22,7 @@ mod digest;
 mod doctor;
 mod guides;
 mod help;
+mod hints;
 mod inspect;
 mod interruption;
 mod key;
