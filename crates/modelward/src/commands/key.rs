@@ -1,4 +1,4 @@
-//! `modelward key new|list|set|rotate`
+//! `modelward key new|list|show|set|rotate`
 
 use host::keys::{KeyFileError, KeyFolder};
 use serde_json::json;
@@ -13,6 +13,7 @@ use crate::ui::Ui;
 use crate::workspace::{Workspace, keys_folder, password, password_variable, root_path};
 
 mod rotate;
+mod show;
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -31,6 +32,7 @@ enum Action {
     /// List the trust root's keys
     #[command(after_help = "Example: modelward key list")]
     List,
+    Show(show::Args),
     /// Change what the trust root believes of a key, or add somebody else's, or change how long the root holds
     Set(Set),
     /// Make a key that takes the place of another, which goes on being believed for a while
@@ -95,6 +97,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
             })
         }
         Action::List => Ok(list(&Workspace::open(common)?)),
+        Action::Show(args) => show::run(&args, common),
         Action::Set(set) => changing(common, |workspace, _| change(&set, workspace)),
         Action::Rotate(args) => {
             rotate::old_key(&args, &Workspace::open(common)?)?;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use testkit::sigstore::{Draught, Rekor, root};
 
+use crate::bands;
 use crate::workshop::{Outcome, Workshop};
 
 /// A model of one file, the key `key.pem`, and its public key.
@@ -196,5 +197,37 @@ fn one_file_is_one_file_and_a_key_without_a_name_is_named_once() {
     assert_eq!(
         first,
         format!("verified: 1 file of `model` is as `{short}` signed it")
+    );
+}
+
+/// The public key is got where the private one is, and verifies what that one signs.
+#[test]
+fn a_public_key_is_shown_wherever_the_private_one_is() {
+    let workshop = model();
+    let shown = |line: &str| workshop.yes(&format!("key show {line}")).stdout;
+    let of_file = shown("--private-key key.pem");
+    assert_eq!(of_file.as_bytes(), workshop.read("key.pub"));
+    let plugin = bands::house().join("examples/signer-plugins/openssl-signer");
+    let (plugin, key) = (plugin.display().to_string(), workshop.file("key.pem"));
+    if std::path::Path::new("/usr/bin/openssl").exists() {
+        let of_plugin = shown(&format!("--plugin {plugin} --plugin-key {}", key.display()));
+        assert_eq!(of_plugin, of_file);
+    }
+    workshop.yes("store init");
+    workshop.yes("key new laptop");
+    workshop.yes("sign model");
+    workshop.write("laptop.pub", shown("laptop"));
+    workshop.yes("verify model --public-key laptop.pub");
+    let listed = workshop.allowed("key list")["keys"][0].clone();
+    let answer = workshop.allowed("key show laptop");
+    assert_eq!(
+        (&answer["id"], &answer["publicKey"]),
+        (&listed["id"], &listed["publicKey"])
+    );
+    assert_eq!(workshop.error("key show nobody"), "key_missing");
+    assert_eq!(workshop.error("key show"), "usage");
+    assert_eq!(
+        workshop.error("key show laptop --private-key key.pem"),
+        "usage"
     );
 }
