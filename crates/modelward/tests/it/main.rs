@@ -26,6 +26,8 @@ mod hints;
 mod inspect;
 mod interruption;
 mod key;
+mod key_rotate;
+mod key_set;
 mod keyless;
 mod log;
 mod memory;

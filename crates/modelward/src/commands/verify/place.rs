@@ -11,15 +11,15 @@ use crate::model::{SIGNATURE_ENDING, signature_path, unreadable};
 /// What the reference's program calls a signature unless it is told otherwise.
 const REFERENCE_NAME: &str = "model.sig";
 
-/// The model and its signature, whichever of the two was named.
-pub(super) fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
-    if let Some(signature) = &args.signature {
-        return Ok((args.model.clone(), signature.clone()));
+/// The model and its signatures, whichever of the two was named.
+pub(super) fn paths(args: &Args) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
+    if !args.signatures.is_empty() {
+        return Ok((args.model.clone(), args.signatures.clone()));
     }
     let text = args.model.to_str();
     let named = text.and_then(|name| name.strip_suffix(SIGNATURE_ENDING));
     match named.map(PathBuf::from) {
-        Some(model) if model.exists() => Ok((model, args.model.clone())),
+        Some(model) if model.exists() => Ok((model, vec![args.model.clone()])),
         Some(model) if args.model.is_file() && !signature_path(&args.model)?.exists() => {
             let message = format!(
                 "`{}` is a signature by its name, and `{}`, its model, is not there",
@@ -32,7 +32,7 @@ pub(super) fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
             );
             Err(Failure::error(Code::NotFound, message, way))
         }
-        _ => Ok((args.model.clone(), signature_path(&args.model)?)),
+        _ => Ok((args.model.clone(), vec![signature_path(&args.model)?])),
     }
 }
 
