@@ -21,7 +21,7 @@ pub fn toml_cause(text: &str, error: &toml::de::Error) -> String {
         .collect();
     let at = match found.as_str() {
         "" => String::new(),
-        found if cause.contains(found) => String::new(),
+        found if cause.contains(&format!("`{found}`")) => String::new(),
         found => format!(": `{found}`"),
     };
     format!("line {line}, column {column}: {cause}{at}")
