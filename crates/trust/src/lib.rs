@@ -54,6 +54,7 @@ mod dsse;
 mod error;
 mod key;
 pub mod log;
+pub mod oci;
 pub mod predicate;
 mod root;
 mod seal;
@@ -85,6 +86,6 @@ pub use time::{ParseTimeError, Time};
 pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
-    verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_listed,
+    verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid, verify_tree,
 };

@@ -23,6 +23,7 @@ use crate::ui::Ui;
 mod conformance;
 mod digest;
 mod hand_over;
+mod manifest;
 mod measure;
 mod methods;
 mod refused;

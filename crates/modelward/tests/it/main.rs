@@ -31,6 +31,7 @@ mod key_set;
 mod keyless;
 mod log;
 mod memory;
+mod oci;
 mod oms;
 mod output;
 mod publish;
