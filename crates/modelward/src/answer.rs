@@ -8,13 +8,14 @@ use serde_json::{Map, Value, json};
 use trust::code::Kind;
 use trust::{Code, Denied, Reason, Verdict};
 
+use crate::lines::{Lines, harmless_json};
 use crate::ui::Ui;
 
 /// A yes: what to say to a person, and the same as data.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// For a person, without a newline at the end. Empty says nothing.
-    pub(crate) text: String,
+    /// For a person. No line says nothing.
+    pub(crate) text: Lines,
     /// For a program: the members of the JSON object, beside `result`.
     pub(crate) data: Map<String, Value>,
     /// For a program: one more member, a list so long that its items are made one by one as they are printed.
@@ -23,13 +24,13 @@ pub(crate) struct Answer {
     pub(crate) denied: Option<Denied>,
     /// The answer is that nobody can tell, such as a scan that did not understand a file.
     pub(crate) unsure: bool,
-    /// It was printed while the command went on, by [`line`]: at the end there is nothing to add.
+    /// It was printed while the command went on, by [`say`]: at the end there is nothing to add.
     was_printed: bool,
 }
 
 impl Answer {
-    /// A yes with a text and an object of data.
-    pub(crate) fn new(text: impl Into<String>, data: Value) -> Self {
+    /// A yes with its lines and an object of data.
+    pub(crate) fn new(text: impl Into<Lines>, data: Value) -> Self {
         let data = if let Value::Object(members) = data {
             members
         } else {
@@ -45,7 +46,7 @@ impl Answer {
         }
     }
 
-    /// A yes that [`line`] has printed.
+    /// A yes that [`say`] has printed.
     pub(crate) fn printed() -> Self {
         Self {
             was_printed: true,
@@ -200,12 +201,12 @@ fn print_answer(mut answer: Answer, ui: &Ui) -> io::Result<()> {
     }
     if let Some(denied) = answer.denied.take() {
         if !ui.json {
-            print_text(&ui.shown(&answer.text))?;
+            print_text(&ui.shown_lines(&answer.text))?;
         }
         return print_denied(&denied, answer, ui);
     }
     if !ui.json {
-        return print_text(&ui.shown(&answer.text));
+        return print_text(&ui.shown_lines(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
     object.extend(answer.data);
@@ -275,9 +276,10 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
 }
 
 /// Says on standard output, now, what a command that goes on has come to.
-pub(crate) fn line(text: &str) {
+pub(crate) fn say(said: impl Into<Lines>) {
+    let plain = Ui::plain();
     // Whoever closed the pipe does not want to know.
-    let _ = print_text(text);
+    let _ = print_text(&plain.shown_lines(&said.into()));
 }
 
 fn print_text(text: &str) -> io::Result<()> {
@@ -292,20 +294,20 @@ fn print_text(text: &str) -> io::Result<()> {
 /// No object is empty.
 fn print_json(object: &Map<String, Value>, list: Option<List>) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let Some(list) = list else {
-        serde_json::to_writer(&mut out, object)?;
-        writeln!(out)?;
-        return out.flush();
-    };
+    let shown = |value: &Value| harmless_json(&value.to_string());
     write!(out, "{{")?;
-    for (name, value) in object {
-        write!(out, "{}:{value},", json!(name))?;
-    }
-    write!(out, "{}:[", json!(list.name))?;
-    for (at, item) in list.items.enumerate() {
+    for (at, (name, value)) in object.iter().enumerate() {
         let comma = if at == 0 { "" } else { "," };
-        write!(out, "{comma}{item}")?;
+        write!(out, "{comma}{}:{}", json!(name), shown(value))?;
     }
-    writeln!(out, "]}}")?;
+    if let Some(list) = list {
+        write!(out, ",{}:[", json!(list.name))?;
+        for (at, item) in list.items.enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(out, "{comma}{}", shown(&item))?;
+        }
+        write!(out, "]")?;
+    }
+    writeln!(out, "}}")?;
     out.flush()
 }

@@ -1,7 +1,6 @@
 //! `modelward scan MODEL`
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -13,6 +12,7 @@ use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::model::{Model, default_ignored, unreadable};
 use crate::release::SigningKey;
 use crate::ui::Ui;
@@ -209,46 +209,38 @@ fn reason((file, findings): (&ScannedFile, &[Finding])) -> Option<Reason> {
     }
 }
 
-fn text(told: &Told, scanned: &Scanned, explain: bool, ui: &Ui) -> String {
+fn text(told: &Told, scanned: &Scanned, explain: bool, ui: &Ui) -> Lines {
     let verdict = scanned.verdict;
     let word = if verdict == Verdict::Clean {
         ui.good(verdict.as_str())
     } else {
         ui.bad(verdict.as_str())
     };
-    let mut text = format!("{word}  {} ({})", told.name, told.digest);
+    let mut text = Lines::from(format!("{word}  {} ({})", told.name, told.digest));
     for (file, findings) in scanned.each() {
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "\n  {:12} {:12} {}",
+        text.push(format!(
+            "  {:12} {:12} {}",
             file.verdict.as_str(),
             file.format,
             file.name
-        );
+        ));
         for finding in findings {
-            let _ = write!(
-                text,
-                "\n    [{}] {}{}",
+            text.push(format!(
+                "    [{}] {}{}",
                 finding.rule.id,
                 place(finding),
                 finding.what
-            );
+            ));
             if explain {
-                let _ = write!(
-                    text,
-                    "\n      why: {}\n      fix: {}",
-                    finding.rule.why, finding.rule.fix
-                );
+                text.push(format!("      why: {}", finding.rule.why));
+                text.push(format!("      fix: {}", finding.rule.fix));
             }
         }
         for why in &file.not_read {
-            let _ = write!(text, "\n    not read: {why}");
+            text.push(format!("    not read: {why}"));
         }
     }
-    if let Some(said) = &told.said {
-        let _ = write!(text, "\n{said}");
-    }
+    text.extend(told.said.as_ref().map(ToString::to_string));
     text
 }
 
@@ -272,14 +264,14 @@ fn data(told: Told, form: Form, scanned: Scanned) -> Answer {
             (&mut data, file(only, scanned.findings(0)))
     {
         data.extend(file);
-        return Answer::new("", Value::Object(std::mem::take(data)));
+        return Answer::new(Lines::default(), Value::Object(std::mem::take(data)));
     }
     let count = scanned.files().len();
     let files = (0..count).filter_map(move |at| {
         let stated = scanned.files().get(at)?;
         Some(file(stated, scanned.findings(at)))
     });
-    Answer::new("", data).with_list("files", files)
+    Answer::new(Lines::default(), data).with_list("files", files)
 }
 
 fn file(stated: &ScannedFile, findings: &[Finding]) -> Value {

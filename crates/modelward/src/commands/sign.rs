@@ -11,6 +11,7 @@ use trust::{Bundle, Code, Kind, Role, Statement};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
+use crate::lines::{Lines, counted};
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
@@ -89,18 +90,16 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     host::whole_file::write(&target, &signed.bundle.to_bytes())
         .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
-    let mut text = format!(
+    let mut text = Lines::from(format!(
         "signed {} of `{}` ({}): {}",
         signed.what,
         signed.name,
         signed.digest,
         target.display()
-    );
-    text += &from_cache_line(signed.from_cache);
-    text += &left_out_line(&left_out);
-    if let Some(said) = &signed.said {
-        text = format!("{text}\n{said}");
-    }
+    ));
+    text.extend(from_cache_line(signed.from_cache));
+    text.extend(left_out_line(&left_out));
+    text.extend(signed.said.iter().map(ToString::to_string));
     let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
                       "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
@@ -140,7 +139,7 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
         digest: digest.to_string(),
         files,
         from_cache: 0,
-        what: format!("{files} files"),
+        what: counted(files, "file"),
         name,
         said: Some(said),
     })
@@ -168,7 +167,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
             digest: digest.to_string(),
             files,
             from_cache: 0,
-            what: format!("{files} files"),
+            what: counted(files, "file"),
             name,
             said: None,
         });
@@ -184,7 +183,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
-        what: format!("{} files, {method}", model.files(method)),
+        what: format!("{}, {method}", counted(model.files(method), "file")),
         name: model.name,
         said: None,
     })
@@ -210,7 +209,7 @@ fn by_held_from_cache(
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,
-        what: format!("{} files{how}", model.files),
+        what: format!("{}{how}", counted(model.files, "file")),
         name: model.name,
         said: None,
     })

@@ -192,13 +192,12 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
         .iter()
         .map(|(name, value)| format!("{name} {}", harmless(value.trim())))
         .collect();
-    let text = format!(
-        "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
-        artifact.digest(),
-        claims.join(", "),
-        build.isolation,
-        build.said
-    );
+    let text = [
+        format!("{how}: `{name}` {}", artifact.digest()),
+        format!("the step claims: {}", claims.join(", ")),
+        format!("isolation: {}", build.isolation),
+        build.said.to_string(),
+    ];
     let outputs: BTreeMap<String, String> = artifact
         .files()
         .iter()
