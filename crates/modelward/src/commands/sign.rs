@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         true => by_held(args, &ignored, ui)?,
         false => by_store(args, &ignored, common, ui)?,
     };
-    host::whole_file::write(&target, &signed.bundle.to_bytes())
+    host::whole_file::write_by(&target, |out| signed.bundle.write(out))
         .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = Lines::from(format!(
