@@ -89,7 +89,8 @@ impl Store {
                 size_bytes_max,
             });
         }
-        let mut bytes = Vec::new();
+        // It was limited above; a vector that grows would be moved, and be there twice.
+        let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
         file.take(size_bytes_max)
             .read_to_end(&mut bytes)
             .map_err(DiskError::at(&path))?;

@@ -45,7 +45,7 @@ struct Scanned {
 enum Files {
     Found(Vec<ScannedFile>),
     /// As they stand in the statement.
-    Said(Verified<Statement<ScanReport>>),
+    Said(Box<Verified<Statement<ScanReport>>>),
 }
 
 impl Scanned {
@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let told = Told { name, digest, said };
     // Of many files either is long, and only one of them is printed.
     let mut answer = match ui.json {
-        true => data(told, form, scanned),
+        true => data(&told, form, scanned),
         false => Answer::new(text(&told, &scanned, args.explain, ui), Value::Null),
     };
     answer.unsure = verdict == Verdict::Inconclusive;
@@ -155,7 +155,7 @@ fn record(
     // Of many files it is long.
     drop(model);
     let (said, statement) = key.say_long(statement, workspace)?;
-    scanned.files = Files::Said(statement);
+    scanned.files = Files::Said(Box::new(statement));
     Ok(said)
 }
 
@@ -253,7 +253,7 @@ fn place(finding: &Finding) -> String {
 }
 
 /// One file is one object with a `verdict`; a folder has one for each under `files`.
-fn data(told: Told, form: Form, scanned: Scanned) -> Answer {
+fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
     let mut data = json!({
         "verdict": scanned.verdict.as_str(),
         "model": told.digest.to_string(),

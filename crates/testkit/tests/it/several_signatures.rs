@@ -27,7 +27,7 @@ fn among(bundle: &Value, before: &[u8], after: &[u8]) -> Value {
     let envelope = Bundle::parse(bundle.to_string().as_bytes()).unwrap();
     let signed_bytes = envelope.envelope().signed_bytes();
     let signature = |seed: &u8| {
-        let signature = key(*seed).sign(&signed_bytes).unwrap();
+        let signature = key(*seed).sign(signed_bytes).unwrap();
         json!({"sig": BASE64.encode(&signature), "keyid": ""})
     };
     let mut bundle = bundle.clone();
