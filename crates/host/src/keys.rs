@@ -122,8 +122,13 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
         opened => opened.map_err(failed)?,
     };
     let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(KeyFileError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
     let is_mine = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || metadata.mode() & 0o077 != 0 || !is_mine {
+    if metadata.mode() & 0o077 != 0 || !is_mine {
         return Err(KeyFileError::Exposed {
             path: path.to_owned(),
             mode: metadata.mode() & 0o7777,
@@ -225,6 +230,12 @@ pub enum KeyFileError {
         /// The permissions found.
         mode: u32,
     },
+    /// A folder, pipe, socket or device: its mode says nothing of a key.
+    #[error("`{}` is no regular file, and a key is in one", path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
     /// Not a key, or not opened.
     #[error("the key `{}` can't be used", path.display())]
     Key {
@@ -264,7 +275,7 @@ impl KeyFileError {
                 cause: KeyError::PasswordWrong,
                 ..
             } => Code::PasswordWrong,
-            Self::Name { .. } | Self::Key { .. } => Code::KeyInvalid,
+            Self::Name { .. } | Self::NotAFile { .. } | Self::Key { .. } => Code::KeyInvalid,
             Self::Io { .. } | Self::Random(_) => Code::Io,
         }
     }
@@ -279,6 +290,7 @@ impl KeyFileError {
                 "if nobody else has read it: `chmod 600 {}`; else make a new key and recall this one",
                 path.display()
             ),
+            Self::NotAFile { .. } => "name the key's file".to_owned(),
             Self::Key { cause: KeyError::PasswordMissing | KeyError::PasswordWrong, .. } => {
                 "give the password in MODELWARD_PASSWORD or MODELWARD_PASSWORD_FILE, or at the prompt".to_owned()
             }
@@ -357,5 +369,16 @@ mod tests {
         let link = keys.path("l").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(keys.load("l", &|| None).is_err());
+    }
+
+    /// A folder is no key that others may read: `chmod 600 /tmp` would be bad advice.
+    #[test]
+    fn what_is_no_file_is_no_exposed_key() {
+        let (dir, _) = folder();
+        for path in [dir.path(), Path::new("/dev/zero")] {
+            let error = read_private(path).unwrap_err();
+            assert_eq!(error.code(), Code::KeyInvalid, "{error}");
+            assert!(!error.way().contains("chmod"), "{}", error.way());
+        }
     }
 }

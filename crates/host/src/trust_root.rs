@@ -11,6 +11,7 @@ use trust::{Code, RootError, TrustRoot};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyFileError, random, read_private, write_new};
+use crate::whole_file;
 
 const SIZE_BYTES_MAX: u64 = 1 << 20;
 const LOG_SEED: &str = "log.seed";
@@ -24,7 +25,8 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
         path: path.to_owned(),
         cause,
     };
-    let metadata = fs::metadata(path).map_err(failed)?;
+    let file = whole_file::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     if metadata.mode() & 0o022 != 0 {
         return Err(TrustRootError::Exposed {
             path: path.to_owned(),
@@ -37,7 +39,7 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
             cause: RootError::TooLong,
         });
     }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes = whole_file::read_open(&file, SIZE_BYTES_MAX).map_err(failed)?;
     TrustRoot::parse(&bytes).map_err(|cause| TrustRootError::Root {
         path: path.to_owned(),
         cause,

@@ -82,6 +82,11 @@ pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
             ),
             format!("`chmod 600 {file}`; if others have read it, choose another password"),
         ),
+        KeyFileError::NotAFile { .. } => Failure::error(
+            Code::PasswordMissing,
+            format!("{named} is no regular file"),
+            "name a file whose first line is the password",
+        ),
         error => Failure::from_error(error.code(), error, format!("can `{file}` be read?")),
     }
 }
@@ -221,6 +226,11 @@ pub(crate) fn disk_way(error: &std::io::Error) -> &'static str {
         }
         ErrorKind::ReadOnlyFilesystem => "mount it writable, or use another folder",
         ErrorKind::PermissionDenied => "run as the folder's owner, or use another folder",
+        ErrorKind::IsADirectory => "a file is meant, and this is a folder: name the file",
+        ErrorKind::FileTooLarge => "is it the right file? one of this kind is much shorter",
+        _ if host::whole_file::is_no_file(error) => {
+            "give a plain file: write into one what the pipe or device gives"
+        }
         _ => PATH_WAY,
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use trust::Code;
 
 use crate::answer::Failure;
+use crate::faults::disk_way;
 
 /// The file that is looked for beside the store's folder.
 pub(crate) const FILE_NAME: &str = "modelward.toml";
@@ -89,13 +90,8 @@ impl Settings {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
-        let size_bytes = std::fs::metadata(path)
-            .map_err(|e| invalid(e.to_string()))?
-            .len();
-        if size_bytes > SIZE_BYTES_MAX {
-            return Err(invalid(format!("it is longer than {SIZE_BYTES_MAX} bytes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(|e| invalid(e.to_string()))?;
+        let text = host::whole_file::read_text(path, SIZE_BYTES_MAX)
+            .map_err(|e| unread(path, &e))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
         let refused = |what: String, hint: &str| {
@@ -124,6 +120,11 @@ impl Settings {
         }
         Ok(settings)
     }
+}
+
+fn unread(path: &Path, cause: &std::io::Error) -> Failure {
+    let message = format!("`{}` can't be read: {cause}", path.display());
+    Failure::error(Code::SettingsInvalid, message, disk_way(cause))
 }
 
 /// The setting that an unknown one was probably meant to be.

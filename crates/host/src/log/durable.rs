@@ -3,12 +3,14 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use tempfile::NamedTempFile;
+
+use crate::whole_file;
 
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 const LOCK_POLL: Duration = Duration::from_millis(2);
@@ -87,7 +89,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), DiskError> {
 
 /// The file's bytes, or none if there is no such file.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
-    match fs::read(path) {
+    match whole_file::read(path, u64::MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(DiskError::at(path)(e)),
@@ -143,6 +145,7 @@ impl Lock {
         let file = File::options()
             .create(true)
             .append(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
             .open(path)
             .map_err(DiskError::at(path))?;
         Self::wait(file, path, FlockOperation::NonBlockingLockExclusive)
@@ -150,7 +153,7 @@ impl Lock {
 
     /// Waits until nobody writes; others may read too. None if nobody ever wrote.
     pub(crate) fn shared(path: &Path) -> Result<Option<Self>, DiskError> {
-        match File::open(path) {
+        match whole_file::open(path) {
             Ok(file) => Self::wait(file, path, FlockOperation::NonBlockingLockShared).map(Some),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(DiskError::at(path)(e)),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::PathBuf;
 
 use digest::Digest;
@@ -74,7 +73,7 @@ fn scan_all(model: &Model, ui: &Ui) -> Result<Vec<Scanned>, Failure> {
     let mut before = 0;
     for (name, measured) in &model.listing {
         let path = model.file(name);
-        let mut file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
+        let mut file = host::whole_file::open(&path).map_err(|e| unreadable(&path, &e))?;
         let report = scan::scan_file(name, &mut file, &mut |at| bar.set_position(before + at));
         before += measured.size_bytes();
         // What was scanned is what was measured: whoever changed it meanwhile is found out here.
