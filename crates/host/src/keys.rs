@@ -135,10 +135,12 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
         });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(SIZE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    Ok(text)
+    match file.take(SIZE_BYTES_MAX).read_to_string(&mut text) {
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => Err(KeyFileError::NotText {
+            path: path.to_owned(),
+        }),
+        read => read.map(|_| text).map_err(failed),
+    }
 }
 
 /// Writes a file that holds a secret: whole, for its owner alone, and never over another.
@@ -236,6 +238,12 @@ pub enum KeyFileError {
         /// Where.
         path: PathBuf,
     },
+    /// Bytes that are no text, as a key's file is.
+    #[error("`{}` is not text, and a key's file is", path.display())]
+    NotText {
+        /// Where.
+        path: PathBuf,
+    },
     /// Not a key, or not opened.
     #[error("the key `{}` can't be used", path.display())]
     Key {
@@ -275,7 +283,9 @@ impl KeyFileError {
                 cause: KeyError::PasswordWrong,
                 ..
             } => Code::PasswordWrong,
-            Self::Name { .. } | Self::NotAFile { .. } | Self::Key { .. } => Code::KeyInvalid,
+            Self::Name { .. } | Self::NotAFile { .. } | Self::NotText { .. } | Self::Key { .. } => {
+                Code::KeyInvalid
+            }
             Self::Io { .. } | Self::Random(_) => Code::Io,
         }
     }
@@ -291,6 +301,9 @@ impl KeyFileError {
                 path.display()
             ),
             Self::NotAFile { .. } => "name the key's file".to_owned(),
+            Self::NotText { .. } => {
+                "give the key in PEM, or restore its file from a backup".to_owned()
+            }
             Self::Key { cause: KeyError::PasswordMissing | KeyError::PasswordWrong, .. } => {
                 "give the password in MODELWARD_PASSWORD or MODELWARD_PASSWORD_FILE, or at the prompt".to_owned()
             }
@@ -375,7 +388,9 @@ mod tests {
     #[test]
     fn what_is_no_file_is_no_exposed_key() {
         let (dir, _) = folder();
-        for path in [dir.path(), Path::new("/dev/zero")] {
+        let garbage = dir.path().join("garbage");
+        write_new(&garbage, &[0xff; 64]).unwrap();
+        for path in [dir.path(), Path::new("/dev/zero"), &garbage] {
             let error = read_private(path).unwrap_err();
             assert_eq!(error.code(), Code::KeyInvalid, "{error}");
             assert!(!error.way().contains("chmod"), "{}", error.way());

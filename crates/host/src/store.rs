@@ -114,7 +114,7 @@ impl Store {
             });
         }
         check_version(&root)?;
-        check_log(&root)?;
+        check_kept(&root)?;
         let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
         if is_writable {
             Self::open_to_write(root)
@@ -152,7 +152,9 @@ impl Store {
             });
         }
         check_version(&root)?;
-        check_log(&root)?;
+        check_kept(&root)?;
+        durable::create_folder(&root.join("tmp"))?;
+        durable::create_folder(&root.join("referrers"))?;
         let _lock = Lock::exclusive(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
@@ -181,6 +183,8 @@ impl Store {
     }
 
     fn open_to_write(root: PathBuf) -> Result<Self, StoreError> {
+        // What is in it is unfinished: a folder that is gone took nothing along.
+        durable::create_folder(&root.join("tmp"))?;
         durable::clear(&root.join("tmp"), SystemTime::now())?;
         let _lock = Lock::exclusive(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
@@ -250,14 +254,16 @@ fn check_unfinished(root: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Everything but the log follows from something. An empty one in its place would say that nothing was ever recalled.
-fn check_log(root: &Path) -> Result<(), StoreError> {
-    if root.join("log").is_dir() {
-        return Ok(());
+/// All but the log and the blobs follows from something. An empty log in its place would say that nothing was ever recalled.
+fn check_kept(root: &Path) -> Result<(), StoreError> {
+    let folder = root.to_owned();
+    if !root.join("log").is_dir() {
+        return Err(StoreError::LogMissing { folder });
     }
-    Err(StoreError::LogMissing {
-        folder: root.to_owned(),
-    })
+    if !root.join("blobs/sha256").is_dir() {
+        return Err(StoreError::BlobsMissing { folder });
+    }
+    Ok(())
 }
 
 fn check_version(root: &Path) -> Result<(), StoreError> {

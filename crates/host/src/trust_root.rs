@@ -84,7 +84,12 @@ pub fn create_log_key(keys: &Path, name: &str) -> Result<LogSigner, TrustRootErr
 /// It is not there, others may read it, or it is no key.
 pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let path = keys.join(LOG_SEED);
-    let text = read_private(&path)?;
+    let text = match read_private(&path) {
+        Err(KeyFileError::NotText { path } | KeyFileError::NotAFile { path }) => {
+            return Err(TrustRootError::Seed { path });
+        }
+        text => text?,
+    };
     let mut lines = text.lines();
     let name = lines.next().unwrap_or_default();
     let seed = HEXLOWER
@@ -93,8 +98,8 @@ pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let seed = seed
         .and_then(|seed| <[u8; 32]>::try_from(seed).ok())
         .map(Zeroizing::new);
-    let seed = seed.ok_or(TrustRootError::Seed { path })?;
-    Ok(LogSigner::from_seed(name, &seed)?)
+    let signer = seed.and_then(|seed| LogSigner::from_seed(name, &seed).ok());
+    signer.ok_or(TrustRootError::Seed { path })
 }
 
 /// Why a trust root or log key can't be had.
@@ -149,6 +154,26 @@ impl TrustRootError {
             Self::Root { .. } | Self::Exposed { .. } => Code::RootInvalid,
             Self::Seed { .. } | Self::Note(_) => Code::KeyInvalid,
             Self::Key(cause) => cause.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_log_key_is_told_as_damaged() {
+        let keys = tempfile::tempdir().unwrap();
+        create_log_key(keys.path(), "log.example/models").unwrap();
+        assert!(log_signer(keys.path()).is_ok());
+        let path = keys.path().join(LOG_SEED);
+        for garbage in [&[0xff; 64][..], b"", b"log.example/models\n00\n", b"a b\n"] {
+            // Written over, it keeps its mode.
+            fs::write(&path, garbage).unwrap();
+            let error = log_signer(keys.path()).unwrap_err();
+            assert!(matches!(error, TrustRootError::Seed { .. }), "{error}");
+            assert_eq!(error.code(), Code::KeyInvalid);
         }
     }
 }

@@ -88,9 +88,7 @@ pub(crate) fn read_open(file: &File, size_bytes_max: u64) -> io::Result<Vec<u8>>
 /// Whether a file was refused because it is a pipe, a socket or a device.
 #[must_use]
 pub fn is_no_file(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|cause| cause.is::<NotAFile>())
+    error.get_ref().is_some_and(|cause| cause.is::<NotAFile>())
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -82,9 +82,9 @@ pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
             ),
             format!("`chmod 600 {file}`; if others have read it, choose another password"),
         ),
-        KeyFileError::NotAFile { .. } => Failure::error(
+        KeyFileError::NotAFile { .. } | KeyFileError::NotText { .. } => Failure::error(
             Code::PasswordMissing,
-            format!("{named} is no regular file"),
+            format!("{named} is no file of text"),
             "name a file whose first line is the password",
         ),
         error => Failure::from_error(error.code(), error, format!("can `{file}` be read?")),
@@ -126,12 +126,12 @@ impl From<TrustRootError> for Failure {
     fn from(error: TrustRootError) -> Self {
         let is_lost = |cause: &KeyFileError| matches!(cause, KeyFileError::Missing { .. });
         let error = match error {
-            TrustRootError::Key(cause) if !is_lost(&cause) => return cause.into(),
+            TrustRootError::Key(cause) if !is_lost(&cause) => return log_key(cause),
             error => error,
         };
         let (code, way) = match &error {
-            TrustRootError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => (
-                Code::NotFound,
+            TrustRootError::Io { cause, .. } if is_gone(cause) => (
+                if cause.kind() == ErrorKind::NotFound { Code::NotFound } else { Code::RootInvalid },
                 "restore `trust.toml` from a backup; if the store was only being made, `modelward store init` goes on with it".to_owned(),
             ),
             TrustRootError::Io { cause, .. } => (io_code(cause), disk_way(cause).to_owned()),
@@ -154,6 +154,18 @@ impl From<TrustRootError> for Failure {
         };
         Self::from_error(code, &error, way)
     }
+}
+
+/// The log's key can't be made anew as another key can.
+fn log_key(error: KeyFileError) -> Failure {
+    let KeyFileError::Exposed { path, .. } = &error else {
+        return error.into();
+    };
+    let way = format!(
+        "if nobody else has read it: `chmod 600 {}`; else begin a new store, which has a log key of its own, and say again what still holds",
+        path.display()
+    );
+    Failure::from_error(error.code(), &error, way)
 }
 
 impl From<digest::ReadError> for Failure {
@@ -210,9 +222,18 @@ impl From<LogError> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::from_error(io_code(&error), &error, disk_way(&error))
+/// What the system said of a file, folder or address, which is named: "no such file" alone helps nobody. There is no `From` that
+/// would leave it out.
+pub(crate) fn at(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Failure {
+    move |cause| {
+        // A temporary file's name, which nobody typed, is told around what the system said.
+        let named = cause.get_ref().and_then(std::error::Error::source);
+        let said = named.map_or_else(|| cause.to_string(), ToString::to_string);
+        let message = format!(
+            "`{}` can't be read or written: {said}",
+            path.as_ref().display()
+        );
+        Failure::error(io_code(&cause), message, disk_way(&cause))
     }
 }
 
@@ -233,6 +254,12 @@ pub(crate) fn disk_way(error: &std::io::Error) -> &'static str {
         }
         _ => PATH_WAY,
     }
+}
+
+/// No file is there, or something that is none.
+fn is_gone(cause: &std::io::Error) -> bool {
+    [ErrorKind::NotFound, ErrorKind::IsADirectory].contains(&cause.kind())
+        || host::whole_file::is_no_file(cause)
 }
 
 /// What the system said, as far as it has a code of its own.
@@ -260,6 +287,7 @@ const fn disk_code(error: &DiskError) -> Code {
     match error {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
+        DiskError::Missing { .. } | DiskError::NotAFile { .. } => Code::StoreCorrupt,
         DiskError::Busy { .. } | DiskError::Io { .. } => Code::Io,
     }
 }
@@ -413,7 +441,7 @@ mod tests {
                 path: path(),
                 cause: cause(),
             });
-            for (told_code, hint) in [told(root), told(key), told(nested), told(cause())] {
+            for (told_code, hint) in [told(root), told(key), told(nested), told(at("p")(cause()))] {
                 assert_eq!(told_code, code, "{kind:?}: {hint}");
                 assert!(hint.starts_with(way), "{kind:?}: {hint}");
             }
@@ -426,6 +454,9 @@ mod tests {
         assert!(told(gone).1.contains("from a backup"));
         let seed = TrustRootError::Key(KeyFileError::Missing { path: path() });
         assert!(told(seed).1.contains("`keys/log.seed`, from a backup"));
+        let (path, mode) = (path(), 0o644);
+        let exposed = TrustRootError::Key(KeyFileError::Exposed { path, mode });
+        assert!(told(exposed).1.contains("begin a new store"));
     }
 
     #[test]

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use trust::TrustRoot;
+use trust::{Code, TrustRoot};
+
+use crate::answer::Failure;
+use crate::faults::at;
 
 const FILE: &str = "unfinished";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
@@ -37,8 +40,8 @@ pub(crate) struct RootChange {
 
 impl RootChange {
     /// Waits until nobody else changes the root of the store with these keys.
-    pub(crate) fn begin(keys: &Path) -> io::Result<Self> {
-        Self::begin_within(keys, WAIT_MAX)
+    pub(crate) fn begin(keys: &Path) -> Result<Self, Failure> {
+        Self::begin_within(keys, WAIT_MAX).map_err(|cause| failed(keys, cause))
     }
 
     fn begin_within(keys: &Path, wait_max: Duration) -> io::Result<Self> {
@@ -74,7 +77,7 @@ impl RootChange {
     }
 
     /// What the root knows is finished, whether or not its command lived to say so.
-    pub(crate) fn settle(&mut self, root: &TrustRoot) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, root: &TrustRoot) -> Result<(), Failure> {
         let count = self.unfinished.len();
         for key in root.keys() {
             self.unfinished.remove(&key.name);
@@ -91,16 +94,30 @@ impl RootChange {
     }
 
     /// This key is being made from now on, until the root knows it.
-    pub(crate) fn begin_key(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn begin_key(&mut self, name: &str) -> Result<(), Failure> {
         self.unfinished.insert(name.to_owned());
         self.write()
     }
 
     /// One that is killed here leaves the list as it was.
-    fn write(&self) -> io::Result<()> {
+    fn write(&self) -> Result<(), Failure> {
         let lines = self.unfinished.iter().map(|name| format!("{name}\n"));
         host::whole_file::write(&self.list, lines.collect::<String>().as_bytes())
+            .map_err(at(&self.list))
     }
+}
+
+/// A folder of keys that is gone took the log's key along.
+fn failed(keys: &Path, cause: io::Error) -> Failure {
+    if cause.kind() != ErrorKind::NotFound {
+        return at(keys)(cause);
+    }
+    let message = format!(
+        "the store has lost its keys: `{}` is not there",
+        keys.display()
+    );
+    let way = "restore `keys` from a backup: without the log's key in it, `log.seed`, nothing can be recorded here";
+    Failure::error(Code::StoreCorrupt, message, way)
 }
 
 #[cfg(test)]

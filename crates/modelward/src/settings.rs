@@ -90,8 +90,8 @@ impl Settings {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
-        let text = host::whole_file::read_text(path, SIZE_BYTES_MAX)
-            .map_err(|e| unread(path, &e))?;
+        let text =
+            host::whole_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
         let refused = |what: String, hint: &str| {

@@ -211,6 +211,24 @@ pub enum DiskError {
         #[source]
         cause: io::Error,
     },
+    /// What the store is made of is not there.
+    #[error("`{}` is missing", path.display())]
+    Missing {
+        /// What was being read or written.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Something else stands in the place of a file: a folder, a pipe, a device.
+    #[error("`{}` is no file any more", path.display())]
+    NotAFile {
+        /// What was being read or written.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// Another process keeps the lock.
     #[error("another process has been writing for a minute and holds `{}`", path.display())]
     Busy {
@@ -236,6 +254,9 @@ impl DiskError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, cause },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, cause },
             io::ErrorKind::PermissionDenied => Self::Denied { path, cause },
+            io::ErrorKind::NotFound => Self::Missing { path, cause },
+            io::ErrorKind::IsADirectory => Self::NotAFile { path, cause },
+            _ if whole_file::is_no_file(&cause) => Self::NotAFile { path, cause },
             _ => Self::Io { path, cause },
         }
     }
@@ -252,6 +273,9 @@ impl DiskError {
             }
             Self::Denied { .. } => {
                 Some("run as the folder's owner, or name another folder with `--store`")
+            }
+            Self::Missing { .. } | Self::NotAFile { .. } => {
+                Some("restore it from a backup; `modelward store verify` says what else is wrong")
             }
             Self::Busy { .. } => {
                 Some("wait for the other process to end, or end it: the lock goes with it")

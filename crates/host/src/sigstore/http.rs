@@ -125,9 +125,11 @@ fn authorities() -> Result<RootCerts, HttpError> {
         // Who has none can still reach this machine itself.
         return Ok(RootCerts::new_with_certs(&[]));
     };
-    let pem = whole_file::read(&path, AUTHORITIES_SIZE_BYTES_MAX).map_err(|cause| HttpError::Authorities {
-        path: path.display().to_string(),
-        cause,
+    let pem = whole_file::read(&path, AUTHORITIES_SIZE_BYTES_MAX).map_err(|cause| {
+        HttpError::Authorities {
+            path: path.display().to_string(),
+            cause,
+        }
     })?;
     let certificates = parse_pem(&pem).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),

@@ -124,6 +124,12 @@ pub enum StoreError {
         /// The store.
         folder: PathBuf,
     },
+    /// The folder `blobs` is gone, with all that was put in or said.
+    #[error("the store `{}` has lost what is in it: the folder `blobs/sha256` is not there", folder.display())]
+    BlobsMissing {
+        /// The store.
+        folder: PathBuf,
+    },
     /// The log lost lines.
     #[error("the store's index knows {indexed} lines of the log, and the log has only {logged}")]
     LogShrank {
@@ -159,6 +165,9 @@ impl StoreError {
             }
             Self::LogMissing { .. } => Some(
                 "restore `log` from the newest backup: it can't be made again; without one, begin a new store and say again what still holds",
+            ),
+            Self::BlobsMissing { .. } => Some(
+                "restore `blobs` from the newest backup: it can't be made again; `modelward store verify` then says what is still missing",
             ),
             Self::LogShrank { .. } => Some(
                 "restore `log` from a backup; `modelward store rebuild` accepts the shorter log",

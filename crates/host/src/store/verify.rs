@@ -13,7 +13,7 @@ use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manife
 use super::statements::{parse, subject_of};
 use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
-use crate::log::{LogError, durable};
+use crate::log::{DiskError, LogError, durable};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -347,7 +347,12 @@ impl Findings<'_> {
             }
         }
         let folder = self.store.root.join("referrers");
-        for path in durable::files(&folder)? {
+        let there = match durable::files(&folder) {
+            // That those which are expected are not there is told below.
+            Err(DiskError::Missing { .. }) => Vec::new(),
+            listed => listed?,
+        };
+        for path in there {
             if !subject_of(&path).is_some_and(|subject| expected.contains_key(&subject)) {
                 self.problems.push(Problem::Stray { path });
             }

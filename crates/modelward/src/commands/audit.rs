@@ -12,6 +12,7 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::faults::at;
 use crate::model;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -70,7 +71,8 @@ fn resolve(
         && is_session(session)
         && let Some(model) = chain::audit::served_in(ledger, session)
     {
-        let recorded = host::predictions::find(workspace.store.path(), target)?;
+        let recorded = host::predictions::find(workspace.store.path(), target)
+            .map_err(at(workspace.store.path()))?;
         let recorded = recorded.ok_or_else(|| nothing(target))?;
         return Ok((model, Some(recorded)));
     }

@@ -23,6 +23,19 @@ fn what_follows_from_the_log_is_made_again() {
     workshop.is_sound();
 }
 
+/// A folder of which nothing is missed is made again.
+#[test]
+fn a_folder_of_unfinished_work_may_be_lost() {
+    let workshop = Workshop::with_model();
+    fs::remove_dir_all(workshop.file(".modelward/tmp")).unwrap();
+    workshop.is_sound();
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    fs::remove_dir_all(workshop.file(".modelward/referrers")).unwrap();
+    workshop.yes("store rebuild");
+    workshop.is_sound();
+}
+
 /// All but the log follows from something, so that no empty one takes its place.
 #[test]
 fn a_lost_log_is_told_as_such_and_none_is_begun() {

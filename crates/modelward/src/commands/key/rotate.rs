@@ -10,6 +10,7 @@ use super::{
     CLOCK_SLACK_SECONDS, New, Password, YEAR_SECONDS, described, no_key, private_key, save,
 };
 use crate::answer::{Answer, Failure};
+use crate::faults::at;
 use crate::root_change::RootChange;
 use crate::workspace::{Workspace, keys_folder};
 
@@ -131,10 +132,11 @@ fn next_name(name: &str, workspace: &Workspace, change: &RootChange) -> String {
 fn retire(old: &RootKey, workspace: &Workspace) -> Result<PathBuf, Failure> {
     let keys = keys_folder(&workspace.store);
     let folder = keys.join(RETIRED);
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(&folder).map_err(at(&folder))?;
     let id: String = old.public_key.id().hex().chars().take(16).collect();
     let retired = folder.join(format!("{}-{id}.key.pem", old.name));
-    fs::rename(keys.join(format!("{}.key.pem", old.name)), &retired)?;
-    fs::File::open(&keys)?.sync_all()?;
+    fs::rename(keys.join(format!("{}.key.pem", old.name)), &retired)
+        .and_then(|()| fs::File::open(&keys)?.sync_all())
+        .map_err(at(&keys))?;
     Ok(retired)
 }
