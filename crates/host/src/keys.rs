@@ -7,13 +7,15 @@
 pub mod exec;
 pub mod pkcs11;
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use trust::{Code, EncryptionSeed, KeyError, PrivateKey};
 use zeroize::Zeroizing;
+
+use crate::whole_file;
 
 const SUFFIX: &str = "key.pem";
 const SIZE_BYTES_MAX: u64 = 16 * 1024;
@@ -154,23 +156,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    match file.persist_noclobber(path) {
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists {
+    match whole_file::write_once(path, bytes, 0o600) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists {
             path: path.to_owned(),
         }),
-        persisted => {
-            persisted.map_err(|e| failed(e.error))?;
-            fs::File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(failed)
-        }
+        written => written.map_err(failed),
     }
 }
 
@@ -314,6 +304,9 @@ impl KeyFileError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use trust::Signer;
 
     use super::*;

@@ -1,7 +1,5 @@
 //! The trust root's file and the log's key, in a store.
 
-use std::fs;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -55,15 +53,7 @@ pub fn write(path: &Path, root: &TrustRoot) -> Result<(), TrustRootError> {
         path: path.to_owned(),
         cause,
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(root.to_toml().as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    whole_file::write_as(path, root.to_toml().as_bytes(), 0o600).map_err(failed)
 }
 
 /// Makes the key of a new log, called `name`.
@@ -170,7 +160,7 @@ mod tests {
         let path = keys.path().join(LOG_SEED);
         for garbage in [&[0xff; 64][..], b"", b"log.example/models\n00\n", b"a b\n"] {
             // Written over, it keeps its mode.
-            fs::write(&path, garbage).unwrap();
+            std::fs::write(&path, garbage).unwrap();
             let error = log_signer(keys.path()).unwrap_err();
             assert!(matches!(error, TrustRootError::Seed { .. }), "{error}");
             assert_eq!(error.code(), Code::KeyInvalid);

@@ -1,29 +1,106 @@
 //! Files that are written whole or not at all, and read with a limit.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
+use tempfile::Builder;
 
-/// Writes a file: to another name, made durable, then put in its place. Nobody sees half of it.
+/// Begins the names of files that are not yet in their place. A killed writer leaves one only between two system calls that
+/// give a whole file its name, or where the file system knows no files without a name; [`sweep`] removes it.
+const UNFINISHED: &str = ".modelward-new-";
+
+/// Writes a file: whole and durable before it has its name, and in the place of what is there. Nobody sees half of it.
 ///
 /// # Errors
 /// The folder can't be written, or the disk is full.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
+    write_as(path, bytes, 0o644)
+}
+
+/// As [`write`], with these permissions.
+pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = folder_of(path);
+    match write_once(path, bytes, mode) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        written => return written,
+    }
+    let named = Builder::new().prefix(UNFINISHED).make_in(folder, |name| {
+        match write_once(name, bytes, mode) {
+            // For another try it wants to hear that, and not of the two names.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Errno::EXIST.into()),
+            written => written,
+        }
+    })?;
+    named.persist(path).map_err(|e| e.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file that is not there yet: it has no name, and goes with its writer, until it is whole and durable.
+///
+/// # Errors
+/// There is one, the folder can't be written, or the disk is full.
+pub(crate) fn write_once(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let folder = folder_of(path);
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)) {
+        // This file system knows no files without a name.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+            write_under_other_name(path, bytes, mode)?;
+        }
+        opened => {
+            let mut file = File::from(opened?);
+            fill(&mut file, bytes)?;
+            let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+            match rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+                // There is no `/proc` here.
+                Err(Errno::NOENT) => write_under_other_name(path, bytes, mode)?,
+                linked => linked?,
+            }
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+fn write_under_other_name(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder_of(path))?;
+    fill(file.as_file_mut(), bytes)?;
+    file.persist_noclobber(path).map(drop).map_err(|e| e.error)
+}
+
+fn fill(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Removes what killed writers left in a folder. Nobody may be writing in it.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        // `.tmp` is how they began in earlier stores.
+        let ours = [UNFINISHED, ".tmp"];
+        if ours
+            .iter()
+            .any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+        {
+            // What can't be removed now is left for the next.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
-    };
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let mut file = tempfile::Builder::new()
-        .permissions(permissions)
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    File::open(folder)?.sync_all()
+    }
 }
 
 /// Opens a regular file for reading. Who waits for a FIFO may wait for ever, and a device may never end: both are refused at
@@ -97,7 +174,9 @@ struct NotAFile;
 
 #[cfg(test)]
 mod tests {
-    use rustix::fs::FileType;
+    use std::mem::MaybeUninit;
+
+    use rustix::fs::{FileType, inotify};
 
     use super::*;
 
@@ -114,12 +193,51 @@ mod tests {
         );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
+    /// Only a whole file gets a name, and one that is new gets no other: what is killed before leaves nothing behind.
+    #[test]
+    fn a_new_file_has_its_own_name_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let watched = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watched, dir.path(), inotify::WatchFlags::CREATE).unwrap();
+        write(&dir.path().join("one"), b"1").unwrap();
+        write_once(&dir.path().join("two"), b"2", 0o600).unwrap();
+        let again = write_once(&dir.path().join("two"), b"3", 0o600).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&watched, &mut buffer);
+        let mut names = Vec::new();
+        while let Ok(event) = events.next() {
+            names.extend(
+                event
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+        assert_eq!(names, ["one", "two"]);
+        assert_eq!(read(&dir.path().join("two"), 5).unwrap(), b"2");
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            ".modelward-new-abc",
+            ".tmpAbCdEf",
+            "signer.key.pem",
+            ".other",
+        ] {
+            std::fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        sweep(dir.path());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
     /// Each in a thread of its own: one that waits fails here, and does not hold up the rest.
     #[test]
     fn what_is_no_file_is_refused_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let fifo = dir.path().join("fifo");
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, 0o600.into(), 0).unwrap();
         let socket = dir.path().join("socket");
         let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         for path in [fifo, socket, "/dev/zero".into(), "/dev/null".into()] {

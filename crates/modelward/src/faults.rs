@@ -186,26 +186,32 @@ impl From<StoreError> for Failure {
             StoreError::Log(log) => return log.into(),
             error => error,
         };
-        let code = match &error {
-            StoreError::Disk(disk) => disk_code(disk),
-            StoreError::NoStore { .. } => Code::StoreMissing,
-            StoreError::NotOurs { .. } => Code::StoreForeign,
-            StoreError::Newer { .. } => Code::StoreNewer,
-            StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
-            StoreError::BlobTooLarge { .. } => Code::TooLarge,
-            StoreError::ReadOnly { .. } => Code::StoreReadOnly,
-            StoreError::LogMissing { .. } => Code::LogMissing,
-            StoreError::LogShrank { .. } => Code::LogRolledBack,
-            StoreError::Source(_) | StoreError::Read(_) => Code::Io,
-            StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
-            _ => Code::StoreCorrupt,
-        };
+        let code = store_code(&error);
         let hint = match (&error, error.hint()) {
             (StoreError::Disk(_) | StoreError::Source(_) | StoreError::Read(_), None) => PATH_WAY,
             (StoreError::BlobMissing { .. }, None) => BLOB_WAY,
             (_, hint) => hint.unwrap_or_default(),
         };
         Self::from_error(code, &error, hint)
+    }
+}
+
+fn store_code(error: &StoreError) -> Code {
+    match error {
+        StoreError::Disk(disk) => disk_code(disk),
+        StoreError::Log(log) => log_code(log),
+        StoreError::Written { cause, .. } | StoreError::Logged { cause, .. } => store_code(cause),
+        StoreError::NoStore { .. } => Code::StoreMissing,
+        StoreError::NotOurs { .. } => Code::StoreForeign,
+        StoreError::Newer { .. } => Code::StoreNewer,
+        StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
+        StoreError::BlobTooLarge { .. } => Code::TooLarge,
+        StoreError::ReadOnly { .. } => Code::StoreReadOnly,
+        StoreError::LogMissing { .. } => Code::LogMissing,
+        StoreError::LogShrank { .. } => Code::LogRolledBack,
+        StoreError::Source(_) | StoreError::Read(_) => Code::Io,
+        StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
+        _ => Code::StoreCorrupt,
     }
 }
 

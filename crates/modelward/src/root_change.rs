@@ -13,6 +13,7 @@ use trust::{Code, TrustRoot};
 
 use crate::answer::Failure;
 use crate::faults::at;
+use crate::interruption::Work;
 
 const FILE: &str = "unfinished";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
@@ -36,12 +37,18 @@ pub(crate) struct RootChange {
     _folder: File,
     list: PathBuf,
     unfinished: BTreeSet<String>,
+    /// Ends last: who is told to stop meanwhile finishes the change.
+    _work: Work,
 }
 
 impl RootChange {
     /// Waits until nobody else changes the root of the store with these keys.
     pub(crate) fn begin(keys: &Path) -> Result<Self, Failure> {
-        Self::begin_within(keys, WAIT_MAX).map_err(|cause| failed(keys, cause))
+        let change = Self::begin_within(keys, WAIT_MAX).map_err(|cause| failed(keys, cause))?;
+        // Keys and the root are written by whoever holds this, and by nobody else.
+        host::whole_file::sweep(keys);
+        host::whole_file::sweep(keys.parent().unwrap_or(keys));
+        Ok(change)
     }
 
     fn begin_within(keys: &Path, wait_max: Duration) -> io::Result<Self> {
@@ -60,6 +67,7 @@ impl RootChange {
                 other => return Err(other.into()),
             }
         }
+        let work = Work::begin();
         let list = keys.join(FILE);
         let text = match host::whole_file::read(&list, SIZE_BYTES_MAX) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -73,6 +81,7 @@ impl RootChange {
             _folder: folder,
             list,
             unfinished,
+            _work: work,
         })
     }
 

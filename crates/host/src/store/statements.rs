@@ -27,7 +27,8 @@ impl Store {
     /// bundle that is recorded already is not recorded again: its first record is returned.
     ///
     /// # Errors
-    /// The entry names another bundle, the log is another key's or damaged, or the disk fails.
+    /// The entry names another bundle, the log is another key's or damaged, or the disk fails: where it failed after the
+    /// bundle was there, the error says so.
     pub fn record(
         &self,
         bundle: &[u8],
@@ -41,19 +42,24 @@ impl Store {
                 got,
             });
         }
-        self.put_bytes(bundle)?;
+        self.check_writable()?;
+        // Before the bundle is there: whoever holds the lock and sees a bundle without a line knows that its writer is dead.
         let _lock = self.lock()?;
         let mut index = self.index();
         self.log.repair()?;
         self.catch_up(&mut index)?;
+        self.put_bytes(bundle)?;
         if let Some(first) = index.recorded(got)? {
             return Ok(first);
         }
-        let appended = self.log.append(&[entry.to_bytes()], signer)?;
-        self.catch_up(&mut index)?;
+        let appended = self.log.append(&[entry.to_bytes()], signer);
+        let appended = appended.map_err(|cause| StoreError::written(got, cause.into()))?;
+        let log_index = appended.first_index;
+        self.catch_up(&mut index)
+            .map_err(|cause| StoreError::logged(got, log_index, cause))?;
         Ok(Recorded {
             bundle: got,
-            log_index: appended.first_index,
+            log_index,
             predicate_type: entry.predicate_type().to_owned(),
         })
     }

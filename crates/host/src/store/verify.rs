@@ -13,7 +13,8 @@ use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manife
 use super::statements::{parse, subject_of};
 use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
-use crate::log::{DiskError, LogError, durable};
+use crate::log::LogError;
+use crate::log::durable::{self, DiskError, Lock};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -188,11 +189,11 @@ impl Store {
         found
             .problems
             .extend(roots.map(|cause| Problem::Root { cause }));
-        // Before the log is read: what is written for a line meanwhile has its line by then. Whatever makes this fail is
-        // found by the other checks, and is a problem there.
+        // Before the lock: whoever wrote a bundle had it, and has written its line when we get it, or is dead. Whatever makes
+        // this fail is found by the other checks, and is a problem there.
         let traces = self.traces().unwrap_or_default();
-        // Blobs don't change and may take hours; what follows does, and writers wait for it.
-        let _lock = self.is_writable().then(|| self.lock()).transpose()?;
+        // Blobs don't change and may take hours; what follows does, and writers wait for it. Who may only read can wait too.
+        let _lock = Lock::shared(&self.root.join("lock"))?;
         found.log(key, progress)?;
         let unrecorded = found.statements(&traces)?;
         found.artifacts()?;
