@@ -25,18 +25,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As [`write`], with these permissions.
 pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder_of(path);
-    match write_once(path, bytes, mode) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-        written => return written,
-    }
-    let named = Builder::new().prefix(UNFINISHED).make_in(folder, |name| {
-        match write_once(name, bytes, mode) {
-            // For another try it wants to hear that, and not of the two names.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Errno::EXIST.into()),
-            written => written,
+    match put(path, bytes, mode) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            let other = Builder::new()
+                .prefix(UNFINISHED)
+                .make_in(folder, |name| put(name, bytes, mode))?;
+            other.persist(path).map_err(|e| e.error)?;
         }
-    })?;
-    named.persist(path).map_err(|e| e.error)?;
+        written => written?,
+    }
     File::open(folder)?.sync_all()
 }
 
@@ -45,12 +42,18 @@ pub(crate) fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// There is one, the folder can't be written, or the disk is full.
 pub(crate) fn write_once(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    put(path, bytes, mode)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// As [`write_once`], but for the name, which may be lost with the power.
+fn put(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder_of(path);
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
     match rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)) {
         // This file system knows no files without a name.
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-            write_under_other_name(path, bytes, mode)?;
+            put_under_other_name(path, bytes, mode)
         }
         opened => {
             let mut file = File::from(opened?);
@@ -58,15 +61,14 @@ pub(crate) fn write_once(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>
             let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
             match rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW) {
                 // There is no `/proc` here.
-                Err(Errno::NOENT) => write_under_other_name(path, bytes, mode)?,
-                linked => linked?,
+                Err(Errno::NOENT) => put_under_other_name(path, bytes, mode),
+                linked => Ok(linked?),
             }
         }
     }
-    File::open(folder)?.sync_all()
 }
 
-fn write_under_other_name(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn put_under_other_name(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut file = Builder::new()
         .prefix(UNFINISHED)
         .permissions(Permissions::from_mode(mode))
