@@ -136,9 +136,7 @@ impl<'a> Ledger<'a> {
     /// Whether a bundle is about any of these by its line or by its own words, whoever signed them; or can't be read.
     fn may_be_about(&self, bundle: Digest, subjects: &BTreeSet<Digest>) -> bool {
         let listed = |entry: &Entry| entry.subjects().iter().any(|s| subjects.contains(s));
-        let bytes = self.bundles.get(&bundle);
-        let bytes = bytes.filter(|bytes| Digest::of(bytes) == bundle);
-        let claimed = bytes.and_then(|bytes| {
+        let claimed = self.bytes(bundle).and_then(|bytes| {
             let bundle = Bundle::parse(bytes).ok()?;
             Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
         });
@@ -154,9 +152,7 @@ impl<'a> Ledger<'a> {
     pub(crate) fn claimed<P: Predicate>(&self, bundle: Digest) -> Option<(u64, Statement<P>)> {
         let mut lines = self.entries.iter().enumerate();
         let (index, entry) = lines.find(|(_, entry)| entry.bundle() == bundle)?;
-        let bytes = self.bundles.get(&bundle)?;
-        let bytes = Some(bytes).filter(|bytes| Digest::of(bytes) == bundle)?;
-        let read = Bundle::parse(bytes).ok()?;
+        let read = Bundle::parse(self.bytes(bundle)?).ok()?;
         let statement = Statement::<Opaque>::parse(&read.envelope().payload).ok()?;
         let statement = P::of_statement(statement).ok()?;
         let is_of_line = statement.is_about_all(entry.subjects().iter().copied());
@@ -306,14 +302,22 @@ impl<'a> Ledger<'a> {
         found
     }
 
+    /// Whether a bundle is there, with the bytes that its line names.
+    pub(crate) fn holds(&self, bundle: Digest) -> bool {
+        self.bytes(bundle).is_some()
+    }
+
+    fn bytes(&self, bundle: Digest) -> Option<&Vec<u8>> {
+        let bytes = self.bundles.get(&bundle);
+        bytes.filter(|bytes| Digest::of(bytes) == bundle)
+    }
+
     fn read<P: Predicate>(
         &self,
         entry: &Entry,
         verify: Verify<P>,
     ) -> Result<Verified<Statement<P>>, Error> {
-        let bytes = self.bundles.get(&entry.bundle());
-        let bytes = bytes.filter(|bytes| Digest::of(bytes) == entry.bundle());
-        let bytes = bytes.ok_or(Error::BundleShape(
+        let bytes = self.bytes(entry.bundle()).ok_or(Error::BundleShape(
             "the log names it, and it is not in the store",
         ))?;
         let statement = verify(bytes, self.root, self.now)?;
