@@ -48,7 +48,7 @@ fn lost<P: Predicate>(ledger: &Ledger<'_>, subjects: &BTreeSet<Digest>) -> Vec<R
         entry.predicate_type() == P::TYPE && named.any(|subject| subjects.contains(subject))
     });
     about
-        .filter(|(_, entry)| !ledger.holds(entry.bundle()))
+        .filter(|(_, entry)| ledger.bundle(entry.bundle()).is_none())
         .map(|(index, entry)| reason(index, P::TYPE, entry.bundle()))
         .collect()
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod cpu;
 pub mod fetch;
 pub mod keys;
+pub mod lock;
 pub mod log;
 pub mod predictions;
 pub mod root;

@@ -7,6 +7,7 @@ use host::fetch::FetchError;
 use host::keys::KeyFileError;
 use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
+use host::lock::LockError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
@@ -294,7 +295,21 @@ const fn disk_code(error: &DiskError) -> Code {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
         DiskError::Missing { .. } | DiskError::NotAFile { .. } => Code::StoreCorrupt,
-        DiskError::Busy { .. } | DiskError::Io { .. } => Code::Io,
+        DiskError::Lock(LockError::Busy { .. }) => Code::StoreBusy,
+        DiskError::Lock(LockError::Io { .. }) | DiskError::Io { .. } => Code::Io,
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let (code, way) = match &error {
+            LockError::Busy { .. } => (
+                Code::StoreBusy,
+                "wait for the other process to end, or end it: the lock goes with it",
+            ),
+            LockError::Io { cause, .. } => (io_code(cause), disk_way(cause)),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 

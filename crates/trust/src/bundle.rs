@@ -5,7 +5,7 @@ use digest::Digest;
 
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
-use crate::{Error, KeyId, base64};
+use crate::{Error, KeyId, base64, compact};
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -74,7 +74,7 @@ impl Bundle {
     /// # Errors
     /// It is no JSON, has unknown or doubled keys, is of another kind, or holds no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let wire: wire::Bundle =
+        let wire: wire::Bundle<'_> =
             json::from_slice(bytes, Limits::LARGE).map_err(Error::BundleJson)?;
         let is_older_name = OLDER_MEDIA_TYPES.contains(&wire.media_type.as_str());
         if wire.media_type != MEDIA_TYPE && !is_older_name {
@@ -136,7 +136,16 @@ impl Bundle {
             dsse_envelope: self.envelope.to_wire(),
         };
         // Strings and lists of strings always serialise.
-        serde_json::to_vec(&wire).unwrap_or_default()
+        compact::to_vec(&wire)
+    }
+
+    /// As [`Bundle::to_bytes`], where the bundle is not needed any more: of many files it is long.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.material {
+            Material::Keyless { received, .. } => received,
+            _ => self.to_bytes(),
+        }
     }
 
     /// The sealed statement.
@@ -259,26 +268,26 @@ mod wire {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub(super) struct Bundle {
+    pub(super) struct Bundle<'a> {
         #[serde(rename = "mediaType", alias = "media_type")]
         pub(super) media_type: String,
         #[serde(rename = "verificationMaterial", alias = "verification_material")]
         pub(super) verification_material: Material,
-        #[serde(default, rename = "dsseEnvelope", alias = "dsse_envelope")]
-        pub(super) dsse_envelope: Option<dsse_wire::Envelope>,
+        #[serde(default, borrow, rename = "dsseEnvelope", alias = "dsse_envelope")]
+        pub(super) dsse_envelope: Option<dsse_wire::Envelope<'a>>,
         /// The other kind of content; known, so that it is refused for what it is.
         #[serde(default, rename = "messageSignature", alias = "message_signature")]
         _message_signature: Option<json::Value>,
     }
 
     #[derive(Serialize)]
-    pub(super) struct Written {
+    pub(super) struct Written<'a> {
         #[serde(rename = "mediaType")]
         pub(super) media_type: &'static str,
         #[serde(rename = "verificationMaterial")]
         pub(super) verification_material: Material,
         #[serde(rename = "dsseEnvelope")]
-        pub(super) dsse_envelope: dsse_wire::Envelope,
+        pub(super) dsse_envelope: dsse_wire::Written<'a>,
     }
 
     #[derive(Default, Serialize, Deserialize)]

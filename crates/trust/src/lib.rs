@@ -47,6 +47,7 @@ pub mod artifact;
 mod base64;
 mod bundle;
 pub mod code;
+mod compact;
 mod denial;
 pub mod digest_text;
 mod dsse;

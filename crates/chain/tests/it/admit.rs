@@ -248,6 +248,6 @@ fn a_statement_that_is_lost_is_told_with_its_line() {
 /// Whether a bundle says this.
 fn said<P: Predicate>(bytes: &[u8]) -> bool {
     let bundle = trust::Bundle::parse(bytes).unwrap();
-    let statement = trust::Statement::<trust::Opaque>::parse(&bundle.envelope().payload);
+    let statement = trust::Statement::<trust::Opaque<'_>>::parse(bundle.envelope().payload());
     statement.unwrap().predicate.predicate_type == P::TYPE
 }

@@ -14,7 +14,7 @@ use super::statements::{parse, subject_of};
 use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
 use crate::log::LogError;
-use crate::log::durable::{self, DiskError, Lock};
+use crate::log::durable::{self, DiskError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -193,7 +193,7 @@ impl Store {
         // this fail is found by the other checks, and is a problem there.
         let traces = self.traces().unwrap_or_default();
         // Blobs don't change and may take hours; what follows does, and writers wait for it. Who may only read can wait too.
-        let _lock = Lock::shared(&self.root.join("lock"))?;
+        let _lock = durable::lock_shared(&self.root.join("lock"))?;
         found.log(key, progress)?;
         let unrecorded = found.statements(&traces)?;
         found.artifacts()?;
@@ -298,10 +298,12 @@ impl Findings<'_> {
             let bytes = self
                 .store
                 .read_blob(entry.bundle(), MANIFEST_SIZE_BYTES_MAX);
-            let bundle = Bundle::parse(&bytes.ok()?).ok()?;
-            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+            Bundle::parse(&bytes.ok()?).ok()
         };
-        let Some(statement) = is_of_interest.then(read).flatten() else {
+        let Some(bundle) = is_of_interest.then(read).flatten() else {
+            return;
+        };
+        let Ok(statement) = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()) else {
             return;
         };
         if entry.predicate_type() == Dataset::TYPE {

@@ -100,7 +100,7 @@ impl Side {
         else {
             return tree();
         };
-        let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+        let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
         Ok(Self::Signature(
             ModelSignature::of_statement(statement)?.predicate,
         ))
@@ -144,7 +144,7 @@ impl Change {
 
 /// The files that differ, in the order of their names.
 fn changes(a: &ModelSignature, b: &ModelSignature) -> Result<BTreeMap<String, Change>, Failure> {
-    let differences = trust::differences(a, b.method(), &b.by_name(), b.form());
+    let differences = trust::differences(a, b.method(), b.by_name(), b.form());
     let (in_a, in_b) = (a.signed_files(), b.signed_files());
     let mut changes = BTreeMap::new();
     for difference in &differences {

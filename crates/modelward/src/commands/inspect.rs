@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
         }
     };
     let bundle = Bundle::parse(&bytes)?;
-    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
     let said = Said::of(&statement)?;
     let (mut lines, mut data) = signers(&bundle, proof.as_ref());
     lines.extend(said.lines(args.files));
@@ -73,7 +73,7 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
         "kind: {kind}, {}{older}",
         counted(count, "signature")
     ));
-    lines.extend(hint.map(|key| format!("key: {key}")));
+    lines.extend(hint.map(|key| format!("key: {}", key.short())));
     let leaf = leaf.map(|der| described(der));
     if let Some((text, _)) = &leaf {
         lines.extend(text.iter().map(|line| harmless(line)));
@@ -160,7 +160,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(statement: &Statement<Opaque>) -> Result<Self, Failure> {
+    fn of(statement: &Statement<Opaque<'_>>) -> Result<Self, Failure> {
         let model = match ModelSignature::of_statement(statement.clone()) {
             Ok(signed) => Some(signed.predicate),
             Err(trust::Error::PredicateType { .. }) => None,

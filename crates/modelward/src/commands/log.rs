@@ -205,7 +205,7 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
     let proof = Proof::parse(&text).map_err(|e| invalid(&e))?;
     let bytes = read(bundle, BUNDLE_SIZE_BYTES_MAX)?;
     let statement = trust::Bundle::parse(&bytes)?;
-    let statement = trust::Statement::<trust::Opaque>::parse(&statement.envelope().payload)?;
+    let statement = trust::Statement::<trust::Opaque<'_>>::parse(statement.envelope().payload())?;
     let subjects = statement.subjects.iter().map(|subject| subject.digest);
     let entry = Entry::new(
         digest::Digest::of(&bytes),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Bundle, Code, Kind, Role, Statement};
+use trust::{Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -82,8 +82,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         false => by_store(args, &ignored, common, ui)?,
     };
     let _work = Work::begin();
-    host::whole_file::write(&target, &signed.bundle.to_bytes())
-        .map_err(|e| unreadable(&target, &e))?;
+    host::whole_file::write(&target, &signed.bundle).map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = format!(
         "signed {} of `{}` ({}): {}",
@@ -104,7 +103,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 
 /// What came of it.
 struct Signed {
-    bundle: Bundle,
+    bundle: Vec<u8>,
     name: String,
     /// The model's digest, or the digest that stands for it in the signature.
     digest: String,
@@ -116,22 +115,29 @@ struct Signed {
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
-    let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    let ignored = left_out_of(model.form, ignored);
-    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
+    let mut model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+    // Of many files each of these is long, and each goes as soon as it is not needed.
+    model.listing.clear();
+    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
+    let ignored = left_out_of(model.form, ignored);
+    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
+    let name = model.name;
+    drop(model.artifact);
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
-    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
+    drop(statement);
+    let bundle = bundle.into_bytes();
     let said = workspace.record::<ModelSignature>(&bundle)?;
     Ok(Signed {
         bundle,
-        digest: model.artifact.digest().to_string(),
-        files: model.listing.len(),
+        digest: digest.to_string(),
+        files,
         from_cache: 0,
-        what: format!("{} files", model.listing.len()),
-        name: model.name,
+        what: format!("{files} files"),
+        name,
         said: Some(said),
     })
 }
@@ -142,17 +148,24 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         return by_held_from_cache(args, folder, &terms, ui);
     }
     if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
-        let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-        let files = model.artifact.files().iter();
+        let Model {
+            name,
+            form,
+            artifact,
+            ..
+        } = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+        let files = artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
-        let statement = statement(&model.name, files, model.form, &terms);
+        let statement = statement(&name, files, form, &terms);
+        let (digest, files) = (artifact.digest(), artifact.files().len());
+        drop(artifact);
         return Ok(Signed {
-            bundle: args.held.seal(&statement)?,
-            digest: model.artifact.digest().to_string(),
-            files: model.listing.len(),
+            bundle: args.held.seal(&statement)?.into_bytes(),
+            digest: digest.to_string(),
+            files,
             from_cache: 0,
-            what: format!("{} files", model.listing.len()),
-            name: model.name,
+            what: format!("{files} files"),
+            name,
             said: None,
         });
     }
@@ -163,7 +176,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
-        bundle: args.held.seal(&statement)?,
+        bundle: args.held.seal(&statement)?.into_bytes(),
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
@@ -189,7 +202,7 @@ fn by_held_from_cache(
     let statement = statement(&model.name, model.resources(), model.form, terms);
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
-        bundle: args.held.seal(&statement)?,
+        bundle: args.held.seal(&statement)?.into_bytes(),
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,

@@ -24,6 +24,8 @@ mod help;
 mod inspect;
 mod interruption;
 mod key;
+mod key_rotate;
+mod key_set;
 mod keyless;
 mod log;
 mod memory;
