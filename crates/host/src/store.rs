@@ -21,6 +21,7 @@ mod blobs;
 mod error;
 mod index;
 mod oci;
+mod recovery;
 mod statements;
 mod traces;
 mod verify;
@@ -38,6 +39,7 @@ use crate::root::RootFolder;
 
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
+pub use recovery::Names;
 pub use statements::Recorded;
 pub use traces::Unlogged;
 pub use verify::{Checked, Problem};
@@ -145,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], or the store can't be written to.
-    pub fn rebuild(folder: &Path) -> Result<Self, StoreError> {
+    pub fn rebuild(folder: &Path) -> Result<(Self, Names), StoreError> {
         let root = folder.join(FOLDER_NAME);
         if !root.is_dir() {
             return Err(StoreError::NoStore {
@@ -161,8 +163,8 @@ impl Store {
         log.repair()?;
         let index = Index::open(&root.join("index.sqlite"))?;
         let store = Self::new(root, log, index, Access::Write);
-        store.make_derived_again()?;
-        Ok(store)
+        let names = store.make_derived_again()?;
+        Ok((store, names))
     }
 
     /// The `.modelward` folder.

@@ -219,9 +219,8 @@ fn store_code(error: &StoreError) -> Code {
 /// What a person can do about something that the store does not have, or has lost.
 const BLOB_WAY: &str = "`modelward store list` shows what is there; what was there once is put in again, or restored from a backup";
 
-/// What a person can do about a log that was rewritten or damaged.
-const LOG_WAY: &str =
-    "find out with `modelward log verify` what was changed, and restore the log from a backup";
+/// What a person can do about a log that was rewritten or damaged, whichever command tells, be it the one that is named.
+const LOG_WAY: &str = "restore the log from a backup: it can't be made again. `modelward log verify` says whether that one is whole";
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
@@ -328,12 +327,19 @@ impl From<host::root::Error> for Failure {
             Error::Changed { .. } => (Code::Io, "run it again when nothing writes to the tree"),
             Error::Special { .. } => (
                 Code::Io,
-                "remove it; only those in the root's own `dev` don't count",
+                "leave it out; only those in the own `dev` of a root that is given don't count",
             ),
             Error::Hidden { .. } => (
                 Code::Usage,
                 "data comes in with `--input`; what is no data is put elsewhere with `--include PATH=INSIDE`",
             ),
+            Error::Link { .. } => (
+                Code::Io,
+                "name the file that it points to, as `--include FILE=INSIDE`",
+            ),
+            Error::Io { cause, .. } if host::whole_file::is_no_file(cause) => {
+                (Code::Io, disk_way(cause))
+            }
             Error::Io { cause, .. } if io_code(cause) == Code::StoreFull => {
                 (Code::StoreFull, disk_way(cause))
             }

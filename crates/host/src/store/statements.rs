@@ -8,7 +8,7 @@ use trust::log::{Entry, LogKey, LogSigner};
 
 use super::index::{Change, Index};
 use super::oci::{BUNDLE_TYPE, Descriptor, ImageIndex, MANIFEST_TYPE, Manifest};
-use super::{Store, StoreError};
+use super::{Names, Store, StoreError};
 use crate::log::durable;
 
 /// A statement in the store.
@@ -97,7 +97,7 @@ impl Store {
         Ok(entries)
     }
 
-    pub(super) fn make_derived_again(&self) -> Result<(), StoreError> {
+    pub(super) fn make_derived_again(&self) -> Result<Names, StoreError> {
         let mut index = self.index();
         let known = if index.has_names()? {
             index.names().ok()
@@ -108,11 +108,12 @@ impl Store {
         change.clear()?;
         change.commit()?;
         self.catch_up(&mut index)?;
-        self.rebuild_names(&mut index, known.as_deref())?;
+        let names = self.rebuild_names(&mut index, known.as_deref())?;
         self.remove_strays(&index)?;
         let recorded = index.statements()?;
         let logged = recorded.iter().map(|(recorded, _)| recorded.bundle);
-        self.remove_traces(&logged.collect())
+        self.remove_traces(&logged.collect())?;
+        Ok(names)
     }
 
     /// Takes in what other processes recorded meanwhile, if this one may.

@@ -181,6 +181,7 @@ impl Store {
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
+            told: BTreeSet::new(),
             datasets: Vec::new(),
         };
         found.layout()?;
@@ -207,6 +208,8 @@ impl Store {
 struct Findings<'a> {
     store: &'a Store,
     problems: Vec<Problem>,
+    /// The blobs that are there and were told of: whatever needs them need not be told as well.
+    told: BTreeSet<Digest>,
     /// The data sets that the log speaks of, and in which lines.
     datasets: Vec<(Digest, u64)>,
 }
@@ -229,16 +232,19 @@ impl Findings<'_> {
             };
             match measure_file(&path) {
                 Ok(measured) if measured.digest() == digest => progress(measured.size_bytes()),
-                Ok(measured) => self.problems.push(Problem::BlobCorrupt {
-                    digest,
-                    got: measured.digest(),
-                }),
-                Err(cause) => self
-                    .problems
-                    .push(Problem::BlobUnreadable { digest, cause }),
+                Ok(measured) => {
+                    let got = measured.digest();
+                    self.tell(digest, Problem::BlobCorrupt { digest, got });
+                }
+                Err(cause) => self.tell(digest, Problem::BlobUnreadable { digest, cause }),
             }
         }
         Ok(())
+    }
+
+    fn tell(&mut self, blob: Digest, problem: Problem) {
+        self.told.insert(blob);
+        self.problems.push(problem);
     }
 
     fn log(&mut self, key: Option<&LogKey>, progress: &dyn Fn(u64)) -> Result<(), StoreError> {
@@ -446,7 +452,7 @@ impl Findings<'_> {
     ) {
         let there = self.store.blob_size_bytes(digest);
         let is_there = there.is_some_and(|there| size_bytes.is_none_or(|size| size == there));
-        if !is_there {
+        if !is_there && !self.told.contains(&digest) {
             self.problems.push(Problem::BlobMissing {
                 digest,
                 needed_by: needed_by(),

@@ -58,6 +58,15 @@ fn nothing(target: &str) -> Failure {
     )
 }
 
+/// The log names the session, and its record has no such prediction.
+fn never_given(session: &str, target: &str) -> Failure {
+    Failure::error(
+        Code::NotFound,
+        format!("the server of session `{session}` has no record of a prediction `{target}`"),
+        "check the number after the session: the answer's `id` is the whole; what the record held is lost if `predictions` was",
+    )
+}
+
 fn resolve(
     target: &str,
     workspace: &Workspace,
@@ -73,7 +82,7 @@ fn resolve(
     {
         let recorded = host::predictions::find(workspace.store.path(), target)
             .map_err(at(workspace.store.path()))?;
-        let recorded = recorded.ok_or_else(|| nothing(target))?;
+        let recorded = recorded.ok_or_else(|| never_given(session, target))?;
         return Ok((model, Some(recorded)));
     }
     if let Some(dataset) = chain::audit::dataset_called(ledger, target) {

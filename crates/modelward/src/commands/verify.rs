@@ -342,7 +342,13 @@ fn paths(args: &Args) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
     }
     match named {
         Some(model) if model.exists() => Ok((model, vec![args.model.clone()])),
-        _ => Ok((args.model.clone(), vec![signature_path(&args.model)?])),
+        _ => {
+            // A name that was mistyped, and not its signature's, which nobody typed.
+            args.model
+                .symlink_metadata()
+                .map_err(|e| unreadable(&args.model, &e))?;
+            Ok((args.model.clone(), vec![signature_path(&args.model)?]))
+        }
     }
 }
 
