@@ -47,7 +47,7 @@ fn alone_within(folder: &Path, wait_max: Duration) -> Result<Option<Lock>, LockE
 pub(crate) fn recover(keys: &Path, root: &TrustRoot) {
     let is_left = |(new, old): (&String, &Option<String>)| old.is_some() && knows(root, new);
     if read(&keys.join(FILE)).is_ok_and(|unfinished| unfinished.iter().any(is_left)) {
-        let _ = RootChange::begin(keys).and_then(|mut change| Ok(change.settle(root)?));
+        let _ = RootChange::begin(keys).and_then(|mut change| change.settle(root));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings: a flag, else the environment, else the file, else the default. Unknown keys are errors.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use trust::Code;
@@ -85,7 +85,7 @@ impl Settings {
         }
     }
 
-    fn read(path: &PathBuf) -> Result<Self, Failure> {
+    fn read(path: &Path) -> Result<Self, Failure> {
         let invalid = |problem: String| {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))

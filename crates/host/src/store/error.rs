@@ -115,7 +115,7 @@ pub enum StoreError {
         bundle: Digest,
         /// Why it is not known.
         #[source]
-        cause: Box<StoreError>,
+        cause: Box<Self>,
     },
     /// The disk failed when a statement stood in the log already.
     #[error(
@@ -128,7 +128,7 @@ pub enum StoreError {
         log_index: u64,
         /// Why not.
         #[source]
-        cause: Box<StoreError>,
+        cause: Box<Self>,
     },
     /// A line of the log is none of ours.
     #[error("entry {log_index} of the log can't be read")]
