@@ -120,6 +120,7 @@ codes! {
     RootInvalid "root_invalid" Error 400 "The trust root can't be read."
     SettingsInvalid "settings_invalid" Error 400 "The settings can't be read."
     ModelInvalid "model_invalid" Error 400 "The model's files don't make a model."
+    ManifestInvalid "manifest_invalid" Error 400 "The OCI manifest or index can't be read."
     DataInvalid "data_invalid" Error 400 "The data set's file is not what its format says."
     PictureInvalid "picture_invalid" Error 400 "The picture can't be read."
     RequestInvalid "request_invalid" Error 400 "The request has a shape or type that the model doesn't take."

@@ -54,6 +54,7 @@ mod dsse;
 mod error;
 mod key;
 pub mod log;
+pub mod oci;
 pub mod predicate;
 mod root;
 mod seal;
@@ -83,6 +84,6 @@ pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
-    verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_listed,
+    verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid, verify_tree,
 };

@@ -8,9 +8,11 @@ use crate::{
     Verified,
 };
 
+mod manifest;
 mod signed;
 mod signer;
 
+pub use manifest::{ManifestError, Named, verify_manifest};
 pub use signed::{
     Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
     verify_sealed, verify_tree,

@@ -17,6 +17,8 @@ use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod manifest;
+
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
 ///
 /// Without `--private-key`, `--token`, `--plugin` or `--keyless` a key of the store signs, and the signature is recorded there: that is
@@ -24,7 +26,8 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward sign out/digits")]
 pub(crate) struct Args {
-    /// The model
+    /// The model; or the manifest of an OCI artifact, whose blobs are not read: `oci-manifest://FILE`,
+    /// `oci-layout://FOLDER:TAG` or `oci://HOST/NAME@DIGEST`
     model: PathBuf,
     /// Where the signature goes; `MODEL.sig` by default
     #[arg(long, value_name = "FILE")]
@@ -70,6 +73,9 @@ struct Odd {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::sign(args, reference);
+    }
     let target = args
         .signature
         .clone()
@@ -244,6 +250,15 @@ impl Odd {
                 false => Spelling::Interoperable,
             },
         }
+    }
+
+    /// Whether it is as all verifiers take it, and everything is read.
+    const fn is_usual(&self) -> bool {
+        matches!(self.hash, Algorithm::Sha256)
+            && self.shard_size.is_none()
+            && self.follow_links.is_none()
+            && !self.strict_spec
+            && self.cache.is_none()
     }
 
     /// The folder inside which links are followed, if they are.

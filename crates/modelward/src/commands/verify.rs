@@ -19,6 +19,7 @@ use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod manifest;
 mod part;
 mod several;
 
@@ -32,10 +33,11 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
-    /// The model, or its signature `MODEL.sig`
+    /// The model, or its signature `MODEL.sig`; or the manifest of an OCI artifact, whose blobs are not read:
+    /// `oci://HOST/NAME@DIGEST`, `oci-layout://FOLDER:TAG` or `oci-manifest://FILE`
     model: PathBuf,
-    /// The signature; `MODEL.sig` by default. Of several, given one by one, any that is believed and holds is enough; which
-    /// one is said
+    /// The signature; `MODEL.sig` by default, and of an artifact in a registry or layout what refers to it there. Of several,
+    /// given one by one, any that is believed and holds is enough; which one is said
     #[arg(long = "signature", value_name = "FILE")]
     signatures: Vec<PathBuf>,
     #[command(flatten)]
@@ -54,6 +56,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::verify(args, reference, common, ui);
+    }
     let (model, signatures) = paths(args)?;
     several::any(&signatures, ui, |signature| {
         let asked = Asked::of(args, (&model, signature, &signatures), common, ui)?;
@@ -132,6 +137,12 @@ impl Asked {
     fn name(&self) -> &str {
         let subject = self.verified.value().subjects.first();
         subject.map_or("", |subject| &subject.name)
+    }
+
+    /// Who signed, for a program.
+    fn who_as_json(&self) -> serde_json::Value {
+        let signature = self.signature.display().to_string();
+        who_as_json(self.verified.proof(), &signature)
     }
 
     /// Who signed, for a person.
@@ -228,16 +239,15 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
     );
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
     Answer::new(text, data)
 }
 
 /// Who signed, for a program.
-fn who_as_json(asked: &Asked) -> serde_json::Value {
-    let proof = asked.verified.proof();
-    json!({"signature": asked.signature.display().to_string(), "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
+fn who_as_json(proof: &Proof, signature: &str) -> serde_json::Value {
+    json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
            "identity": identity(&proof.how), "root": proof.root.to_string()})
 }
 

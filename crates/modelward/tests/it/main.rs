@@ -29,6 +29,7 @@ mod key_set;
 mod keyless;
 mod log;
 mod memory;
+mod oci;
 mod oms;
 mod output;
 mod publish;
