@@ -114,7 +114,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
 pub(crate) fn clear(tmp: &Path, now: SystemTime) -> Result<(), DiskError> {
     for path in files(tmp)? {
         // A file that another process has just removed is as good as removed by us.
-        let Ok(file) = File::open(&path) else {
+        let Ok(file) = whole_file::open(&path) else {
             continue;
         };
         let changed = file.metadata().and_then(|meta| meta.modified());

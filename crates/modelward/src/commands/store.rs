@@ -132,7 +132,7 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
         text.push_str("the store holds what it says");
         for bundle in &unrecorded {
             text.push_str(&format!(
-                "\nnote: the statement {bundle} was not recorded: what said it was killed, or the log was made shorter; a recall counts all the same"
+                "\nnote: the statement {bundle} was not recorded: what said it was killed or found the disk full, or the log was made shorter; a recall counts all the same"
             ));
         }
     }
