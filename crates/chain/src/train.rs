@@ -10,12 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use serde_json::{Value, json};
 use trust::predicate::{
-    BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails,
-    RunMetadata, SOURCE_PARAMETER,
+    BuildDefinition, BuilderRef, Dataset, Isolation, ModelSignature, Provenance,
+    ResourceDescriptor, RunDetails, RunMetadata, SOURCE_PARAMETER,
 };
 use trust::{Artifact, Code, Denied, Kind, Reason, Statement, Subject, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger};
+use crate::lineage::names;
+use crate::lost;
 use crate::recall::recalled;
 use crate::sign::is_signed;
 use crate::step_root;
@@ -75,8 +77,18 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
     for input in inputs {
         reasons.extend(recalled(ledger, input)?);
         reasons.extend(match input.kind() {
-            Kind::Model => unsigned(ledger, input).into_iter().collect(),
-            Kind::DataSet => not_allowed(ledger, input).into_iter().collect(),
+            Kind::Model => lost::told::<ModelSignature>(
+                ledger,
+                &names(input),
+                Code::SignatureMissing,
+                unsigned(ledger, input).into_iter().collect(),
+            ),
+            Kind::DataSet => lost::told::<Dataset>(
+                ledger,
+                &BTreeSet::from([input.digest()]),
+                Code::DataNotAllowed,
+                not_allowed(ledger, input).into_iter().collect(),
+            ),
             Kind::StepRoot => step_root::not_allowed(ledger, input),
         });
     }

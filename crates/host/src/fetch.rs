@@ -13,6 +13,8 @@ use std::time::Duration;
 use digest::{Digest, Listing, measure_reader};
 use trust::Code;
 
+use crate::whole_file;
+
 /// More than this is not unpacked, whatever the archive says.
 const UNPACKED_SIZE_BYTES_MAX: u64 = 16 << 30;
 const MEMBERS_MAX: usize = 1_000_000;
@@ -138,7 +140,7 @@ pub fn take(source: &Path, wanted: &[Wanted], folder: &Path) -> Result<Listing, 
     if source.is_dir() {
         return take_from_folder(source, wanted, folder);
     }
-    let file = File::open(source).map_err(|cause| FetchError::io(source, cause))?;
+    let file = whole_file::open(source).map_err(|cause| FetchError::io(source, cause))?;
     if has_ending(source, "tar") {
         take_from_tar(source, &mut &file, wanted, folder)
     } else {
@@ -162,7 +164,7 @@ fn take_from_folder(
         if !path.exists() {
             continue;
         }
-        let mut file = File::open(&path).map_err(|cause| FetchError::io(&path, cause))?;
+        let mut file = whole_file::open(&path).map_err(|cause| FetchError::io(&path, cause))?;
         listing.insert(want.name.clone(), copy(&mut file, want, folder)?);
     }
     Ok(listing)

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
-use crate::faults::{io_code, password_file};
+use crate::faults::{at, io_code, password_file};
 use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -254,10 +254,11 @@ impl Workspace {
     pub(crate) fn lay_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
         for (path, file) in artifact.files() {
             let target = folder.join(path.as_str());
-            std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+            let parent = target.parent().unwrap_or(folder);
+            std::fs::create_dir_all(parent).map_err(at(parent))?;
             let blob = self.store.blob_path(file.digest);
             if std::fs::hard_link(&blob, &target).is_err() {
-                std::fs::copy(&blob, &target)?;
+                std::fs::copy(&blob, &target).map_err(at(&target))?;
             }
         }
         Ok(())
@@ -290,18 +291,12 @@ impl Workspace {
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
-        let staging = tempfile::Builder::new()
-            .prefix(".modelward-")
-            .tempdir_in(parent)?;
+        std::fs::create_dir_all(parent).map_err(at(folder))?;
+        let staging = Staging::beside(parent).map_err(at(folder))?;
         let made = staging.path().join("made");
         for (path, file) in artifact.files() {
-            let target = made.join(path.as_str());
-            std::fs::create_dir_all(target.parent().unwrap_or(&made))?;
-            let mut blob = self.store.open_blob(file.digest)?;
-            let measured =
-                digest::measure_reader(&mut blob, &mut std::fs::File::create_new(&target)?)?;
-            if measured.digest() != file.digest {
+            let measured = self.copy_blob(file.digest, &made.join(path.as_str()), folder)?;
+            if measured != file.digest {
                 return Err(Failure::error(
                     Code::StoreCorrupt,
                     format!("the blob {} is damaged", file.digest),
@@ -315,15 +310,24 @@ impl Workspace {
             if there.is_ok_and(|there| there.artifact == *artifact) {
                 return Ok(());
             }
-            std::fs::rename(folder, staging.path().join("replaced"))?;
+            std::fs::rename(folder, staging.path().join("replaced")).map_err(at(folder))?;
         }
-        Ok(std::fs::rename(&made, folder)?)
+        std::fs::rename(&made, folder).map_err(at(folder))
+    }
+
+    /// The digest of what came out. `named` is what a person called the place.
+    fn copy_blob(&self, blob: Digest, to: &Path, named: &Path) -> Result<Digest, Failure> {
+        let mut blob = self.store.open_blob(blob)?;
+        let copied = std::fs::create_dir_all(to.parent().unwrap_or(to))
+            .and_then(|()| std::fs::File::create_new(to))
+            .and_then(|mut file| digest::measure_reader(&mut blob, &mut file));
+        Ok(copied.map_err(at(named))?.digest())
     }
 
     /// A folder for unfinished work, in the store and removed when it is let go.
     pub(crate) fn staging(&self) -> Result<Staging, Failure> {
         let folder = self.store.path().join("tmp");
-        Staging::new(&folder).map_err(|e| {
+        Staging::in_store(&folder).map_err(|e| {
             Failure::from_error(
                 io_code(&e),
                 &e,

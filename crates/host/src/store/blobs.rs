@@ -8,6 +8,7 @@ use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
+use crate::whole_file;
 
 impl Store {
     /// Puts a stream in, and measures it on the way. `progress` hears how many bytes were taken. When it returns, the
@@ -65,7 +66,7 @@ impl Store {
     /// It isn't there.
     pub fn open_blob(&self, digest: Digest) -> Result<File, StoreError> {
         let path = self.blob_path(digest);
-        match File::open(&path) {
+        match whole_file::open(&path) {
             Ok(file) => Ok(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::BlobMissing { digest })

@@ -13,7 +13,8 @@ use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manife
 use super::statements::{parse, subject_of};
 use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
-use crate::log::{LogError, durable};
+use crate::log::LogError;
+use crate::log::durable::{self, DiskError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -180,6 +181,7 @@ impl Store {
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
+            told: BTreeSet::new(),
             datasets: Vec::new(),
         };
         found.layout()?;
@@ -188,11 +190,11 @@ impl Store {
         found
             .problems
             .extend(roots.map(|cause| Problem::Root { cause }));
-        // Before the log is read: what is written for a line meanwhile has its line by then. Whatever makes this fail is
-        // found by the other checks, and is a problem there.
+        // Before the lock: whoever wrote a bundle had it, and has written its line when we get it, or is dead. Whatever makes
+        // this fail is found by the other checks, and is a problem there.
         let traces = self.traces().unwrap_or_default();
-        // Blobs don't change and may take hours; what follows does, and writers wait for it.
-        let _lock = self.is_writable().then(|| self.lock()).transpose()?;
+        // Blobs don't change and may take hours; what follows does, and writers wait for it. Who may only read can wait too.
+        let _lock = durable::lock_shared(&self.root.join("lock"))?;
         found.log(key, progress)?;
         let unrecorded = found.statements(&traces)?;
         found.artifacts()?;
@@ -206,6 +208,8 @@ impl Store {
 struct Findings<'a> {
     store: &'a Store,
     problems: Vec<Problem>,
+    /// The blobs that are there and were told of: whatever needs them need not be told as well.
+    told: BTreeSet<Digest>,
     /// The data sets that the log speaks of, and in which lines.
     datasets: Vec<(Digest, u64)>,
 }
@@ -228,16 +232,19 @@ impl Findings<'_> {
             };
             match measure_file(&path) {
                 Ok(measured) if measured.digest() == digest => progress(measured.size_bytes()),
-                Ok(measured) => self.problems.push(Problem::BlobCorrupt {
-                    digest,
-                    got: measured.digest(),
-                }),
-                Err(cause) => self
-                    .problems
-                    .push(Problem::BlobUnreadable { digest, cause }),
+                Ok(measured) => {
+                    let got = measured.digest();
+                    self.tell(digest, Problem::BlobCorrupt { digest, got });
+                }
+                Err(cause) => self.tell(digest, Problem::BlobUnreadable { digest, cause }),
             }
         }
         Ok(())
+    }
+
+    fn tell(&mut self, blob: Digest, problem: Problem) {
+        self.told.insert(blob);
+        self.problems.push(problem);
     }
 
     fn log(&mut self, key: Option<&LogKey>, progress: &dyn Fn(u64)) -> Result<(), StoreError> {
@@ -349,7 +356,12 @@ impl Findings<'_> {
             }
         }
         let folder = self.store.root.join("referrers");
-        for path in durable::files(&folder)? {
+        let there = match durable::files(&folder) {
+            // That those which are expected are not there is told below.
+            Err(DiskError::Missing { .. }) => Vec::new(),
+            listed => listed?,
+        };
+        for path in there {
             if !subject_of(&path).is_some_and(|subject| expected.contains_key(&subject)) {
                 self.problems.push(Problem::Stray { path });
             }
@@ -440,7 +452,7 @@ impl Findings<'_> {
     ) {
         let there = self.store.blob_size_bytes(digest);
         let is_there = there.is_some_and(|there| size_bytes.is_none_or(|size| size == there));
-        if !is_there {
+        if !is_there && !self.told.contains(&digest) {
             self.problems.push(Problem::BlobMissing {
                 digest,
                 needed_by: needed_by(),

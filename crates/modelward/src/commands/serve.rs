@@ -16,6 +16,7 @@ use trust::{Artifact, Code, Denied, Kind, Reason, TreePath};
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::faults::at;
 use crate::model::{default_ignored, name_of, unreadable};
 use crate::release::{Destination, SigningKey};
 use crate::ui::Ui;
@@ -100,8 +101,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         serving: said.bundle,
     };
     let session = statement.predicate.session;
-    let record = Record::begin(workspace.store.path(), &session)?;
-    let address = listener.local_addr()?;
+    let record =
+        Record::begin(workspace.store.path(), &session).map_err(at(workspace.store.path()))?;
+    let address = listener.local_addr().map_err(at(args.http.to_string()))?;
     let told = announcement(ui, &name, &loaded.artifact, address, &said, &session);
     let serving = Serving {
         name,

@@ -23,6 +23,7 @@ use limits::Limits as StepLimits;
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::faults::at;
 use crate::interruption;
 use crate::release::SigningKey;
 use crate::staging::Staging;
@@ -300,7 +301,7 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
     let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
-    std::fs::create_dir_all(&runs)?;
+    std::fs::create_dir_all(&runs).map_err(at(&runs))?;
     let step = Step {
         root,
         inputs: step_inputs,

@@ -164,18 +164,7 @@ fn nobody_named() -> Failure {
 
 /// Reads a signature's file.
 pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |cause| unreadable(path, &cause);
-    // Who waits for a FIFO may wait for ever, and a gibibyte is not read to find out that it is too long.
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
-    }
-    if metadata.len() > SIGNATURE_SIZE_BYTES_MAX {
-        let what = format!("it is longer than {SIGNATURE_SIZE_BYTES_MAX} bytes");
-        let too_large = std::io::ErrorKind::FileTooLarge;
-        return Err(failed(std::io::Error::new(too_large, what)));
-    }
-    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(failed)
+    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))
 }
 
 /// What was found to be as it was signed.
