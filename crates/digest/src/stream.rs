@@ -25,6 +25,8 @@ pub(crate) struct Stamp {
     size_bytes: u64,
     modified: (i64, u64),
     changed: (i64, u64),
+    /// Under how many names it is.
+    links: u64,
 }
 
 impl Stamp {
@@ -41,7 +43,24 @@ impl Stamp {
             size_bytes: u64::try_from(stat.st_size).ok()?,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
             changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
+            links: stat.st_nlink as u64,
         })
+    }
+
+    /// Whether nobody wrote to it until `later`, as far as the system says. Whoever gives the file another name, or takes
+    /// one away, changes it for the system, and writes nothing: the store's blobs are laid out so.
+    pub(crate) fn holds_until(&self, later: &Self) -> bool {
+        let changed = match self.links == later.links {
+            true => self.changed,
+            false => later.changed,
+        };
+        let links = later.links;
+        *later
+            == Self {
+                changed,
+                links,
+                ..*self
+            }
     }
 
     pub(crate) const fn size_bytes(&self) -> u64 {
@@ -125,7 +144,7 @@ impl<'a> Stream<'a> {
 
     fn expect_unchanged(&self) -> Result<(), ReadError> {
         let stat = fstat(&self.file).map_err(|cause| self.failed(cause))?;
-        if Stamp::of(&stat) == Some(self.entry.stamp) {
+        if Stamp::of(&stat).is_some_and(|now| self.entry.stamp.holds_until(&now)) {
             Ok(())
         } else {
             Err(self.changed())
@@ -228,6 +247,10 @@ mod tests {
         let cut = |path: &Path| std::fs::write(path, [1; 70]).unwrap();
         let folder = folder.path();
         read(folder, nothing, nothing, nothing).unwrap();
+        let name = |path: &Path| std::fs::hard_link(path, path.with_extension("too")).unwrap();
+        let forget = |path: &Path| std::fs::remove_file(path.with_extension("too")).unwrap();
+        read(folder, nothing, name, forget).unwrap();
+        read(folder, name, forget, nothing).unwrap();
         for refused in [
             read(folder, write, nothing, nothing),
             read(folder, replace, nothing, nothing),

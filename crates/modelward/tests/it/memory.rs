@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::workshop::Workshop;
 
 const FILES: usize = 30_000;
-const PEAK_KIB_MAX: u64 = 64 << 10;
+/// A release build stays below 64 MiB with as many files as a model can have: see `make bench`. This one is larger itself.
+const PEAK_KIB_MAX: u64 = 56 << 10;
 
 #[test]
 fn many_small_files_take_little_memory_to_sign_verify_and_scan() {
@@ -24,6 +25,7 @@ fn many_small_files_take_little_memory_to_sign_verify_and_scan() {
         "verify model --public-key key.pub",
         "scan model --no-record",
         "scan model --no-record --json",
+        "verify model --public-key key.pub",
     ] {
         let mut command = workshop.command(line);
         command.stdout(Stdio::null());
