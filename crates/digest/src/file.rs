@@ -105,8 +105,7 @@ fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError>
     let measured = measure_reader(&mut file, out).map_err(failed)?;
     let after = stamp(&file).map_err(|e| failed(e.into()))?;
     let is_whole = before.is_some_and(|stamp| stamp.size_bytes() == measured.size_bytes());
-    let holds = |before: Stamp| after.is_some_and(|after| before.holds_until(&after));
-    if is_whole && before.is_some_and(holds) {
+    if is_whole && before == after {
         Ok(measured)
     } else {
         Err(ReadError::Changed {

@@ -17,16 +17,15 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
 }
 
-/// Which file it is, and what changes when somebody writes to it.
+/// Which file it is, and what changes when somebody writes to it. The time of its last change is not among that: whoever
+/// gives a file another name, or takes one away, changes it and writes nothing, and the store's blobs are laid out so.
+/// Whoever writes and sets the time back gets the digest of what was read, which is no other file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size_bytes: u64,
     modified: (i64, u64),
-    changed: (i64, u64),
-    /// Under how many names it is.
-    links: u64,
 }
 
 impl Stamp {
@@ -42,25 +41,7 @@ impl Stamp {
             inode: stat.st_ino as u64,
             size_bytes: u64::try_from(stat.st_size).ok()?,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
-            links: stat.st_nlink as u64,
         })
-    }
-
-    /// Whether nobody wrote to it until `later`, as far as the system says. Whoever gives the file another name, or takes
-    /// one away, changes it for the system, and writes nothing: the store's blobs are laid out so.
-    pub(crate) fn holds_until(&self, later: &Self) -> bool {
-        let changed = match self.links == later.links {
-            true => self.changed,
-            false => later.changed,
-        };
-        let links = later.links;
-        *later
-            == Self {
-                changed,
-                links,
-                ..*self
-            }
     }
 
     pub(crate) const fn size_bytes(&self) -> u64 {
@@ -144,7 +125,7 @@ impl<'a> Stream<'a> {
 
     fn expect_unchanged(&self) -> Result<(), ReadError> {
         let stat = fstat(&self.file).map_err(|cause| self.failed(cause))?;
-        if Stamp::of(&stat).is_some_and(|now| self.entry.stamp.holds_until(&now)) {
+        if Stamp::of(&stat) == Some(self.entry.stamp) {
             Ok(())
         } else {
             Err(self.changed())
