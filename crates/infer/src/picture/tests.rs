@@ -58,7 +58,7 @@ fn digit() -> GreyPicture {
 #[test]
 fn equals_pillow_bit_for_bit() {
     for (name, encoded, want) in PILLOW {
-        let resized = resize::bilinear(grey(encoded).unwrap(), 28, 28);
+        let resized = resized(encoded, 28, 28).unwrap();
         assert_eq!((resized.width, resized.height), (28, 28));
         assert_eq!(resized.pixels, want, "{name}");
     }
@@ -67,7 +67,7 @@ fn equals_pillow_bit_for_bit() {
 #[test]
 fn normalises() {
     let row = digit().row(fixture("grey8-28x28")).unwrap();
-    let levels = grey(fixture("grey8-28x28")).unwrap().pixels;
+    let levels = resized(fixture("grey8-28x28"), 28, 28).unwrap().pixels;
     assert_eq!(row.len(), 784);
     for (value, level) in row.iter().zip(levels) {
         let want = (f64::from(level) / 255.0 - 0.1307) / 0.3081;
