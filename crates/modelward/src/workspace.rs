@@ -10,6 +10,7 @@ use chain::Ledger;
 use digest::Digest;
 use host::keys::KeyFolder;
 use host::store::{Recorded, Source, Store};
+use tempfile::TempDir;
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
     Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
@@ -17,7 +18,7 @@ use trust::{
 };
 use zeroize::Zeroizing;
 
-use crate::answer::Failure;
+use crate::answer::{Failure, allowed};
 use crate::cli::Common;
 use crate::faults::{io_code, password_file};
 use crate::settings::Settings;
@@ -224,11 +225,20 @@ impl Workspace {
             .collect()
     }
 
-    /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
-    pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+    /// The private key of a builder, for a process that signs instead of this one; decrypted, if it is encrypted. That
+    /// what it signs will be believed is found out now, and not when the step has run.
+    pub(crate) fn builder_key(
+        &self,
+        name: &str,
+        builder: &str,
+        ledger: &Ledger<'_>,
+    ) -> Result<Zeroizing<String>, Failure> {
         self.not_recalled(name)?;
-        self.key(name)?
-            .to_pem(None)
+        let key = self.key(name)?;
+        let id = key.public_key().id();
+        allowed(chain::train::decide_who(ledger, id)?)?;
+        trust::verify_to_speak(&self.root, id, Role::Build, Some(builder), self.now)?;
+        key.to_pem(None)
             .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
     }
 
@@ -266,17 +276,28 @@ impl Workspace {
         }
     }
 
-    /// Writes an artifact's files into a folder: all of them or none, in place of nothing but what the store has.
-    pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+    /// A folder beside one that may be replaced, which shows that it can be.
+    pub(crate) fn beside(&self, folder: &Path) -> Result<TempDir, Failure> {
         self.check_replaceable(folder)?;
         let parent = folder
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
-        let staging = tempfile::Builder::new()
-            .prefix(".modelward-")
-            .tempdir_in(parent)?;
+        let made = std::fs::create_dir_all(parent);
+        let beside = || {
+            tempfile::Builder::new()
+                .prefix(".modelward-")
+                .tempdir_in(parent)
+        };
+        made.and_then(|()| beside()).map_err(|e| {
+            let message = format!("`{}` can't be written: {}", folder.display(), e.kind());
+            Failure::error(io_code(&e), message, "choose another folder with `--to`")
+        })
+    }
+
+    /// Writes an artifact's files into a folder: all of them or none, in place of nothing but what the store has.
+    pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
+        let staging = self.beside(folder)?;
         let made = staging.path().join("made");
         for (path, file) in artifact.files() {
             let target = made.join(path.as_str());

@@ -83,5 +83,5 @@ pub use time::{ParseTimeError, Time};
 pub use verified::{How, Proof, Verified};
 pub use verify::{
     Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
-    verify_sealed, verify_to_forbid, verify_tree,
+    verify_sealed, verify_to_forbid, verify_to_speak, verify_tree,
 };

@@ -4,7 +4,8 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Statement, Time, TrustRoot, Verified,
+    Bundle, Error, KeyId, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement, Time, TrustRoot,
+    Verified,
 };
 
 mod signed;
@@ -41,6 +42,25 @@ pub fn verify_to_forbid<P: Predicate>(
     believe(bundle_bytes, root, now, Purpose::Forbid)
 }
 
+/// Whether what a key of the root signs now will be believed: asked before there is anything to sign.
+///
+/// # Errors
+/// As [`verify`] of a statement that is said in this role and, if one is given, in this name.
+pub fn verify_to_speak(
+    root: &TrustRoot,
+    key: KeyId,
+    role: Role,
+    claimed: Option<&str>,
+    now: Time,
+) -> Result<(), Error> {
+    root.check_time(now)?;
+    let known = root.key(key);
+    let signer = Signer::of_key(known.ok_or(Error::KeyUnknown { key: Some(key) })?);
+    check_time(&signer, now)?;
+    check_role(&signer, role)?;
+    claimed.map_or(Ok(()), |claimed| check_speaker(&signer, claimed))
+}
+
 /// What a statement is believed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
@@ -70,11 +90,8 @@ fn believe<P: Predicate>(
         check_time(&signer, now)?;
     }
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if purpose == Purpose::Allow && !signer.roles.contains(&P::ROLE) {
-        return Err(Error::KeyRole {
-            key_name: signer.name.to_owned(),
-            role: P::ROLE,
-        });
+    if purpose == Purpose::Allow {
+        check_role(&signer, P::ROLE)?;
     }
     // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
     let envelope = bundle.envelope();
@@ -92,13 +109,8 @@ fn believe<P: Predicate>(
     }
     let statement = P::of_statement(statement)?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
-    if let Some(claimed) = statement.predicate.speaker()
-        && !signer.speaks_for.iter().any(|name| name == claimed)
-    {
-        return Err(Error::Speaker {
-            key_name: signer.name.to_owned(),
-            claimed: claimed.to_owned(),
-        });
+    if let Some(claimed) = statement.predicate.speaker() {
+        check_speaker(&signer, claimed)?;
     }
     let proof = Proof {
         key: signer.key,
@@ -132,6 +144,24 @@ fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
     Ok(())
 }
 
+fn check_role(signer: &Signer<'_>, role: Role) -> Result<(), Error> {
+    if signer.roles.contains(&role) {
+        return Ok(());
+    }
+    let key_name = signer.name.to_owned();
+    Err(Error::KeyRole { key_name, role })
+}
+
+fn check_speaker(signer: &Signer<'_>, claimed: &str) -> Result<(), Error> {
+    if signer.speaks_for.iter().any(|name| name == claimed) {
+        return Ok(());
+    }
+    Err(Error::Speaker {
+        key_name: signer.name.to_owned(),
+        claimed: claimed.to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -142,7 +172,7 @@ mod tests {
     use crate::predicate::{
         BuildDefinition, BuilderRef, Form, ModelSignature, Provenance, RunDetails, RunMetadata,
     };
-    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject, seal};
+    use crate::{Artifact, Kind, PrivateKey, RootKey, Signer as _, Subject, seal};
 
     const NOW: i64 = 500;
 
@@ -263,6 +293,29 @@ mod tests {
         };
         assert_eq!(said("https://example.com/builder"), Ok(()));
         assert_eq!(said("https://example.com/other"), Err("speaker_mismatch"));
+    }
+
+    #[test]
+    fn who_will_be_believed_can_be_told_before() {
+        let builder = Some("https://example.com/builder");
+        for (seed, role, claimed, now, code) in [
+            (2, Role::Build, builder, NOW, None),
+            (2, Role::Build, None, NOW, None),
+            (2, Role::Build, Some("other"), NOW, Some("speaker_mismatch")),
+            (2, Role::Sign, builder, NOW, Some("key_role")),
+            (2, Role::Build, builder, 99, Some("key_not_yet_valid")),
+            (2, Role::Build, builder, 900, Some("key_expired")),
+            (3, Role::Build, builder, NOW, Some("key_unknown")),
+            (2, Role::Build, builder, 1000, Some("root_expired")),
+        ] {
+            let id = key(seed).public_key().id();
+            let told = verify_to_speak(&root(), id, role, claimed, Time::from_unix(now));
+            assert_eq!(
+                told.err().map(|e| e.code().as_str()),
+                code,
+                "{seed} {role} {now}"
+            );
+        }
     }
 
     #[test]

@@ -29,6 +29,21 @@ pub(super) struct Signer<'a> {
     pub(super) encoding: Encoding,
 }
 
+impl<'a> Signer<'a> {
+    pub(super) fn of_key(key: &'a RootKey) -> Self {
+        Self {
+            name: &key.name,
+            key: key.public_key.id(),
+            roles: &key.roles,
+            speaks_for: &key.speaks_for,
+            valid_from: key.valid_from,
+            valid_until: key.valid_until,
+            how: How::Key,
+            encoding: Encoding::Dsse,
+        }
+    }
+}
+
 /// When a certificate must have been valid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
@@ -86,14 +101,8 @@ fn by_key<'a>(
     let signed = |key: &'a RootKey| {
         let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
         Some(Signer {
-            name: &key.name,
-            key: key.public_key.id(),
-            roles: &key.roles,
-            speaks_for: &key.speaks_for,
-            valid_from: key.valid_from,
-            valid_until: key.valid_until,
-            how: How::Key,
             encoding,
+            ..Signer::of_key(key)
         })
     };
     // Only one key can be named; with more signatures, others than its may be there too.
