@@ -91,7 +91,7 @@ fn models_with(
     builds: &Builds,
     ledger: &Ledger<'_>,
 ) -> Vec<(String, Artifact)> {
-    let named = ledger.artifacts().iter();
+    let named = ledger.artifacts();
     let named = named.filter(|artifact| artifact.kind() == Kind::Model);
     let mut models: Vec<(String, Artifact)> = named
         .map(|model| (format!("the model {}", model.digest()), model.clone()))

@@ -6,7 +6,7 @@
 //! The token never leaves for another place than the certificate authority. What comes back is believed no more than any
 //! other bundle: it is verified by the root before it is returned.
 
-mod http;
+pub(crate) mod http;
 mod login;
 mod services;
 mod token;

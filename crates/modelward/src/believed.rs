@@ -93,8 +93,8 @@ impl Believed {
         if self.certificate_chain.is_empty() {
             return Ok(None);
         }
-        let anchors = all(&self.certificate_chain)?;
-        let timestamp_anchors = all(&self.timestamp_chain)?;
+        let anchors = certificates(&self.certificate_chain)?;
+        let timestamp_anchors = certificates(&self.timestamp_chain)?;
         let identity = self.certificate_identity.clone();
         Ok(Some(TrustRoot::of_authorities(
             anchors,
@@ -135,7 +135,8 @@ pub(crate) fn read_sigstore(path: &Path) -> Result<SigstoreRoot, Failure> {
     SigstoreRoot::parse(&bytes).map_err(|e| Failure::from_error(Code::RootInvalid, &e, way))
 }
 
-fn all(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
+/// Reads the certificates of several files.
+pub(crate) fn certificates(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
     let mut certificates = Vec::new();
     for file in files {
         certificates.extend(read_certificates(file)?);

@@ -7,6 +7,7 @@ use host::fetch::FetchError;
 use host::keys::KeyFileError;
 use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
+use host::lock::LockError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
@@ -253,7 +254,21 @@ const fn disk_code(error: &DiskError) -> Code {
     match error {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
-        DiskError::Busy { .. } | DiskError::Io { .. } => Code::Io,
+        DiskError::Lock(LockError::Busy { .. }) => Code::StoreBusy,
+        DiskError::Lock(LockError::Io { .. }) | DiskError::Io { .. } => Code::Io,
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let (code, way) = match &error {
+            LockError::Busy { .. } => (
+                Code::StoreBusy,
+                "wait for the other process to end, or end it: the lock goes with it",
+            ),
+            LockError::Io { cause, .. } => (io_code(cause), disk_way(cause)),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 
@@ -417,7 +432,7 @@ mod tests {
                 fetched.into(),
                 cause().into(),
             ];
-            for (told_code, hint) in all.map(told::<Failure>) {
+            for (told_code, hint) in all.map(|failure: Failure| told(failure)) {
                 assert_eq!(told_code, code, "{kind:?}: {hint}");
                 assert!(hint.starts_with(way), "{kind:?}: {hint}");
             }

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod answer;
+mod artifact;
 mod believed;
 mod cli;
 mod commands;

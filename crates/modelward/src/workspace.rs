@@ -3,7 +3,6 @@
 mod dossier;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chain::Ledger;
@@ -13,7 +12,7 @@ use host::store::{Recorded, Source, Store};
 use tempfile::TempDir;
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
-    Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
+    Artifact, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time, TreePath,
     TrustRoot,
 };
 use zeroize::Zeroizing;
@@ -21,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::answer::{Failure, allowed};
 use crate::cli::Common;
 use crate::faults::{io_code, password_file};
+use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::ui::Ui;
@@ -35,8 +35,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Opens the store that was named, or the nearest.
+    /// Opens the store that was named, or the nearest, and ends what a killed change of its keys left undone.
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
+        let workspace = Self::open_as_left(common)?;
+        root_change::recover(&keys_folder(&workspace.store), &workspace.root);
+        Ok(workspace)
+    }
+
+    /// As [`Workspace::open`], but for who changes the root and its keys, and ends what was left undone itself.
+    pub(crate) fn open_as_left(common: &Common) -> Result<Self, Failure> {
         let folder = locate(common)?;
         let store = Store::open(&folder)?;
         let root = host::trust_root::read(&root_path(&store))?;
@@ -147,23 +154,24 @@ impl Workspace {
         let bundle = trust::seal(statement, key).map_err(|e| {
             Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
         })?;
-        self.record::<P>(&bundle)
+        self.record::<P>(&bundle.into_bytes())
     }
 
     /// Checks a bundle as any gate will, and records it.
-    pub(crate) fn record<P: Predicate>(&self, bundle: &Bundle) -> Result<Said, Failure> {
-        let bytes = bundle.to_bytes();
-        let verified = trust::verify::<P>(&bytes, &self.root, self.now)?;
+    pub(crate) fn record<P: Predicate>(&self, bytes: &[u8]) -> Result<Said, Failure> {
+        let verified = trust::verify::<P>(bytes, &self.root, self.now)?;
         let subjects = verified
             .value()
             .subjects
             .iter()
             .map(|subject| subject.digest);
-        let entry = Entry::new(Digest::of(&bytes), P::TYPE, subjects)
+        let entry = Entry::new(Digest::of(bytes), P::TYPE, subjects)
             .map_err(|e| Failure::from_error(Code::StatementInvalid, &e, ""))?;
+        // Of many files it is long.
+        drop(verified);
         let Recorded {
             bundle, log_index, ..
-        } = self.store.record(&bytes, &entry, &self.log_signer()?)?;
+        } = self.store.record(bytes, &entry, &self.log_signer()?)?;
         Ok(Said { bundle, log_index })
     }
 
@@ -191,22 +199,16 @@ impl Workspace {
         &self,
         name: &str,
         kind: Kind,
-        files: &BTreeMap<String, PathBuf>,
+        files: impl Iterator<Item = (TreePath, PathBuf)> + Clone,
         ui: &Ui,
     ) -> Result<Artifact, Failure> {
-        let size_bytes: u64 = files
-            .values()
-            .filter_map(|path| path.metadata().ok())
-            .map(|metadata| metadata.len())
-            .sum();
+        let sizes = files.clone().filter_map(|(_, path)| path.metadata().ok());
+        let size_bytes: u64 = sizes.map(|metadata| metadata.len()).sum();
         let bar = ui.bytes_bar("storing", size_bytes);
-        let sources = files
-            .iter()
-            .map(|(name, path)| (name.clone(), Source::Path(path.clone())))
-            .collect();
+        let sources = files.map(|(name, path)| (name, Source::Path(path)));
         let kept = self
             .store
-            .put_tree(name, kind, &sources, &|size_bytes| bar.inc(size_bytes))?;
+            .put_files(name, kind, sources, &|size_bytes| bar.inc(size_bytes))?;
         bar.finish_and_clear();
         Ok(kept)
     }

@@ -143,8 +143,7 @@ impl Artifact {
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut hasher = Hasher::new();
-        // As in `manifest`, but without holding it: of many small files it is long.
-        let written = serde_json::to_writer(Hashing(&mut hasher), &wire::Written::from(self));
+        let written = self.write_manifest(&mut Hashing(&mut hasher));
         debug_assert!(written.is_ok());
         hasher.finish()
     }
@@ -172,7 +171,18 @@ impl Artifact {
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
         // Strings, numbers and lists always serialise.
-        serde_json::to_vec(&wire::Written::from(self)).unwrap_or_default()
+        crate::compact::to_vec(&wire::Written::from(self))
+    }
+
+    /// Writes what [`Artifact::manifest`] returns, without holding it: of many small files it is long.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_manifest(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        // Each name and number is a write of its own.
+        let mut out = std::io::BufWriter::new(out);
+        serde_json::to_writer(&mut out, &wire::Written::from(self))?;
+        std::io::Write::flush(&mut out)
     }
 
     /// Reads a manifest that [`Artifact::manifest`] wrote.
@@ -180,36 +190,26 @@ impl Artifact {
     /// # Errors
     /// It is anything else: the bytes must be exactly those that this artifact's manifest has.
     pub fn from_manifest(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let limit = Limits::LARGE.size_bytes_max;
-        if bytes.len() > limit {
-            return Err(ArtifactError::Json(json::Error::TooLong {
-                size_bytes: bytes.len(),
-                size_bytes_max: limit,
-            }));
-        }
-        // A lenient reader does, since nothing but our own spelling of what it read is taken in the end.
-        let wire: wire::Read<'_> = serde_json::from_slice(bytes)
-            .map_err(|e| ArtifactError::Json(json::Error::Shape(e.to_string())))?;
+        let wire: wire::Read<'_> =
+            json::from_slice(bytes, Limits::LARGE).map_err(ArtifactError::Json)?;
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| kind.media_type() == wire.artifact_type);
         let kind = kind.ok_or(ArtifactError::Manifest(
             "its artifact type is not one of ours",
         ))?;
-        let mut files = BTreeMap::new();
-        for layer in wire.layers {
+        let layers = wire.layers.items();
+        let layers = layers.ok_or(ArtifactError::Manifest("its layers are no list"))?;
+        let files = layers.map(|layer| {
+            let layer: wire::Layer<'_> = layer.read().map_err(ArtifactError::Json)?;
             let digest = layer.digest.parse();
             let digest =
                 digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
-            files.insert(
-                TreePath::new(&layer.annotations.title)?,
-                FileEntry {
-                    digest,
-                    size_bytes: layer.size,
-                },
-            );
-        }
-        let artifact = Self::new(kind, files)?;
+            let size_bytes = layer.size;
+            let path = TreePath::new(&layer.annotations.title)?;
+            Ok((path, FileEntry { digest, size_bytes }))
+        });
+        let artifact = Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)?;
         if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {
@@ -238,6 +238,7 @@ impl std::io::Write for Hashing<'_> {
 mod wire {
     use std::borrow::Cow;
 
+    use decode::json::Raw;
     use digest::Digest;
     use serde::{Deserialize, Serialize, Serializer};
 
@@ -265,8 +266,9 @@ mod wire {
         pub(super) artifact_type: Cow<'a, str>,
         #[serde(rename = "config", borrow)]
         _config: Config<'a>,
+        /// One after the other is read: they may be many.
         #[serde(borrow)]
-        pub(super) layers: Vec<Layer<'a>>,
+        pub(super) layers: Raw<'a>,
     }
 
     #[derive(Serialize, Deserialize)]

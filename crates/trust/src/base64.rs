@@ -20,8 +20,3 @@ impl fmt::Display for Encoded<'_> {
         BASE64.encode_write(self.0, f)
     }
 }
-
-/// How long bytes are when they are encoded.
-pub(crate) const fn encoded_len(size_bytes: usize) -> usize {
-    size_bytes.div_ceil(3) * 4
-}

@@ -5,7 +5,7 @@ use digest::Digest;
 
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
-use crate::{Error, KeyId, base64};
+use crate::{Error, KeyId, base64, compact};
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -15,8 +15,6 @@ const OLDER_MEDIA_TYPES: [&str; 3] = [
     "application/vnd.dev.sigstore.bundle+json;version=0.2",
     "application/vnd.dev.sigstore.bundle+json;version=0.1",
 ];
-/// What a bundle has besides its payload, if it has no more than a usual chain of certificates.
-const BESIDES_PAYLOAD_SIZE_BYTES: usize = 16 << 10;
 const CERTIFICATES_MAX: usize = 16;
 const TIMESTAMPS_MAX: usize = 16;
 const ENTRIES_MAX: usize = 16;
@@ -137,13 +135,16 @@ impl Bundle {
             verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
         };
-        // Of many files it is long: a vector that grows would take it twice.
-        let payload = base64::encoded_len(self.envelope.payload().len());
-        let mut bytes = Vec::with_capacity(payload + BESIDES_PAYLOAD_SIZE_BYTES);
         // Strings and lists of strings always serialise.
-        match serde_json::to_writer(&mut bytes, &wire) {
-            Ok(()) => bytes,
-            Err(_) => Vec::new(),
+        compact::to_vec(&wire)
+    }
+
+    /// As [`Bundle::to_bytes`], where the bundle is not needed any more: of many files it is long.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.material {
+            Material::Keyless { received, .. } => received,
+            _ => self.to_bytes(),
         }
     }
 

@@ -1,13 +1,12 @@
 //! in-toto Statement v1: what someone says about digests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 
 use decode::json::{self, Limits, Raw};
 use digest::Digest;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Artifact, Error, Predicate};
+use crate::{Artifact, Error, Predicate, compact};
 
 const TYPE: &str = "https://in-toto.io/Statement/v1";
 const SUBJECTS_MAX: usize = 100_000;
@@ -52,17 +51,8 @@ impl<P: Predicate> Statement<P> {
             predicate_type: P::TYPE,
             predicate: &self.predicate,
         };
-        // Over many files it is long, and a vector that grows takes it twice: it is counted first.
-        let mut counted = Counted(0);
-        if serde_json::to_writer(&mut counted, &wire).is_err() {
-            return Vec::new();
-        }
-        let mut bytes = Vec::with_capacity(counted.0);
         // Predicates hold strings, numbers, lists and maps with string keys, which always serialise.
-        match serde_json::to_writer(&mut bytes, &wire) {
-            Ok(()) => bytes,
-            Err(_) => Vec::new(),
-        }
+        compact::to_vec(&wire)
     }
 
     /// Whether it is about an artifact: about its digest, or about every one of its files. One file alone is not enough,
@@ -122,20 +112,6 @@ impl<'a> Statement<Opaque<'a>> {
             subjects,
             predicate,
         })
-    }
-}
-
-/// How many bytes were written.
-struct Counted(usize);
-
-impl io::Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

@@ -8,14 +8,16 @@ use crate::{
     Verified,
 };
 
+mod manifest;
 mod signed;
 mod signer;
 
+pub use manifest::{ManifestError, Named, verify_manifest};
 pub use signed::{
     Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
     verify_sealed, verify_tree,
 };
-use signer::{Encoding, Signer, When, signer};
+use signer::{Encoding, Signer, When, signers};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
 ///
@@ -56,9 +58,8 @@ pub fn verify_to_speak(
     root.check_time(now)?;
     let known = root.key(key);
     let signer = Signer::of_key(known.ok_or(Error::KeyUnknown { key: Some(key) })?);
-    check_time(&signer, now)?;
-    check_role(&signer, role)?;
-    claimed.map_or(Ok(()), |claimed| check_speaker(&signer, claimed))
+    may_say(&signer, role, now)?;
+    may_speak(&signer, claimed)
 }
 
 /// What a statement is believed for.
@@ -84,15 +85,12 @@ fn believe<P: Predicate>(
         Purpose::Allow => When::At(now),
         Purpose::Forbid => When::AtItsBeginning,
     };
-    let signer = signer(&bundle, root, when)?;
-    // (3) The root believes them now. Stops: keys that were retired.
-    if purpose == Purpose::Allow {
-        check_time(&signer, now)?;
-    }
-    // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if purpose == Purpose::Allow {
-        check_role(&signer, P::ROLE)?;
-    }
+    let signers = signers(&bundle, root, when)?;
+    // Of several, one is enough: that of them counts of whom all that follows is true.
+    let signers = those(signers, |signer| match purpose {
+        Purpose::Allow => may_say(signer, P::ROLE, now),
+        Purpose::Forbid => Ok(()),
+    })?;
     // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
     let envelope = bundle.envelope();
     if envelope.payload_type() != PAYLOAD_TYPE {
@@ -101,17 +99,18 @@ fn believe<P: Predicate>(
         });
     }
     let statement = Statement::<Opaque<'_>>::parse(envelope.payload())?;
-    let said = &statement.predicate.predicate_type;
-    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
-        return Err(Error::Signature {
-            key_name: signer.name.to_owned(),
-        });
-    }
+    let said = statement.predicate.predicate_type.clone();
+    let signers = those(signers, |signer| read_as_signed(signer, &said))?;
     let statement = P::of_statement(statement)?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
-    if let Some(claimed) = statement.predicate.speaker() {
-        check_speaker(&signer, claimed)?;
-    }
+    let signers = those(signers, |signer| {
+        may_speak(signer, statement.predicate.speaker())
+    })?;
+    // `those` are at least one.
+    let signer = signers
+        .into_iter()
+        .next()
+        .ok_or(Error::KeyUnknown { key: None })?;
     let proof = Proof {
         key: signer.key,
         key_name: signer.name.to_owned(),
@@ -122,6 +121,54 @@ fn believe<P: Predicate>(
         how: signer.how,
     };
     Ok(Verified::new(statement, proof))
+}
+
+/// Those of whom it is true, at least one; else what was said against the first.
+fn those<'a>(
+    signers: Vec<Signer<'a>>,
+    check: impl Fn(&Signer<'_>) -> Result<(), Error>,
+) -> Result<Vec<Signer<'a>>, Error> {
+    let refused = signers.first().map(&check);
+    let fitting: Vec<_> = signers.into_iter().filter(|s| check(s).is_ok()).collect();
+    match refused {
+        Some(Err(error)) if fitting.is_empty() => Err(error),
+        _ => Ok(fitting),
+    }
+}
+
+fn may_say(signer: &Signer<'_>, role: Role, now: Time) -> Result<(), Error> {
+    // (3) The root believes them now. Stops: keys that were retired.
+    check_time(signer, now)?;
+    // (4) That key may say what is said here. Stops: a scanner's key that publishes.
+    if signer.roles.contains(&role) {
+        return Ok(());
+    }
+    Err(Error::KeyRole {
+        key_name: signer.name.to_owned(),
+        role,
+    })
+}
+
+/// Only the first release's own statements were signed as it did.
+fn read_as_signed(signer: &Signer<'_>, said: &str) -> Result<(), Error> {
+    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
+        return Err(Error::Signature {
+            key_name: signer.name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn may_speak(signer: &Signer<'_>, claimed: Option<&str>) -> Result<(), Error> {
+    match claimed {
+        Some(claimed) if !signer.speaks_for.iter().any(|name| name == claimed) => {
+            Err(Error::Speaker {
+                key_name: signer.name.to_owned(),
+                claimed: claimed.to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
@@ -144,24 +191,6 @@ fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {
     Ok(())
 }
 
-fn check_role(signer: &Signer<'_>, role: Role) -> Result<(), Error> {
-    if signer.roles.contains(&role) {
-        return Ok(());
-    }
-    let key_name = signer.name.to_owned();
-    Err(Error::KeyRole { key_name, role })
-}
-
-fn check_speaker(signer: &Signer<'_>, claimed: &str) -> Result<(), Error> {
-    if signer.speaks_for.iter().any(|name| name == claimed) {
-        return Ok(());
-    }
-    Err(Error::Speaker {
-        key_name: signer.name.to_owned(),
-        claimed: claimed.to_owned(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -172,7 +201,7 @@ mod tests {
     use crate::predicate::{
         BuildDefinition, BuilderRef, Form, ModelSignature, Provenance, RunDetails, RunMetadata,
     };
-    use crate::{Artifact, Kind, PrivateKey, RootKey, Signer as _, Subject, seal};
+    use crate::{Artifact, Kind, PrivateKey, Role, RootKey, Signer as _, Subject, seal};
 
     const NOW: i64 = 500;
 

@@ -4,7 +4,10 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use digest::{Digest, Measured, ReadError, measure_bytes, measure_copy, measure_reader};
+use digest::{
+    Digest, Measured, ReadError, measure_bytes, measure_copy, measure_reader, measure_written,
+};
+use trust::Artifact;
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
@@ -45,6 +48,22 @@ impl Store {
             return Ok(measured);
         }
         self.put_reader(&mut &*bytes, &|_| ())
+    }
+
+    /// Puts an artifact's manifest in, without holding it: of many small files it is long.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn put_manifest(&self, artifact: &Artifact) -> Result<Measured, StoreError> {
+        let write = |out: &mut dyn Write| {
+            measure_written(out, |out| artifact.write_manifest(out)).map_err(StoreError::Read)
+        };
+        let measured = write(&mut io::sink())?;
+        if self.holds(measured) {
+            durable::sync_folder(&self.blobs_path())?;
+            return Ok(measured);
+        }
+        self.put(&|_| (), write)
     }
 
     /// Opens a blob. Its bytes were right when they were put in; who relies on them re-hashes what it reads.

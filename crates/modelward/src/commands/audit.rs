@@ -82,11 +82,7 @@ fn resolve(
         return Err(nothing(target));
     }
     let (_, artifact) = model::artifact(target, workspace, ui)?;
-    let known: BTreeSet<Digest> = ledger
-        .artifacts()
-        .iter()
-        .map(trust::Artifact::digest)
-        .collect();
+    let known: BTreeSet<Digest> = ledger.artifacts().map(trust::Artifact::digest).collect();
     let whole = artifact.digest();
     let only = artifact
         .files()
@@ -153,7 +149,7 @@ fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) 
             "{rest}   {:8} {}  [by {}, {}]",
             fact.stage,
             fact.says,
-            fact.by,
+            fact.who(),
             line(fact)
         );
     }

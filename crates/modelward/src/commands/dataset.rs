@@ -92,11 +92,9 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let verdict =
         chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)?;
     let (artifact, statement) = allowed(verdict)?;
-    let sources = listing
-        .keys()
-        .map(|name| (name.clone(), taken.join(name)))
-        .collect();
-    workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
+    let sources = artifact.files().keys();
+    let sources = sources.map(|path| (path.clone(), taken.join(path.as_str())));
+    workspace.keep(&args.name, Kind::DataSet, sources, ui)?;
     let said = args.key.say(&statement, workspace)?;
     warn_if_recalled(&args.name, &artifact, workspace, ui)?;
     Ok(answer(

@@ -144,7 +144,7 @@ impl Change {
 
 /// The files that differ, in the order of their names.
 fn changes(a: &ModelSignature, b: &ModelSignature) -> Result<BTreeMap<String, Change>, Failure> {
-    let differences = trust::differences(a, b.method(), &b.by_name(), b.form());
+    let differences = trust::differences(a, b.method(), b.by_name(), b.form());
     let (in_a, in_b) = (a.signed_files(), b.signed_files());
     let mut changes = BTreeMap::new();
     for difference in &differences {

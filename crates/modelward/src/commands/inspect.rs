@@ -73,7 +73,7 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
         "kind: {kind}, {}{older}",
         counted(count, "signature")
     ));
-    lines.extend(hint.map(|key| format!("key: {key}")));
+    lines.extend(hint.map(|key| format!("key: {}", key.short())));
     let leaf = leaf.map(|der| described(der));
     if let Some((text, _)) = &leaf {
         lines.extend(text.iter().map(|line| harmless(line)));

@@ -21,6 +21,7 @@ use crate::answer::{Answer, Failure};
 mod conformance;
 mod digest;
 mod hand_over;
+mod manifest;
 mod measure;
 mod methods;
 mod refused;

@@ -70,11 +70,20 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         if !is_known {
             ui.warn(&unknown(kind, target));
         }
-        lines.push(format!("recalled the {} {target}: {said}", kind.as_str()));
+        let shown = shown(kind, target);
+        lines.push(format!("recalled the {} {shown}: {said}", kind.as_str()));
         recalled.push(json!({"target": target, "known": is_known, "statement": said.data()}));
     }
     let data = json!({"kind": kind.as_str(), "recalled": recalled});
     Ok(Answer::new(lines.join("\n"), data))
+}
+
+/// What is recalled, for a person: a key as everywhere by the first digits of its id.
+fn shown(kind: RecallKind, target: &str) -> String {
+    match target.parse::<Digest>() {
+        Ok(id) if kind == RecallKind::Key => id.short(),
+        _ => target.to_owned(),
+    }
 }
 
 /// The files of what is recalled, where they are known: so that the same files under other names are recalled too, whatever
@@ -102,7 +111,7 @@ fn has_all(ledger: &Ledger<'_>, files: &[Subject]) -> bool {
         let own: BTreeSet<Digest> = artifact.files().values().map(|f| f.digest).collect();
         digests.is_subset(&own)
     };
-    !digests.is_empty() && ledger.artifacts().iter().any(has)
+    !digests.is_empty() && ledger.artifacts().any(has)
 }
 
 /// A recall may come before what it is about, and it may be a slip of the pen.

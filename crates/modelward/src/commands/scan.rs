@@ -116,7 +116,7 @@ fn record(
     let statement = statement.ok_or_else(|| {
         Failure::error(Code::Internal, "the scanned files are not the model's", "")
     })?;
-    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
+    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
     key.say(&statement, workspace)
 }
 

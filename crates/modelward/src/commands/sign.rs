@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Bundle, Code, Kind, Role, Statement};
+use trust::{Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -16,6 +16,8 @@ use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod manifest;
+
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
 ///
 /// Without `--private-key`, `--token`, `--plugin` or `--keyless` a key of the store signs, and the signature is recorded there: that is
@@ -23,7 +25,8 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward sign out/digits")]
 pub(crate) struct Args {
-    /// The model
+    /// The model; or the manifest of an OCI artifact, whose blobs are not read: `oci-manifest://FILE`,
+    /// `oci-layout://FOLDER:TAG` or `oci://HOST/NAME@DIGEST`
     model: PathBuf,
     /// Where the signature goes; `MODEL.sig` by default
     #[arg(long, value_name = "FILE")]
@@ -69,6 +72,9 @@ struct Odd {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::sign(args, reference);
+    }
     let target = args
         .signature
         .clone()
@@ -80,8 +86,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         true => by_held(args, &ignored, ui)?,
         false => by_store(args, &ignored, common, ui)?,
     };
-    host::whole_file::write(&target, &signed.bundle.to_bytes())
-        .map_err(|e| unreadable(&target, &e))?;
+    host::whole_file::write(&target, &signed.bundle).map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = format!(
         "signed {} of `{}` ({}): {}",
@@ -102,7 +107,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 
 /// What came of it.
 struct Signed {
-    bundle: Bundle,
+    bundle: Vec<u8>,
     name: String,
     /// The model's digest, or the digest that stands for it in the signature.
     digest: String,
@@ -114,22 +119,29 @@ struct Signed {
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
-    let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    let ignored = left_out_of(model.form, ignored);
-    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
+    let mut model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+    // Of many files each of these is long, and each goes as soon as it is not needed.
+    model.listing.clear();
+    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
+    let ignored = left_out_of(model.form, ignored);
+    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
+    let name = model.name;
+    drop(model.artifact);
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
-    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
+    drop(statement);
+    let bundle = bundle.into_bytes();
     let said = workspace.record::<ModelSignature>(&bundle)?;
     Ok(Signed {
         bundle,
-        digest: model.artifact.digest().to_string(),
-        files: model.listing.len(),
+        digest: digest.to_string(),
+        files,
         from_cache: 0,
-        what: format!("{} files", model.listing.len()),
-        name: model.name,
+        what: format!("{files} files"),
+        name,
         said: Some(said),
     })
 }
@@ -140,17 +152,24 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         return by_held_from_cache(args, folder, &terms, ui);
     }
     if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
-        let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-        let files = model.artifact.files().iter();
+        let Model {
+            name,
+            form,
+            artifact,
+            ..
+        } = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+        let files = artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
-        let statement = statement(&model.name, files, model.form, &terms);
+        let statement = statement(&name, files, form, &terms);
+        let (digest, files) = (artifact.digest(), artifact.files().len());
+        drop(artifact);
         return Ok(Signed {
-            bundle: args.held.seal(&statement)?,
-            digest: model.artifact.digest().to_string(),
-            files: model.listing.len(),
+            bundle: args.held.seal(&statement)?.into_bytes(),
+            digest: digest.to_string(),
+            files,
             from_cache: 0,
-            what: format!("{} files", model.listing.len()),
-            name: model.name,
+            what: format!("{files} files"),
+            name,
             said: None,
         });
     }
@@ -161,7 +180,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
-        bundle: args.held.seal(&statement)?,
+        bundle: args.held.seal(&statement)?.into_bytes(),
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
@@ -187,7 +206,7 @@ fn by_held_from_cache(
     let statement = statement(&model.name, model.resources(), model.form, terms);
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
-        bundle: args.held.seal(&statement)?,
+        bundle: args.held.seal(&statement)?.into_bytes(),
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,
@@ -229,6 +248,15 @@ impl Odd {
                 false => Spelling::Interoperable,
             },
         }
+    }
+
+    /// Whether it is as all verifiers take it, and everything is read.
+    const fn is_usual(&self) -> bool {
+        matches!(self.hash, Algorithm::Sha256)
+            && self.shard_size.is_none()
+            && self.follow_links.is_none()
+            && !self.strict_spec
+            && self.cache.is_none()
     }
 
     /// The folder inside which links are followed, if they are.

@@ -83,7 +83,7 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
             "move it away, or name another folder",
         ));
     }
-    let _alone = root_change::alone_in(&folder);
+    let _alone = root_change::alone_in(&folder)?;
     let store = Store::init(&folder)?;
     let now = host::clock::now()?;
     let keys = keys_folder(&store);

@@ -515,7 +515,7 @@ fn what_would_lose_a_model_is_told_before_the_step_runs() {
         "train --input bands --name digits --to out/digits --source s -- /bin/sh -c 'exit 3'";
     for (change, code) in [
         (
-            "key set laptop --valid-until 2021-01-01T00:00:00Z",
+            "key set laptop --valid-from 2020-01-01T00:00:00Z --valid-until 2021-01-01T00:00:00Z",
             "key_expired",
         ),
         ("key set laptop --role sign --role dataset", "key_role"),

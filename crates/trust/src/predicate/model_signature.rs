@@ -13,9 +13,11 @@ use crate::{Artifact, Error, Role, Statement, Subject};
 pub(crate) mod first_release;
 mod name;
 mod read;
+mod resources;
 
 pub use name::Span;
 use name::{Name, SINGLE_FILE};
+use resources::Resources;
 
 /// The files of a model, or pieces of them, each with its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +25,9 @@ pub struct ModelSignature {
     method: Method,
     follows_links: bool,
     ignored: Vec<String>,
-    resources: Vec<Resource>,
+    resources: Resources,
     spelling: Spelling,
     is_first_release: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Resource {
-    name: Box<str>,
-    digest: ResourceDigest,
 }
 
 /// How the two things are written that the specification and its released implementations write differently: the name of
@@ -105,17 +101,18 @@ impl ModelSignature {
         terms: Terms,
     ) -> Statement<Self> {
         let is_dot = form == Form::SingleFile && terms.spelling == Spelling::Interoperable;
-        let named = |name: &str| match is_dot {
-            true => single(name, terms.method),
-            false => name.to_owned(),
-        };
-        let mut resources: Vec<Resource> = resources
-            .map(|(name, digest)| Resource {
-                name: named(name).into(),
-                digest,
-            })
-            .collect();
-        resources.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut listed = Resources::new(terms.method.algorithm);
+        for (name, digest) in resources {
+            let listed = match is_dot {
+                true => listed.push(&single(name, terms.method), &digest),
+                false => listed.push(name, &digest),
+            };
+            debug_assert!(
+                listed.is_some(),
+                "whoever measures does so as the terms say"
+            );
+        }
+        let resources = listed.sorted();
         let predicate = Self {
             method: terms.method,
             follows_links: terms.follows_links,
@@ -148,13 +145,12 @@ impl ModelSignature {
 
     /// The signed resources by their names: paths, or `PATH:START:END`.
     pub fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
-        self.resources.iter().map(|r| (&*r.name, r.digest))
+        self.resources.iter()
     }
 
-    /// The same, to look many up.
-    #[must_use]
-    pub fn by_name(&self) -> BTreeMap<&str, ResourceDigest> {
-        self.resources().collect()
+    /// The same, in the order of their names.
+    pub fn by_name(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
+        self.resources.by_name()
     }
 
     /// The file that a resource is, or is a piece of.
@@ -166,8 +162,9 @@ impl ModelSignature {
     /// The files that were signed, whole or in pieces.
     #[must_use]
     pub fn signed_files(&self) -> BTreeSet<&str> {
-        let names = self.resources.iter();
-        names.map(|r| self.file_of(&r.name)).collect()
+        self.resources()
+            .map(|(name, _)| self.file_of(name))
+            .collect()
     }
 
     /// The signed files, if they were signed whole and by SHA-256, as artifacts are.
@@ -198,9 +195,8 @@ impl ModelSignature {
     #[must_use]
     pub fn form(&self) -> Form {
         let mut names = self
-            .resources
-            .iter()
-            .map(|r| Name::of(&r.name, self.method));
+            .resources()
+            .map(|(name, _)| Name::of(name, self.method));
         match names.all(|name| name.is_some_and(|name| name.path == SINGLE_FILE)) {
             true => Form::SingleFile,
             false => Form::Folder,
@@ -226,7 +222,8 @@ impl ModelSignature {
     /// Whether the resources are in the specification's order. The reference wrote another, which is read as well.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
-        self.resources.is_sorted_by(|a, b| a.name < b.name)
+        let names = self.resources().map(|(name, _)| name);
+        names.is_sorted_by(|a, b| a < b)
     }
 
     /// What a piece's or a file's algorithm is called.
@@ -327,15 +324,15 @@ mod wire {
     /// Each is put into its form when it is written: they may be many.
     pub(super) struct Resources<'a> {
         pub(super) algorithm: &'a str,
-        pub(super) resources: &'a [super::Resource],
+        pub(super) resources: &'a super::Resources,
     }
 
     impl Serialize for Resources<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_seq(self.resources.iter().map(|resource| Resource {
-                name: &resource.name,
+            serializer.collect_seq(self.resources.iter().map(|(name, digest)| Resource {
+                name,
                 algorithm: self.algorithm,
-                digest: resource.digest.hex(),
+                digest: digest.hex(),
             }))
         }
     }

@@ -1,4 +1,4 @@
-//! Who signed: the one of the trust root's that made one of a bundle's signatures.
+//! Who signed: those of the trust root's who made a bundle's signatures.
 
 use crate::sigstore::{self, Evidence, LogEntry};
 use crate::verified::How;
@@ -53,78 +53,81 @@ pub(super) enum When {
     AtItsBeginning,
 }
 
-/// The one of the root's who made one of the signatures.
-pub(super) fn signer<'a>(
+/// All of the root's who made one of the signatures, at least one: first whom the bundle's own words lead to, then the keys
+/// that made another.
+pub(super) fn signers<'a>(
     bundle: &Bundle,
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
-    match bundle.material() {
-        Material::Key { hint } => by_key(bundle, *hint, root),
+) -> Result<Vec<Signer<'a>>, Error> {
+    let named = match bundle.material() {
+        Material::Key { hint } => return by_key(bundle, *hint, root),
         Material::Certificate {
             leaf,
             intermediates,
             timestamps,
-        } => {
-            if root.certificates().next().is_none() {
-                let got = "with a certificate";
-                return Err(Error::Method { got });
-            }
-            let read = |der: &Vec<u8>| Certificate::from_der(der).map_err(Error::Certificate);
-            let chain = Chain {
-                leaf: read(leaf)?,
-                intermediates: intermediates.iter().map(read).collect::<Result<_, _>>()?,
-                timestamps,
-            };
-            by_certificate(bundle, &chain, root, when)
-        }
+        } => by_certificate(bundle, (leaf, intermediates, timestamps), root, when),
         Material::Keyless {
             leaf,
             entries,
             timestamps,
             ..
-        } => {
-            if root.identities().next().is_none() {
-                return Err(Error::Method { got: "keylessly" });
-            }
-            let leaf = Certificate::from_der(leaf).map_err(Error::Certificate)?;
-            by_identity(bundle, &leaf, (entries, timestamps), root, when)
-        }
+        } => by_identity(bundle, leaf, (entries, timestamps), root, when),
+    };
+    // One signature is the named one's or nobody's.
+    if !has_more(bundle) {
+        return named;
     }
+    let mut others = keys_that_signed(bundle, root).peekable();
+    if others.peek().is_none() {
+        return named;
+    }
+    Ok(named
+        .unwrap_or_default()
+        .into_iter()
+        .chain(others)
+        .collect())
+}
+
+fn has_more(bundle: &Bundle) -> bool {
+    bundle.envelope().signatures.len() > 1
 }
 
 fn by_key<'a>(
     bundle: &Bundle,
     hint: Option<KeyId>,
     root: &'a TrustRoot,
-) -> Result<Signer<'a>, Error> {
-    let signed = |key: &'a RootKey| {
-        let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
-        Some(Signer {
-            encoding,
-            ..Signer::of_key(key)
-        })
-    };
+) -> Result<Vec<Signer<'a>>, Error> {
     // Only one key can be named; with more signatures, others than its may be there too.
-    let has_more = bundle.envelope().signatures.len() > 1;
-    if let Some(id) = hint {
-        match root.key(id) {
-            None if has_more => {}
-            None => return Err(Error::KeyUnknown { key: Some(id) }),
-            Some(key) => {
-                if let Some(signer) = signed(key) {
-                    return Ok(signer);
-                }
-                if !has_more {
-                    let key_name = key.name.clone();
-                    return Err(Error::Signature { key_name });
-                }
-            }
-        }
+    if let Some(id) = hint
+        && !has_more(bundle)
+    {
+        let key = root.key(id).ok_or(Error::KeyUnknown { key: Some(id) })?;
+        let signer = key_that_signed(bundle, key);
+        let key_name = || key.name.clone();
+        let signer = signer.ok_or_else(|| Error::Signature {
+            key_name: key_name(),
+        })?;
+        return Ok(vec![signer]);
     }
-    root.keys()
-        .find_map(signed)
-        .ok_or(Error::KeyUnknown { key: None })
+    let mut signers: Vec<_> = keys_that_signed(bundle, root).collect();
+    signers.sort_by_key(|signer| Some(signer.key) != hint);
+    if signers.is_empty() {
+        return Err(Error::KeyUnknown { key: None });
+    }
+    Ok(signers)
+}
+
+fn keys_that_signed<'a>(bundle: &Bundle, root: &'a TrustRoot) -> impl Iterator<Item = Signer<'a>> {
+    root.keys().filter_map(|key| key_that_signed(bundle, key))
+}
+
+fn key_that_signed<'a>(bundle: &Bundle, key: &'a RootKey) -> Option<Signer<'a>> {
+    let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
+    Some(Signer {
+        encoding,
+        ..Signer::of_key(key)
+    })
 }
 
 /// What came with the signature.
@@ -134,40 +137,64 @@ struct Chain<'a> {
     timestamps: &'a [Vec<u8>],
 }
 
-/// The first of the root's that this chain leads to; else what the first of them says against it.
+/// The root's that this chain leads to; if there are none, what the first of them says against it.
 fn by_certificate<'a>(
     bundle: &Bundle,
-    chain: &Chain<'_>,
+    (leaf, intermediates, timestamps): (&[u8], &[Vec<u8>], &[Vec<u8>]),
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let unknown = Error::Method {
+        got: "with a certificate",
+    };
+    if root.certificates().next().is_none() {
+        return Err(unknown);
+    }
+    let read = |der: &[u8]| Certificate::from_der(der).map_err(Error::Certificate);
+    let intermediates = intermediates.iter().map(|der| read(der));
+    let chain = Chain {
+        leaf: read(leaf)?,
+        intermediates: intermediates.collect::<Result<_, _>>()?,
+        timestamps,
+    };
     let unfit = |cause| Error::CertificateKey { cause };
     let key = chain.leaf.public_key().map_err(unfit)?;
     let signed = signed_by_certified(bundle, key);
     let (signature, encoding) = signed.ok_or_else(|| Error::Signature {
         key_name: chain.leaf.subject().to_string(),
     })?;
+    let known = root.certificates().map(|known| {
+        Ok(Signer {
+            name: &known.name,
+            key: key.id(),
+            roles: &known.roles,
+            speaks_for: &known.speaks_for,
+            valid_from: known.valid_from,
+            valid_until: known.valid_until,
+            how: is_known(signature, &chain, known, when)?,
+            encoding,
+        })
+    });
+    some_or_first_refusal(known, unknown)
+}
+
+/// Those that were found; if there are none, what was said against the first.
+fn some_or_first_refusal<T>(
+    judged: impl Iterator<Item = Result<T, Error>>,
+    none: Error,
+) -> Result<Vec<T>, Error> {
+    let mut found = Vec::new();
     let mut refused = None;
-    for known in root.certificates() {
-        match is_known(signature, chain, known, when) {
-            Ok(how) => {
-                return Ok(Signer {
-                    name: &known.name,
-                    key: key.id(),
-                    roles: &known.roles,
-                    speaks_for: &known.speaks_for,
-                    valid_from: known.valid_from,
-                    valid_until: known.valid_until,
-                    how,
-                    encoding,
-                });
-            }
+    for one in judged {
+        match one {
+            Ok(one) => found.push(one),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(refused.unwrap_or(Error::Method {
-        got: "with a certificate",
-    }))
+    if found.is_empty() {
+        return Err(refused.unwrap_or(none));
+    }
+    Ok(found)
 }
 
 /// Whether the chain leads to an anchor of this one's, and to whom it should.
@@ -196,15 +223,20 @@ fn is_known(
     })
 }
 
-/// The first of the root's whose identity the certificate was made out to, by the word of the Sigstore that they are known
-/// at; else what the first of them says against it.
+/// The root's whose identity the certificate was made out to, by the word of the Sigstore that they are known at; if there
+/// are none, what the first of them says against it.
 fn by_identity<'a>(
     bundle: &Bundle,
-    leaf: &Certificate,
+    leaf: &[u8],
     (entries, timestamps): (&[LogEntry], &[Vec<u8>]),
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let unknown = Error::Method { got: "keylessly" };
+    if root.identities().next().is_none() {
+        return Err(unknown);
+    }
+    let leaf = &Certificate::from_der(leaf).map_err(Error::Certificate)?;
     let unfit = |cause| Error::CertificateKey { cause };
     let key = leaf.public_key().map_err(unfit)?;
     let signed = signed(bundle, |bytes, sig| key.verifies(bytes, sig));
@@ -223,32 +255,26 @@ fn by_identity<'a>(
         When::At(now) => Some(now),
         When::AtItsBeginning => None,
     };
-    let mut refused = None;
-    for known in root.identities() {
-        let logged = sigstore::verify(&evidence, &known.sigstore, now).and_then(|at| {
-            sigstore::check_identity(leaf, &known.identity, &known.issuer).map(|()| at)
-        });
-        match logged {
-            Ok(logged_at) => {
-                return Ok(Signer {
-                    name: &known.name,
-                    key: key.id(),
-                    roles: &known.roles,
-                    speaks_for: &known.speaks_for,
-                    valid_from: known.valid_from,
-                    valid_until: known.valid_until,
-                    how: How::Keyless {
-                        identity: known.identity.clone(),
-                        issuer: known.issuer.clone(),
-                        logged_at,
-                    },
-                    encoding: Encoding::Dsse,
-                });
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    Err(refused.map_or(Error::Method { got: "keylessly" }, Error::Sigstore))
+    let known = root.identities().map(|known| {
+        let logged_at =
+            sigstore::verify(&evidence, &known.sigstore, now).map_err(Error::Sigstore)?;
+        sigstore::check_identity(leaf, &known.identity, &known.issuer).map_err(Error::Sigstore)?;
+        Ok(Signer {
+            name: &known.name,
+            key: key.id(),
+            roles: &known.roles,
+            speaks_for: &known.speaks_for,
+            valid_from: known.valid_from,
+            valid_until: known.valid_until,
+            how: How::Keyless {
+                identity: known.identity.clone(),
+                issuer: known.issuer.clone(),
+                logged_at,
+            },
+            encoding: Encoding::Dsse,
+        })
+    });
+    some_or_first_refusal(known, unknown)
 }
 
 /// When authorities that are believed stamped the signature: the earliest time. A token that none of them made is

@@ -7,6 +7,7 @@ use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
 use trust::{Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, TrustRoot, Verified};
 
+use super::manifest;
 use super::measure::{self, LeftOut};
 use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
 use super::refused::{self, Refused, file_error};
@@ -23,9 +24,14 @@ const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn run(method: &VerifyMethod, voice: &Voice) -> Result<(), Refused> {
     let (target, believed) = believed(method, voice)?;
     let signature = believe(target, &believed, voice)?;
+    let model = target.model.path();
+    if manifest::is_meant(&signature.value().predicate, &model)
+        && let Some(artifact) = manifest::at(&model)
+    {
+        return manifest::verify(&artifact, &signature, target.ignores_unsigned(), voice);
+    }
     let (left_out, links) = what_is_looked_at(target, &signature)?;
     let links = links.as_deref();
-    let model = target.model.path();
     let signed = &signature.value().predicate;
     let measured = measure::measure(&model, &left_out, links, signed.method())?;
     let name = measure::name(&model)?;

@@ -6,7 +6,7 @@ use serde_json::json;
 use trust::predicate::Form;
 use trust::{Code, Part, Verified};
 
-use super::{Asked, differs, not_recalled, who_as_json};
+use super::{Asked, differs, not_recalled};
 use crate::answer::{Answer, Failure};
 use crate::glob::Glob;
 use crate::model::Resources;
@@ -76,7 +76,7 @@ fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
     );
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
     Answer::new(text, data)

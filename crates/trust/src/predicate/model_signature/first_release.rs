@@ -5,7 +5,7 @@ use decode::json::Raw;
 use digest::Method;
 
 use super::name::Name;
-use super::{ModelSignature, Resource, Spelling};
+use super::{ModelSignature, Resources, Spelling};
 use crate::statement::Opaque;
 use crate::{Error, Statement};
 
@@ -16,7 +16,7 @@ const WHOLE_SHA256: &str = "file-sha256";
 pub(super) fn read(statement: Statement<Opaque<'_>>) -> Result<Statement<ModelSignature>, Error> {
     let refused = |why: String| Err(Error::StatementShape(why));
     let annotations = &statement.predicate.subject_annotations;
-    let mut resources = Vec::with_capacity(statement.subjects.len());
+    let mut resources = Resources::new(Method::WHOLE_SHA256.algorithm);
     for (subject, annotation) in statement.subjects.iter().zip(annotations) {
         let algorithm = annotation
             .and_then(|annotation| annotation.member("actual_hash_algorithm"))
@@ -31,10 +31,8 @@ pub(super) fn read(statement: Statement<Opaque<'_>>) -> Result<Statement<ModelSi
         if Name::of(&subject.name, Method::WHOLE_SHA256).is_none() {
             return refused(format!("its file `{}` has an unfit name", subject.name));
         }
-        resources.push(Resource {
-            name: subject.name.as_str().into(),
-            digest: subject.digest.into(),
-        });
+        // By SHA-256, as every subject's.
+        let _ = resources.push(&subject.name, &subject.digest.into());
     }
     super::read::unambiguous(&resources, Method::WHOLE_SHA256)?;
     Ok(Statement {

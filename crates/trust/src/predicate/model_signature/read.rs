@@ -7,7 +7,7 @@ use decode::json::{Raw, Value};
 use digest::{Algorithm, Method, ResourceDigest};
 
 use super::name::{Name, SINGLE_FILE};
-use super::{ModelSignature, Resource, Spelling};
+use super::{ModelSignature, Resources, Spelling};
 use crate::Error;
 
 pub(super) const WHOLE: &str = "files";
@@ -119,13 +119,13 @@ fn shard_size(value: &Value) -> Result<NonZeroU64, Error> {
 fn resources<'a>(
     listed: impl Iterator<Item = Raw<'a>>,
     method: Method,
-) -> Result<(Vec<Resource>, Spelling), Error> {
+) -> Result<(Resources, Spelling), Error> {
     let plain = method.algorithm.as_str();
     let sharded = method
         .shard_size
         .map(|size| format!("{plain}-sharded-{size}"));
     let mut spelling = Spelling::Interoperable;
-    let mut resources = Vec::new();
+    let mut resources = Resources::new(method.algorithm);
     for value in listed {
         let (name, algorithm) = (part_text(value, "name")?, part_text(value, "algorithm")?);
         if Name::of(&name, method).is_none() {
@@ -139,15 +139,14 @@ fn resources<'a>(
             ));
         }
         let digest = ResourceDigest::from_hex(method.algorithm, &part_text(value, "digest")?);
-        let Some(digest) = digest else {
+        if digest
+            .and_then(|digest| resources.push(&name, &digest))
+            .is_none()
+        {
             return refused(format!("its file `{name}` has an unfit digest"));
-        };
-        resources.push(Resource {
-            name: name.into(),
-            digest,
-        });
+        }
     }
-    if resources.is_empty() {
+    if resources.len() == 0 {
         return refused("it signs no file");
     }
     unambiguous(&resources, method)?;
@@ -155,8 +154,11 @@ fn resources<'a>(
 }
 
 /// No name stands twice, no two pieces overlap, and where one is the model itself, all are.
-pub(super) fn unambiguous(resources: &[Resource], method: Method) -> Result<(), Error> {
-    let mut in_order: Vec<_> = resources.iter().map(|r| place(r, method)).collect();
+pub(super) fn unambiguous(resources: &Resources, method: Method) -> Result<(), Error> {
+    let mut in_order: Vec<_> = resources
+        .iter()
+        .map(|(name, _)| place(name, method))
+        .collect();
     in_order.sort_unstable();
     let twice = in_order.windows(2).find(|pair| pair.first() == pair.last());
     if let Some([Some((path, _)), _]) = twice {
@@ -184,8 +186,8 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, Error> {
 }
 
 /// The file, and where in it the resource begins. Each name was read before.
-fn place(resource: &Resource, method: Method) -> Option<(&str, u64)> {
-    let name = Name::of(&resource.name, method)?;
+fn place(name: &str, method: Method) -> Option<(&str, u64)> {
+    let name = Name::of(name, method)?;
     Some((name.path, name.span.map_or(0, |span| span.start)))
 }
 
