@@ -360,7 +360,7 @@ mod tests {
             ("[]", count(4, 0)),
             ("[[1,2],[3]]", count(2, 1)),
             ("[[1,2]]", count(2, 1)),
-            ("[[1,2,3,4]]", count(2, 1)),
+            ("[[1,2,3,4]]", count(2, 4)),
             ("[[1,2],3]", Err(TensorError::NotAnArray)),
             ("[[[1],[2]],[[3],[4]]]", Err(TensorError::NotANumber)),
             ("[1,2,3,[4]]", Err(TensorError::NotANumber)),

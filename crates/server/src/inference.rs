@@ -120,7 +120,7 @@ impl Default for Limits {
         Self {
             classify_body_bytes_max: 1 << 20,
             v2_body_bytes_max: 16 << 20,
-            memory_bytes_max: 20 << 20,
+            memory_bytes_max: 18 << 20,
             sessions_bytes_max: 8 << 20,
             json_values_max: 1 << 18,
             rows_max: 1 << 10,

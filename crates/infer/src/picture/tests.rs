@@ -128,6 +128,20 @@ fn refuses_sizes_by_the_header_alone() {
     }
 }
 
+/// In colours these would take 48 MiB; what is held is told by the header.
+#[test]
+fn a_large_picture_is_not_held_but_for_an_interlaced_one() {
+    let rows = vec![0; (3 * 4096 + 1) * 4096];
+    let mut encoded = blank(4096, 4096, 8, 2, &rows);
+    assert!(digit().memory_bytes(&encoded) < 2 << 20);
+    assert_eq!(digit().row(&encoded).unwrap(), [digit().normalised(0); 784]);
+    encoded[28] = 1;
+    let in_grey = 4096 * 4096;
+    let told = digit().memory_bytes(&encoded);
+    assert!((in_grey..in_grey + (2 << 20)).contains(&told), "{told}");
+    assert_eq!(digit().memory_bytes(b"GIF89a"), 0);
+}
+
 #[test]
 fn takes_the_largest_picture_and_refuses_the_bomb() {
     let largest = vec![0; (4096 + 1) * 4096];

@@ -509,30 +509,29 @@ fn nothing_leads_out_of_the_step_or_into_the_store() {
 #[test]
 fn what_would_lose_a_model_is_told_before_the_step_runs() {
     let workshop = Workshop::with_data();
+    workshop.yes("key new builder --role build");
     let before = workshop.allowed("store list");
     let builder = "https://modelward.dev/builder/workstation/v1";
-    let line =
-        "train --input bands --name digits --to out/digits --source s -- /bin/sh -c 'exit 3'";
+    let line = "train --key builder --input bands --name digits --to out/digits --source s -- /bin/sh -c 'exit 3'";
     for (change, code) in [
         (
-            "key set laptop --valid-from 2020-01-01T00:00:00Z --valid-until 2021-01-01T00:00:00Z",
+            "key set builder --valid-from 2020-01-01T00:00:00Z --valid-until 2021-01-01T00:00:00Z",
             "key_expired",
         ),
-        ("key set laptop --role sign --role dataset", "key_role"),
+        ("key set builder --role sign", "key_role"),
         (
-            "key set laptop --speaks-for https://example.org/other",
+            "key set builder --speaks-for https://example.org/other",
             "speaker_mismatch",
         ),
         (
             &format!("recall builder {builder} --reason bad"),
             "recalled",
         ),
-        ("recall key laptop --reason bad", "recalled"),
+        ("recall key builder --reason bad", "recalled"),
     ] {
         let workshop = workshop.copy();
         workshop.yes(change);
-        let named = line.replacen("train", "train --key laptop", 1);
-        assert_eq!(workshop.denied(&named), [code], "{change}");
+        assert_eq!(workshop.denied(line), [code], "{change}");
     }
     for to in ["/proc/nowhere", "/proc/self/fd/x/y"] {
         let line = line.replacen("out/digits", to, 1);
@@ -549,7 +548,6 @@ fn what_would_lose_a_model_is_told_before_the_step_runs() {
     // Another's key under the name.
     workshop.yes("key new other --role sign");
     let from = workshop.read(".modelward/keys/other.key.pem");
-    workshop.write(".modelward/keys/laptop.key.pem", from);
-    let named = line.replacen("train", "train --key laptop", 1);
-    assert_eq!(workshop.denied(&named), ["key_role"]);
+    workshop.write(".modelward/keys/builder.key.pem", from);
+    assert_eq!(workshop.denied(line), ["key_role"]);
 }

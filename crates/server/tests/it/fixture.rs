@@ -84,8 +84,8 @@ pub(crate) fn model() -> Arc<Model> {
 
 /// A PNG whose band of this digit is white, and the rest black.
 pub(crate) fn picture(digit: u32) -> Vec<u8> {
-    let level = |pixel| if pixel / 56 == digit { 255 } else { 0 };
-    let pixels: Vec<u8> = (0..784).map(level).collect();
+    let level = |pixel: u32| if pixel / 56 == digit { 255 } else { 0 };
+    let pixels: Vec<u8> = (0_u32..784).map(level).collect();
     let mut png = Vec::new();
     let encoder = png::Encoder::new(&mut png, 28, 28);
     let mut writer = encoder.write_header().unwrap();
