@@ -104,6 +104,24 @@ impl Believed {
         )))
     }
 
+    /// Why a signature is not believed. Where a public key was named, no trust root is to be changed.
+    pub(crate) fn refused(&self, root: &TrustRoot, error: trust::Error) -> Failure {
+        let (Some(path), trust::Error::KeyUnknown { key }) = (&self.public_key, &error) else {
+            return error.into();
+        };
+        let named = root.keys().next().map(|key| key.public_key.id().short());
+        let (path, named) = (path.display(), named.unwrap_or_default());
+        let message = match key {
+            Some(key) => format!(
+                "the signature names the key `{}`, and `{path}` is `{named}`",
+                key.short()
+            ),
+            None => format!("the signature is not by `{path}`, which is `{named}`"),
+        };
+        let way = "get the model that this key's owner signed; or name the public key of whoever signed, if you trust them";
+        Failure::error(error.code(), message, way)
+    }
+
     /// The Sigstore that was named, or the public one with a warning if what is built in is old.
     fn sigstore(&self, now: Time, ui: &Ui) -> Result<SigstoreRoot, Failure> {
         if let Some(path) = &self.trust_config {

@@ -52,11 +52,8 @@ impl From<KeyFileError> for Failure {
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        Self::from_error(
-            error.code(),
-            &error,
-            "`pkcs11-tool -O` lists what a token holds",
-        )
+        let way = error.way();
+        Self::from_error(error.code(), &error, way)
     }
 }
 
@@ -481,5 +478,30 @@ mod tests {
         let python = "OSError: [Errno 27] File too large\n";
         assert!(told(Code(1), python) && !told(Code(1), "OSError\n"));
         assert!(!told(Signal(9), "") && !told(Code(127), ""));
+    }
+
+    #[test]
+    fn each_failure_of_a_token_has_a_way_of_its_own() {
+        let said = "CKR_PIN_INCORRECT".to_owned();
+        for (error, way) in [
+            (TokenError::PinMissing, "`MODELWARD_PIN`"),
+            (TokenError::LogIn { said }, "the right PIN"),
+            (TokenError::NoModuleNamed, "`…?module-name=softhsm2`"),
+            (
+                TokenError::NoModule {
+                    name: "x".to_owned(),
+                },
+                "module-path=",
+            ),
+            (
+                TokenError::NoTokenLabel {
+                    label: "x".to_owned(),
+                },
+                "--list-token-slots",
+            ),
+        ] {
+            let (_, hint) = told(error);
+            assert!(hint.contains(way), "{hint}");
+        }
     }
 }

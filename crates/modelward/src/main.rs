@@ -12,6 +12,7 @@ mod glob;
 mod holder;
 mod interruption;
 mod keyless;
+mod lines;
 mod model;
 mod pages;
 mod policies;

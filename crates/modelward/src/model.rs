@@ -195,13 +195,13 @@ pub(crate) fn artifact(
 }
 
 /// A line for a person about what is there and was left out; nothing if nothing was.
-pub(crate) fn left_out_line(left_out: &[String]) -> String {
+pub(crate) fn left_out_line(left_out: &[String]) -> Option<String> {
     match left_out {
-        [] => String::new(),
-        some => format!(
-            "\nleft out, and covered by no signature: {}",
+        [] => None,
+        some => Some(format!(
+            "left out, and covered by no signature: {}",
             some.join(", ")
-        ),
+        )),
     }
 }
 

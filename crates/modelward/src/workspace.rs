@@ -12,8 +12,8 @@ use host::store::{Recorded, Source, Store};
 use tempfile::TempDir;
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
-    Artifact, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time, TreePath,
-    TrustRoot,
+    Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
+    TreePath, TrustRoot, Verified,
 };
 use zeroize::Zeroizing;
 
@@ -151,28 +151,43 @@ impl Workspace {
         statement: &Statement<P>,
         key: &dyn Signer,
     ) -> Result<Said, Failure> {
-        let bundle = trust::seal(statement, key).map_err(|e| {
-            Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
-        })?;
-        self.record::<P>(&bundle.into_bytes())
+        self.record::<P>(&seal(statement, key)?)
+    }
+
+    /// As [`Self::say`], and gives back what was said: a statement over many files is long, and here is not held twice.
+    pub(crate) fn say_long<P: Predicate>(
+        &self,
+        statement: Statement<P>,
+        key: &dyn Signer,
+    ) -> Result<(Said, Verified<Statement<P>>), Failure> {
+        let bundle = seal(&statement, key)?;
+        drop(statement);
+        self.believe_and_record(&bundle)
     }
 
     /// Checks a bundle as any gate will, and records it.
-    pub(crate) fn record<P: Predicate>(&self, bytes: &[u8]) -> Result<Said, Failure> {
-        let verified = trust::verify::<P>(bytes, &self.root, self.now)?;
+    pub(crate) fn record<P: Predicate>(&self, bundle: &Bundle) -> Result<Said, Failure> {
+        Ok(self.believe_and_record::<P>(bundle)?.0)
+    }
+
+    fn believe_and_record<P: Predicate>(
+        &self,
+        bundle: &Bundle,
+    ) -> Result<(Said, Verified<Statement<P>>), Failure> {
+        let verified = trust::verify_bundle::<P>(bundle, &self.root, self.now)?;
         let subjects = verified
             .value()
             .subjects
             .iter()
             .map(|subject| subject.digest);
-        let entry = Entry::new(Digest::of(bytes), P::TYPE, subjects)
+        let entry = Entry::new(verified.proof().bundle, P::TYPE, subjects)
             .map_err(|e| Failure::from_error(Code::StatementInvalid, &e, ""))?;
-        // Of many files it is long.
-        drop(verified);
+        let write = |out: &mut dyn std::io::Write| bundle.write(out);
+        let signer = self.log_signer()?;
         let Recorded {
             bundle, log_index, ..
-        } = self.store.record(bytes, &entry, &self.log_signer()?)?;
-        Ok(Said { bundle, log_index })
+        } = self.store.record_written(&write, &entry, &signer)?;
+        Ok((Said { bundle, log_index }, verified))
     }
 
     /// The key of this store's log, as the root knows it.
@@ -337,6 +352,12 @@ impl Workspace {
             )
         })
     }
+}
+
+fn seal<P: Predicate>(statement: &Statement<P>, key: &dyn Signer) -> Result<Bundle, Failure> {
+    trust::seal(statement, key).map_err(|e| {
+        Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
+    })
 }
 
 fn occupied(folder: &Path) -> Failure {

@@ -6,6 +6,8 @@ use std::fmt;
 use decode::json::{self, Limits};
 use digest::{Digest, Hasher, Listing};
 
+use crate::compact::{self, Hashing};
+
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_CONFIG: &[u8] = b"{}";
@@ -142,10 +144,10 @@ impl Artifact {
     /// Its name everywhere: the digest of its manifest, which covers names, sizes and contents.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut hasher = Hasher::new();
-        let written = self.write_manifest(&mut Hashing(&mut hasher));
-        debug_assert!(written.is_ok());
-        hasher.finish()
+        let mut hashing = Hashing::default();
+        let written = self.write_manifest(&mut hashing);
+        debug_assert!(written.is_ok(), "a hasher takes everything");
+        hashing.finish()
     }
 
     /// OpenSSF model signing's root digest: over the files' raw digests, in the order of their names.
@@ -171,7 +173,7 @@ impl Artifact {
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
         // Strings, numbers and lists always serialise.
-        crate::compact::to_vec(&wire::Written::from(self))
+        compact::to_vec(&wire::Written::from(self))
     }
 
     /// Writes what [`Artifact::manifest`] returns, without holding it: of many small files it is long.
@@ -217,20 +219,6 @@ impl Artifact {
                 "it says more, or in another order, than our manifests do",
             ))
         }
-    }
-}
-
-/// Writes into a hasher.
-struct Hashing<'a>(&'a mut Hasher);
-
-impl std::io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

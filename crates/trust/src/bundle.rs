@@ -1,11 +1,14 @@
 //! Sigstore bundles: an envelope, and what it takes to check its signature.
 
+use std::io::{self, Write};
+
 use decode::json::{self, Limits};
 use digest::Digest;
 
+use crate::compact::{self, Hashing};
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
-use crate::{Error, KeyId, base64, compact};
+use crate::{Error, KeyId, base64};
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -99,6 +102,36 @@ impl Bundle {
     /// bundle has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.material {
+            Material::Keyless { received, .. } => received.clone(),
+            // Strings and lists of strings always serialise.
+            _ => compact::to_vec(&self.written()),
+        }
+    }
+
+    /// Writes what [`Bundle::to_bytes`] returns, without holding it: of many files it is long.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Material::Keyless { received, .. } = &self.material {
+            return out.write_all(received);
+        }
+        let mut out = io::BufWriter::new(out);
+        serde_json::to_writer(&mut out, &self.written())?;
+        out.flush()
+    }
+
+    /// The digest of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hashing = Hashing::default();
+        let written = self.write(&mut hashing);
+        debug_assert!(written.is_ok(), "a hasher takes everything");
+        hashing.finish()
+    }
+
+    fn written(&self) -> wire::Written<'_> {
         let raw = |bytes: &Vec<u8>| wire::Raw {
             raw_bytes: base64::encode(bytes),
         };
@@ -128,23 +161,13 @@ impl Bundle {
                         rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
                     });
             }
-            Material::Keyless { received, .. } => return received.clone(),
+            // It is not written, but as it was received.
+            Material::Keyless { .. } => {}
         }
-        let wire = wire::Written {
+        wire::Written {
             media_type: MEDIA_TYPE,
             verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
-        };
-        // Strings and lists of strings always serialise.
-        compact::to_vec(&wire)
-    }
-
-    /// As [`Bundle::to_bytes`], where the bundle is not needed any more: of many files it is long.
-    #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
-        match self.material {
-            Material::Keyless { received, .. } => received,
-            _ => self.to_bytes(),
         }
     }
 

@@ -62,6 +62,7 @@ pub mod sigstore;
 mod statement;
 mod time;
 pub mod timestamp;
+mod toml_cause;
 mod verified;
 mod verify;
 pub mod x509;
@@ -82,9 +83,10 @@ pub use seal::{SealError, seal, seal_certified};
 pub use sigstore::SigstoreRoot;
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
+pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_listed,
-    verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
+    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
     verify_to_speak, verify_tree,
 };

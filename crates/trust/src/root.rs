@@ -10,7 +10,7 @@ use digest::Digest;
 
 use crate::sigstore::SigstoreRootError;
 use crate::x509::{Certificate, CertificateError, Identity, ParseIdentityError};
-use crate::{Error, KeyError, KeyId, PublicKey, SigstoreRoot, Time};
+use crate::{Error, KeyError, KeyId, PublicKey, SigstoreRoot, Time, toml_cause};
 
 mod certificate;
 mod identity;
@@ -211,7 +211,8 @@ impl TrustRoot {
             return Err(RootError::TooLong);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| RootError::NotText)?;
-        let wire: wire::Root = toml::from_str(text).map_err(|e| RootError::Toml(e.to_string()))?;
+        let wire: wire::Root =
+            toml::from_str(text).map_err(|e| RootError::Toml(toml_cause(text, &e)))?;
         if wire.format != FORMAT {
             return Err(RootError::Format(wire.format));
         }

@@ -31,6 +31,19 @@ pub fn verify<P: Predicate>(
     believe(bundle_bytes, root, now, Purpose::Allow)
 }
 
+/// As [`verify()`], where the bundle was read or made before: what is believed are the bytes that it writes.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_bundle<P: Predicate>(
+    bundle: &Bundle,
+    root: &TrustRoot,
+    now: Time,
+) -> Result<Verified<Statement<P>>, Error> {
+    root.check_time(now)?;
+    believe_parsed(bundle, bundle.digest(), root, now, Purpose::Allow)
+}
+
 /// Believes a bundle though its key's time may be over, or its role taken away: only for what forbids. A recall does not
 /// end with the key that made it, nor what a model was made from with its builder's.
 ///
@@ -80,12 +93,22 @@ fn believe<P: Predicate>(
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
     let bundle = Bundle::parse(bundle_bytes)?;
+    believe_parsed(&bundle, Digest::of(bundle_bytes), root, now, purpose)
+}
+
+fn believe_parsed<P: Predicate>(
+    bundle: &Bundle,
+    digest: Digest,
+    root: &TrustRoot,
+    now: Time,
+    purpose: Purpose,
+) -> Result<Verified<Statement<P>>, Error> {
     // (2) Somebody of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
     let when = match purpose {
         Purpose::Allow => When::At(now),
         Purpose::Forbid => When::AtItsBeginning,
     };
-    let signers = signers(&bundle, root, when)?;
+    let signers = signers(bundle, root, when)?;
     // Of several, one is enough: that of them counts of whom all that follows is true.
     let signers = those(signers, |signer| match purpose {
         Purpose::Allow => may_say(signer, P::ROLE, now),
@@ -116,7 +139,7 @@ fn believe<P: Predicate>(
         key_name: signer.name.to_owned(),
         speaks_for: signer.speaks_for.to_vec(),
         root: root.digest(),
-        bundle: Digest::of(bundle_bytes),
+        bundle: digest,
         at: now,
         how: signer.how,
     };

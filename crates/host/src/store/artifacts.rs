@@ -76,7 +76,7 @@ impl Store {
         });
         let entries = taken.collect::<Result<_, StoreError>>()?;
         let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
-        let measured = self.put_manifest(&artifact)?;
+        let measured = self.put_written(&|out| artifact.write_manifest(out))?;
         self.give_name(&NameRow {
             digest: measured.digest(),
             name: name.to_owned(),

@@ -4,10 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use digest::{
-    Digest, Measured, ReadError, measure_bytes, measure_copy, measure_reader, measure_written,
-};
-use trust::Artifact;
+use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_written};
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
@@ -41,23 +38,19 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Measured, StoreError> {
-        // Small blobs are often there already; then nothing is written.
-        let measured = measure_bytes(bytes);
-        if self.holds(measured) {
-            durable::sync_folder(&self.blobs_path())?;
-            return Ok(measured);
-        }
-        self.put_reader(&mut &*bytes, &|_| ())
+        self.put_written(&|out| out.write_all(bytes))
     }
 
-    /// Puts an artifact's manifest in, without holding it: of many small files it is long.
+    /// Puts in what `write` writes, always the same, without holding it.
     ///
     /// # Errors
     /// The disk fails.
-    pub fn put_manifest(&self, artifact: &Artifact) -> Result<Measured, StoreError> {
-        let write = |out: &mut dyn Write| {
-            measure_written(out, |out| artifact.write_manifest(out)).map_err(StoreError::Read)
-        };
+    pub fn put_written(
+        &self,
+        write: &dyn Fn(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Measured, StoreError> {
+        let write = |out: &mut dyn Write| measure_written(out, write).map_err(StoreError::Read);
+        // It is often there already; then nothing is written.
         let measured = write(&mut io::sink())?;
         if self.holds(measured) {
             durable::sync_folder(&self.blobs_path())?;

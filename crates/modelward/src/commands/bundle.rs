@@ -63,7 +63,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
     let mut lines = vec![said.to_owned()];
     lines.extend(remaining.iter().map(|what| format!("as before: {what}")));
     let data = json!({"signature": args.to, "changed": is_changed, "remaining": remaining, "verified": false});
-    Ok(Answer::new(lines.join("\n"), data))
+    Ok(Answer::new(lines, data))
 }
 
 /// What other tools may stumble over and only a new signature changes.

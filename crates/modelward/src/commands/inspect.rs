@@ -10,6 +10,7 @@ use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement, Time, timesta
 use super::verify::{certificate, identity, read_signature, who};
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
+use crate::lines::counted;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
 
@@ -35,7 +36,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let proof = match args.believed.root(now, ui)? {
         None => None,
         Some(root) => {
-            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)?;
+            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)
+                .map_err(|e| args.believed.refused(&root, e))?;
             Some(verified.proof().clone())
         }
     };
@@ -47,7 +49,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     if let (Some(members), Value::Object(more)) = (data.as_object_mut(), said.data(args.files)) {
         members.extend(more);
     }
-    Ok(Answer::new(lines.join("\n"), data))
+    Ok(Answer::new(lines, data))
 }
 
 /// Who is said to have signed, and whether that was checked.
@@ -234,12 +236,5 @@ impl Said {
                "ignored": signed.map(ModelSignature::ignored),
                "files": files, "filesInAll": signed.map(|signed| signed.resources().count()),
                "inOrder": signed.map(ModelSignature::is_in_order)})
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
     }
 }

@@ -1,4 +1,4 @@
-//! `modelward key new|list|set|rotate`
+//! `modelward key new|list|show|set|rotate`
 
 use host::keys::KeyFolder;
 use serde_json::json;
@@ -15,6 +15,7 @@ mod list;
 mod new;
 mod rotate;
 mod set;
+mod show;
 
 const YEAR_SECONDS: i64 = 366 * 24 * 3600;
 const CLOCK_SLACK_SECONDS: i64 = 300;
@@ -33,6 +34,7 @@ enum Action {
     /// List whom the trust root believes: keys, holders of certificates and identities
     #[command(after_help = "Example: modelward key list")]
     List,
+    Show(show::Args),
     /// Change what the trust root believes of somebody, or add somebody, by a key, a certificate or an identity (Sigstore);
     /// or change how long the root holds
     Set(Box<set::Args>),
@@ -50,6 +52,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
             })
         }
         Action::List => Ok(list::list(&Workspace::open(common)?)),
+        Action::Show(args) => show::run(&args, common),
         Action::Set(set) => changing(common, |workspace, _| set::change(&set, workspace)),
         Action::Rotate(args) => {
             rotate::check(&args, &Workspace::open_as_left(common)?)?;

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Code, Kind, Role, Statement};
+use trust::{Bundle, Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
+use crate::lines::{Lines, counted};
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
@@ -86,20 +87,19 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         true => by_held(args, &ignored, ui)?,
         false => by_store(args, &ignored, common, ui)?,
     };
-    host::whole_file::write(&target, &signed.bundle).map_err(|e| unreadable(&target, &e))?;
+    host::whole_file::write_by(&target, |out| signed.bundle.write(out))
+        .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
-    let mut text = format!(
+    let mut text = Lines::from(format!(
         "signed {} of `{}` ({}): {}",
         signed.what,
         signed.name,
         signed.digest,
         target.display()
-    );
-    text += &from_cache_line(signed.from_cache);
-    text += &left_out_line(&left_out);
-    if let Some(said) = &signed.said {
-        text = format!("{text}\n{said}");
-    }
+    ));
+    text.extend(from_cache_line(signed.from_cache));
+    text.extend(left_out_line(&left_out));
+    text.extend(signed.said.iter().map(ToString::to_string));
     let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
                       "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 
 /// What came of it.
 struct Signed {
-    bundle: Vec<u8>,
+    bundle: Bundle,
     name: String,
     /// The model's digest, or the digest that stands for it in the signature.
     digest: String,
@@ -133,14 +133,13 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
     drop(statement);
-    let bundle = bundle.into_bytes();
     let said = workspace.record::<ModelSignature>(&bundle)?;
     Ok(Signed {
         bundle,
         digest: digest.to_string(),
         files,
         from_cache: 0,
-        what: format!("{files} files"),
+        what: counted(files, "file"),
         name,
         said: Some(said),
     })
@@ -164,11 +163,11 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         let (digest, files) = (artifact.digest(), artifact.files().len());
         drop(artifact);
         return Ok(Signed {
-            bundle: args.held.seal(&statement)?.into_bytes(),
+            bundle: args.held.seal(&statement)?,
             digest: digest.to_string(),
             files,
             from_cache: 0,
-            what: format!("{files} files"),
+            what: counted(files, "file"),
             name,
             said: None,
         });
@@ -180,11 +179,11 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
     Ok(Signed {
-        bundle: args.held.seal(&statement)?.into_bytes(),
+        bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
-        what: format!("{} files, {method}", model.files(method)),
+        what: format!("{}, {method}", counted(model.files(method), "file")),
         name: model.name,
         said: None,
     })
@@ -206,11 +205,11 @@ fn by_held_from_cache(
     let statement = statement(&model.name, model.resources(), model.form, terms);
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
-        bundle: args.held.seal(&statement)?.into_bytes(),
+        bundle: args.held.seal(&statement)?,
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,
-        what: format!("{} files{how}", model.files),
+        what: format!("{}{how}", counted(model.files, "file")),
         name: model.name,
         said: None,
     })

@@ -160,7 +160,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let artifact = workspace.keep(&args.name, Kind::Model, files.into_iter(), ui)?;
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;
-    let said = workspace.record::<Provenance>(&bundle.into_bytes())?;
+    let said = workspace.record::<Provenance>(&bundle)?;
     write_to(args, &artifact, &workspace)?;
     let build = Recorded {
         said,
@@ -192,13 +192,12 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
         .iter()
         .map(|(name, value)| format!("{name} {}", harmless(value.trim())))
         .collect();
-    let text = format!(
-        "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
-        artifact.digest(),
-        claims.join(", "),
-        build.isolation,
-        build.said
-    );
+    let text = [
+        format!("{how}: `{name}` {}", artifact.digest()),
+        format!("the step claims: {}", claims.join(", ")),
+        format!("isolation: {}", build.isolation),
+        build.said.to_string(),
+    ];
     let outputs: BTreeMap<String, String> = artifact
         .files()
         .iter()

@@ -5,23 +5,24 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
+use trust::{Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
-use crate::model::{
-    Model, Resources, SIGNATURE_ENDING, default_ignored, left_out, left_out_line, signature_path,
-    unreadable,
-};
+use crate::lines::Lines;
+use crate::model::{Model, Resources, default_ignored, left_out, left_out_line, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 mod manifest;
 mod part;
+mod place;
 mod several;
+
+pub(crate) use place::missing_way;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     if let Some(reference) = crate::artifact::reference(&args.model)? {
         return manifest::verify(args, reference, common, ui);
     }
-    let (model, signatures) = paths(args)?;
+    let (model, signatures) = place::paths(args)?;
     several::any(&signatures, ui, |signature| {
         let asked = Asked::of(args, (&model, signature, &signatures), common, ui)?;
         by_one(args, &asked, ui)
@@ -109,12 +110,13 @@ impl Asked {
         let (root, now, workspace) = match args.believed.root(now, ui)? {
             Some(root) => (root, now, None),
             None => {
-                let workspace = Workspace::open(common)?;
+                let workspace = Workspace::open_if_there(common)?.ok_or_else(nobody_named)?;
                 (workspace.root.clone(), workspace.now, Some(workspace))
             }
         };
-        let bundle = read_signature(signature)?;
-        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
+        let bundle = place::signature_of(model, signature)?;
+        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
+            .map_err(|e| args.believed.refused(&root, e))?;
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();
@@ -151,6 +153,15 @@ impl Asked {
     }
 }
 
+/// Whoever has no store says whom to believe.
+fn nobody_named() -> Failure {
+    Failure::error(
+        Code::StoreMissing,
+        "it is not said whom to believe: there is no store here whose trust root would say so",
+        "name the signer: `--public-key FILE`; `--certificate-chain FILE --certificate-identity WHO`; or `--identity WHO --identity-provider URL`. Or name a store: `--store DIR`",
+    )
+}
+
 /// Reads a signature's file.
 pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |cause| unreadable(path, &cause);
@@ -180,11 +191,13 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let (model, ignored, links) = (&asked.model, &asked.ignored, asked.links.as_deref());
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
     if signed.method() == Method::WHOLE_SHA256 {
-        let measured = whole()?;
-        let artifact = trust::verify_tree(&asked.verified, &measured.listing, measured.form)
+        // What is believed is the artifact that comes of it, and of many files each is long.
+        let Model { listing, form, .. } = whole()?;
+        let artifact = trust::verify_tree(&asked.verified, &listing, form)
             .map_err(|differences| differs(&differences))?;
-        let files = measured.listing.len();
-        asked.not_recalled(|| Ok(measured.artifact))?;
+        let files = listing.len();
+        drop(listing);
+        asked.not_recalled(|| Ok(artifact.value().clone()))?;
         return Ok(Found {
             digest: artifact.value().digest(),
             files,
@@ -235,19 +248,20 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
         Method::WHOLE_SHA256 => String::new(),
         method => format!(", {method},"),
     };
-    let text = format!(
-        "verified: {} files of `{}` are{method} as {} signed them{}{}{}",
-        found.files,
+    let (files, are, them) = match found.files {
+        1 => ("1 file".to_owned(), "is", "it"),
+        count => (format!("{count} files"), "are", "them"),
+    };
+    let mut text = Lines::from(format!(
+        "verified: {files} of `{}` {are}{method} as {} signed {them}",
         asked.name(),
         asked.who(),
-        from_cache_line(found.from_cache),
-        if signed.follows_links() {
-            "\nlinks were followed, as when it was signed"
-        } else {
-            ""
-        },
-        left_out_line(&asked.left_out)
-    );
+    ));
+    text.extend(from_cache_line(found.from_cache));
+    if signed.follows_links() {
+        text.push("links were followed, as when it was signed");
+    }
+    text.extend(left_out_line(&asked.left_out));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
@@ -293,6 +307,8 @@ pub(crate) fn certificate(how: &How) -> serde_json::Value {
 /// Who signed, for a person.
 pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
+        // A key that has no name but its own.
+        How::Key if proof.key_name == proof.key.short() => format!("`{}`", proof.key_name),
         How::Key => format!("`{}` ({})", proof.key_name, proof.key.short()),
         How::Certificate {
             subject, stamped, ..
@@ -316,7 +332,7 @@ fn differs(differences: &[Difference]) -> Failure {
     Denied::from_reasons(reasons).map_or_else(
         || {
             Failure::error(
-                trust::Code::Internal,
+                Code::Internal,
                 "the model differs in nothing and is not the same",
                 "",
             )
@@ -349,22 +365,6 @@ fn not_recalled(models: &[Artifact], key: KeyId, workspace: &Workspace) -> Resul
         }
     }
     Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))
-}
-
-/// The model and its signatures, whichever of the two was named.
-fn paths(args: &Args) -> Result<(PathBuf, Vec<PathBuf>), Failure> {
-    let named = args
-        .model
-        .to_str()
-        .and_then(|name| name.strip_suffix(SIGNATURE_ENDING))
-        .map(PathBuf::from);
-    if !args.signatures.is_empty() {
-        return Ok((args.model.clone(), args.signatures.clone()));
-    }
-    match named {
-        Some(model) if model.exists() => Ok((model, vec![args.model.clone()])),
-        _ => Ok((args.model.clone(), vec![signature_path(&args.model)?])),
-    }
 }
 
 /// What was left out when it was signed. Releases of the reference before 1.1 left git's files out and did not say so;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use crate::workshop::{Outcome, Workshop, program, words};
@@ -458,36 +457,6 @@ fn the_conformance_adapter_answers() {
         let said: serde_json::Value = serde_json::from_str(&bench.yes(&line).stdout).unwrap();
         assert_eq!(said["times_ms"].as_array().unwrap().len(), 2, "{line}");
     }
-}
-
-/// The guide's commands do what it says, as they stand there.
-#[test]
-fn the_guide_for_newcomers_runs_as_it_stands() {
-    let guide = crate::bands::house().join("docs/guides/coming-from-model-signing.md");
-    let guide = fs::read_to_string(guide).unwrap();
-    let blocks = guide.split("```sh\n").skip(1);
-    let script: String = blocks
-        .map(|block| block.split_once("```").unwrap().0)
-        .collect();
-    let room = tempfile::tempdir().unwrap();
-    let ours = Path::new(env!("CARGO_BIN_EXE_modelward")).parent().unwrap();
-    let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("bash");
-    command
-        .args(["-euo", "pipefail", "-c", &script])
-        .env("PATH", path);
-    let outcome = Outcome::of(command.current_dir(room.path()));
-    assert_eq!(outcome.status, 0, "{outcome:#?}");
-    let count = |said: &str| outcome.stdout.matches(said).count();
-    assert_eq!(
-        (count("Signing succeeded"), count("Verification succeeded")),
-        (3, 3)
-    );
-    assert_eq!(
-        outcome.stderr.matches("identity was not checked").count(),
-        1,
-        "{outcome:#?}"
-    );
 }
 
 /// A name that no verifier reads is not signed.

@@ -1,6 +1,6 @@
 //! `recall`: of a data set, a builder, a key and a model; whatever descends from it is refused.
 
-use crate::workshop::{PROD, TRAIN, Workshop, admit, blob, deploy, publish, serve};
+use crate::workshop::{PROD, TRAIN, Workshop, admit, blob, deploy, json_of, publish, serve};
 
 #[test]
 fn each_kind_of_recall_is_felt_at_every_later_gate() {
@@ -198,6 +198,39 @@ fn a_recall_of_what_nothing_mentions_is_recorded_with_a_warning() {
         assert_eq!(outcome.stderr.contains("warning: "), !known, "{outcome:?}");
         assert!(outcome.stdout.starts_with("recalled the "), "{outcome:?}");
     }
+}
+
+/// Nothing is no builder; and a model's name, which any model may have, leads to those that have it.
+#[test]
+fn nothing_is_not_recalled_and_a_models_name_leads_to_its_digests() {
+    let workshop = Workshop::with_model();
+    for kind in ["builder", "model", "dataset", "key"] {
+        let mut command = workshop.command(&format!("recall {kind} --reason bad --json"));
+        assert_eq!(
+            json_of("recall", command.arg(""))["code"],
+            "usage",
+            "{kind}"
+        );
+    }
+    let model = digest_of(&workshop);
+    let answer = workshop.json("recall model digits --reason bad");
+    assert_eq!(
+        answer["message"],
+        "`digits` is a name, and a model is recalled by its path or digest"
+    );
+    assert_eq!(
+        answer["hint"],
+        format!("the store has under this name: {model}")
+    );
+    // A data set's name is none of a model.
+    let answer = workshop.json("recall model bands --reason bad");
+    assert_eq!(answer["message"], "there is no model `bands` here");
+    workshop.yes(&format!("recall model {model} --reason bad"));
+}
+
+fn digest_of(workshop: &Workshop) -> String {
+    let signed = workshop.allowed("digest out/digits");
+    signed["model"].as_str().unwrap().to_owned()
 }
 
 /// A name may have been given to other data later; what is bad is every one of them.

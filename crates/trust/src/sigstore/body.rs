@@ -33,7 +33,7 @@ pub(super) fn check(
     };
     let other = |what| Err(SigstoreError::EntryOther { what });
     let is_payload = match &entered.payload {
-        Payload::Itself(digest) => *digest == Digest::of(&evidence.envelope.payload()),
+        Payload::Itself(digest) => *digest == Digest::of(evidence.envelope.payload()),
         Payload::AsSigned(hash, digest) => hash.of(evidence.envelope.signed_bytes()) == *digest,
     };
     if !is_payload {

@@ -59,7 +59,7 @@ impl Difference {
             Self::Missing { path } => Reason::new(
                 Code::FileMissing,
                 format!("`{path}` was signed and is not there"),
-                "get the file again from where it was signed",
+                gits_way(path).unwrap_or("get the file again from where it was signed"),
             ),
             Self::Extra { path } => Reason::new(
                 Code::FileExtra,
@@ -69,7 +69,9 @@ impl Difference {
             Self::Changed { path, want, got } => Reason::new(
                 Code::DigestMismatch,
                 format!("`{path}` is not the file that was signed: expected {want}, got {got}"),
-                "get the file again from where it was signed; if the change is yours, sign again",
+                gits_way(path).unwrap_or(
+                    "get the file again from where it was signed; if the change is yours, sign again",
+                ),
             ),
             Self::Method { want, got } => Reason::new(
                 Code::SignatureMethod,
@@ -85,9 +87,26 @@ impl Difference {
     }
 }
 
+/// What git or its hosts keep was signed as if it were the model's, and changes without anybody's touching the model.
+fn gits_way(path: &str) -> Option<&'static str> {
+    is_gits(path).then_some(
+        "it is git's and not the model's, and git changes such files by itself: have the model signed again without them, as is usual (who signed may have said `--no-ignore-git-paths`)",
+    )
+}
+
+/// What is left out unless the signer wants it, and the books of repositories within.
+fn is_gits(path: &str) -> bool {
+    let usual = [".gitattributes", ".github", ".gitignore"];
+    let first = path.split(['/', ':']).next().unwrap_or(path);
+    usual.contains(&first) || path.split('/').any(|name| name == ".git")
+}
+
 /// The files that systems leave behind have their own advice.
 fn extra_way(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
+    if is_gits(path) {
+        return "it is git's and not the model's: delete it, or have the model signed again without such files, as is usual";
+    }
     if name == ".DS_Store" || name.starts_with("._") || name == "Thumbs.db" {
         "the operating system left it there: delete it"
     } else {

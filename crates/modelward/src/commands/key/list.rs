@@ -6,6 +6,7 @@ use trust::{Role, RootCertificate, RootIdentity, RootKey, SigstoreRoot, Time};
 
 use super::described;
 use crate::answer::Answer;
+use crate::lines::Lines;
 use crate::workspace::Workspace;
 
 pub(super) fn list(workspace: &Workspace) -> Answer {
@@ -13,7 +14,7 @@ pub(super) fn list(workspace: &Workspace) -> Answer {
     let lines = root.keys().map(|key| of_key(key, workspace));
     let lines = lines.chain(root.certificates().map(|it| of_certificate(it, workspace)));
     let lines = lines.chain(root.identities().map(|it| of_identity(it, workspace)));
-    let text = lines.collect::<Vec<_>>().join("\n");
+    let text: Lines = lines.collect();
     let keys: Vec<_> = root
         .keys()
         .map(|key| described(key, &workspace.keys))

@@ -5,6 +5,7 @@ use trust::{Code, Role, Time, TrustRoot};
 
 use super::{CLOCK_SLACK_SECONDS, YEAR_SECONDS, once, save};
 use crate::answer::{Answer, Failure};
+use crate::lines::Lines;
 use crate::workspace::Workspace;
 
 mod certificate;
@@ -117,12 +118,12 @@ pub(super) fn change(args: &Args, workspace: &Workspace) -> Result<Answer, Failu
         ));
     }
     save(workspace, &root)?;
-    let mut text = format!("the trust root is now number {}", root.serial());
+    let mut text = Lines::from(format!("the trust root is now number {}", root.serial()));
     let known = workspace.root.keys();
     for gone in known.filter(|key| root.key(key.public_key.id()).is_none()) {
         // The whole id: from now on nothing here may know which one is meant by less.
-        text.push_str(&format!(
-            "\nthe key that was `{}` is {}: if it was stolen, recall it by this id",
+        text.push(format!(
+            "the key that was `{}` is {}: if it was stolen, recall it by this id",
             gone.name,
             gone.public_key.id()
         ));

@@ -13,7 +13,7 @@ use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore,
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::believed::{read_sigstore, too_old};
-use crate::commands::verify::left_out_when_signed;
+use crate::commands::verify::{left_out_when_signed, missing_way};
 use crate::holder::read_certificates;
 use crate::model::{default_ignored, left_out};
 
@@ -180,7 +180,16 @@ pub(super) fn believe(
 ) -> Result<Verified<Statement<ModelSignature>>, Refused> {
     let path = &target.signature;
     let bytes = host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
-    let bytes = bytes.map_err(|e| file_error(path, &e))?;
+    let bytes = bytes.map_err(|e| {
+        let refused = file_error(path, &e);
+        let way = match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                missing_way(&target.model.path(), path, "`model_signing sign`")
+            }
+            _ => refused.way,
+        };
+        Refused::new(refused.text, way)
+    })?;
     let bundle = Bundle::parse(&bytes)?;
     let means = Means::of(bundle.material());
     if means != believed.how {
@@ -208,7 +217,7 @@ pub(super) fn believe(
     let now = host::clock::now()?;
     let verified = trust::verify::<ModelSignature>(&bytes, &believed.root, now)?;
     if means == Means::Key && bundle.is_older_form() {
-        crate::answer::line(
+        crate::answer::say(
             "WARNING: This model's signature uses an older verification material format. Please re-sign with an \
              updated signer to use a public key identifier hash. ",
         );

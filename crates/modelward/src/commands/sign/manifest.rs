@@ -7,6 +7,7 @@ use trust::oci::Reference;
 use super::{Args, check_target};
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
+use crate::lines::counted;
 use crate::model::unreadable;
 
 pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure> {
@@ -31,14 +32,18 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
         .resources()
         .map(|(name, _)| name)
         .collect();
-    let text = format!(
-        "signed by manifest: the names and digests of {} blobs of `{}`: {}\nnone of them was read: the manifest `{}` is \
-         taken at its word",
-        names.len(),
-        artifact.name,
-        target.display(),
-        artifact.digest,
-    );
+    let text = [
+        format!(
+            "signed by manifest: the names and digests of {} of `{}`: {}",
+            counted(names.len(), "blob"),
+            artifact.name,
+            target.display()
+        ),
+        format!(
+            "none of them was read: the manifest `{}` is taken at its word",
+            artifact.digest
+        ),
+    ];
     let data = json!({"manifest": artifact.digest.to_string(), "artifact": artifact.reference.to_string(), "blobs": names,
                       "read": false, "signature": target});
     Ok(Answer::new(text, data))

@@ -11,13 +11,15 @@ use trust::{
 };
 
 use super::{
-    Args, differs, left_out_when_signed, not_recalled, read_signature, several, who, who_as_json,
+    Args, differs, left_out_when_signed, nobody_named, not_recalled, read_signature, several, who,
+    who_as_json,
 };
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
+use crate::believed::Believed;
 use crate::cli::Common;
+use crate::lines::{Lines, counted};
 use crate::model::left_out_line;
-use crate::step_lines::harmless;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -54,7 +56,7 @@ pub(super) fn verify(
 
 /// Verifies by whichever signature beside the artifact is believed.
 fn by_referrers(
-    judge: &Judge,
+    judge: &Judge<'_>,
     artifact: &Artifact,
     source: &dyn Source,
 ) -> Result<Answer, Failure> {
@@ -137,7 +139,8 @@ fn check_words(args: &Args) -> Result<(), Failure> {
 }
 
 /// Who is believed, and now.
-struct Judge {
+struct Judge<'a> {
+    believed: &'a Believed,
     root: TrustRoot,
     now: trust::Time,
     /// The store, unless it was said whom to believe.
@@ -150,18 +153,20 @@ struct Found {
     named: Verified<Named>,
 }
 
-impl Judge {
-    fn of(args: &Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
+impl<'a> Judge<'a> {
+    fn of(args: &'a Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
         let now = host::clock::now()?;
         if let Some(root) = args.believed.root(now, ui)? {
             return Ok(Self {
+                believed: &args.believed,
                 root,
                 now,
                 workspace: None,
             });
         }
-        let workspace = Workspace::open(common)?;
+        let workspace = Workspace::open_if_there(common)?.ok_or_else(nobody_named)?;
         Ok(Self {
+            believed: &args.believed,
             root: workspace.root.clone(),
             now: workspace.now,
             workspace: Some(workspace),
@@ -169,7 +174,8 @@ impl Judge {
     }
 
     fn judge(&self, artifact: &Artifact, bundle: &[u8]) -> Result<Found, Failure> {
-        let signature = trust::verify::<ModelSignature>(bundle, &self.root, self.now)?;
+        let signature = trust::verify::<ModelSignature>(bundle, &self.root, self.now)
+            .map_err(|e| self.believed.refused(&self.root, e))?;
         let signed = &signature.value().predicate;
         let ignored = left_out_when_signed(signed);
         let named = trust::verify_manifest(&signature, &artifact.manifest, &ignored);
@@ -192,17 +198,18 @@ fn answer(artifact: &Artifact, found: &Found, place: &str) -> Answer {
     let named = found.named.value();
     let names: Vec<&String> = named.blobs().keys().collect();
     let proof = found.signature.proof();
-    let text = format!(
-        "verified by manifest: the names and digests of {} blobs of `{}` are as {} signed them\nnot read: the blobs, so \
-         that this is none for a whole model; when they are here, verify the files with the same signature\nmanifest: \
-         {}\nsignature: {}{}",
-        names.len(),
-        harmless(&artifact.name),
-        who(proof),
-        artifact.digest,
-        harmless(place),
-        left_out_line(named.left_out()),
-    );
+    let mut text = Lines::from([
+        format!(
+            "verified by manifest: the names and digests of {} of `{}` are as {} signed them",
+            counted(names.len(), "blob"),
+            artifact.name,
+            who(proof)
+        ),
+        "not read: the blobs, so that this is none for a whole model; when they are here, verify the files with the same signature".to_owned(),
+        format!("manifest: {}", artifact.digest),
+        format!("signature: {place}"),
+    ]);
+    text.extend(left_out_line(named.left_out()));
     let mut data = json!({"partial": true, "read": false, "artifact": artifact.reference.to_string(),
                           "manifest": artifact.digest.to_string(), "blobs": names, "ignored": named.left_out()});
     if let (Some(members), Some(who)) =

@@ -25,7 +25,8 @@ pub(super) fn any(
                 for (signature, denied) in &refused {
                     ui.warn(&told(signature, denied));
                 }
-                answer.text += &format!("\nby the signature {}", signature.display());
+                let by = format!("by the signature {}", signature.display());
+                answer.text.push(by);
                 return Ok(answer);
             }
             Err(Failure::Denied(denied)) => refused.push((signature, denied)),
