@@ -293,28 +293,18 @@ impl Workspace {
         }
     }
 
-    /// A folder beside one that may be replaced, which shows that it can be.
-    pub(crate) fn beside(&self, folder: &Path) -> Result<TempDir, Failure> {
+    /// Refuses a folder that [`Workspace::write_out`] would refuse, and leaves nothing behind.
+    pub(crate) fn check_writable(&self, folder: &Path) -> Result<(), Failure> {
         self.check_replaceable(folder)?;
-        let parent = folder
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        let made = std::fs::create_dir_all(parent);
-        let beside = || {
-            tempfile::Builder::new()
-                .prefix(".modelward-")
-                .tempdir_in(parent)
-        };
-        made.and_then(|()| beside()).map_err(|e| {
-            let message = format!("`{}` can't be written: {}", folder.display(), e.kind());
-            Failure::error(io_code(&e), message, "choose another folder with `--to`")
-        })
+        let mut above = parent_of(folder).ancestors();
+        let there = above.find(|above| above.exists());
+        beside(folder, there.unwrap_or(Path::new("."))).map(drop)
     }
 
     /// Writes an artifact's files into a folder: all of them or none, in place of nothing but what the store has.
     pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
-        let staging = self.beside(folder)?;
+        self.check_replaceable(folder)?;
+        let staging = beside(folder, parent_of(folder))?;
         let made = staging.path().join("made");
         for (path, file) in artifact.files() {
             let target = made.join(path.as_str());
@@ -357,6 +347,26 @@ impl Workspace {
 fn seal<P: Predicate>(statement: &Statement<P>, key: &dyn Signer) -> Result<Bundle, Failure> {
     trust::seal(statement, key).map_err(|e| {
         Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
+    })
+}
+
+fn parent_of(folder: &Path) -> &Path {
+    let parent = folder.parent();
+    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// A folder for what is to become `folder`, on the same file system.
+fn beside(folder: &Path, parent: &Path) -> Result<TempDir, Failure> {
+    let made = std::fs::create_dir_all(parent);
+    let beside = || {
+        tempfile::Builder::new()
+            .prefix(".modelward-")
+            .tempdir_in(parent)
+    };
+    made.and_then(|()| beside()).map_err(|e| {
+        let message = format!("`{}` can't be written: {}", folder.display(), e.kind());
+        Failure::error(io_code(&e), message, "choose another folder with `--to`")
     })
 }
 

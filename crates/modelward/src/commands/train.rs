@@ -118,7 +118,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let workspace = Workspace::open(common)?;
     // Found out now, and not after hours of training.
     if let Some(folder) = &args.to {
-        drop(workspace.beside(folder)?);
+        workspace.check_writable(folder)?;
     }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
