@@ -210,15 +210,18 @@ fn take_from_tar(
 
 fn copy(from: &mut dyn Read, want: &Wanted, folder: &Path) -> Result<digest::Measured, FetchError> {
     let target = folder.join(&want.name);
-    let failed = |cause| FetchError::io(&target, cause);
+    let failed = |cause| FetchError::Write {
+        path: target.clone(),
+        cause,
+    };
     fs::create_dir_all(target.parent().unwrap_or(folder)).map_err(failed)?;
     let mut file = File::create_new(&target).map_err(failed)?;
     // One byte more than allowed is enough for the policy to see that it is too long.
-    measure_reader(
-        &mut from.take(want.size_bytes_max.saturating_add(1)),
-        &mut file,
-    )
-    .map_err(failed)
+    let mut from = from.take(want.size_bytes_max.saturating_add(1));
+    measure_reader(&mut from, &mut file).map_err(|cause| match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failed(cause),
+        _ => FetchError::io(&target, cause),
+    })
 }
 
 fn has_ending(path: &Path, ending: &str) -> bool {
@@ -252,6 +255,15 @@ pub enum FetchError {
     #[error("`{}` can't be read", path.display())]
     Io {
         /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// What was taken out of it can't be written.
+    #[error("`{}` can't be written", path.display())]
+    Write {
+        /// Which file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -292,7 +304,7 @@ impl FetchError {
     pub const fn code(&self) -> Code {
         match self {
             Self::NoClient { .. } | Self::Client { .. } => Code::Network,
-            Self::Io { .. } | Self::Read { .. } => Code::Io,
+            Self::Io { .. } | Self::Write { .. } | Self::Read { .. } => Code::Io,
             Self::TooMuch { .. } => Code::TooLarge,
             Self::Twice { .. } => Code::DataInvalid,
         }
@@ -308,7 +320,9 @@ impl FetchError {
             Self::Client { .. } => {
                 "check the network, or fetch the archive yourself and give it with `--from FILE`"
             }
-            Self::Io { .. } | Self::Read { .. } => "check the path and its permissions",
+            Self::Io { .. } | Self::Write { .. } | Self::Read { .. } => {
+                "check the path and its permissions"
+            }
             Self::TooMuch { .. } | Self::Twice { .. } => "get the archive that the policy means",
         }
     }

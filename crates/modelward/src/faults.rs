@@ -92,6 +92,9 @@ pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         let code = match &error {
+            FetchError::Write { cause, .. } => {
+                return Self::from_error(io_code(cause), &error, disk_way(cause));
+            }
             FetchError::Io { cause, .. } => match cause.kind() {
                 ErrorKind::NotFound => Code::NotFound,
                 // The file could be read, and was no archive.
@@ -465,7 +468,19 @@ mod tests {
                 path: path(),
                 cause: cause(),
             });
-            for (told_code, hint) in [told(root), told(key), told(nested), told(at("p")(cause()))] {
+            let fetched = FetchError::Write {
+                path: path(),
+                cause: cause(),
+            };
+            let at_place = at("p")(cause());
+            let all = [
+                root.into(),
+                key.into(),
+                nested.into(),
+                fetched.into(),
+                at_place,
+            ];
+            for (told_code, hint) in all.map(|failure: Failure| told(failure)) {
                 assert_eq!(told_code, code, "{kind:?}: {hint}");
                 assert!(hint.starts_with(way), "{kind:?}: {hint}");
             }

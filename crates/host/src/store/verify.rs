@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use digest::{Digest, measure_file};
 use trust::Code;
+use trust::artifact::FileEntry;
 use trust::log::{Entry, LogKey};
 use trust::predicate::{Dataset, Provenance};
-use trust::{Bundle, Opaque, Predicate, Statement};
+use trust::{Artifact, Bundle, Kind, Opaque, Predicate, Statement, Subject, TreePath};
 
 use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manifest};
 use super::statements::{parse, subject_of};
@@ -106,11 +107,13 @@ pub enum Problem {
         /// What.
         what: String,
     },
-    /// A data set that the log speaks of is in no list of names.
+    /// A data set or model that the log speaks of is in no list of names.
     #[error(
-        "line {log_index} of the log is about the data set {digest}, which has no name in `index.json`"
+        "line {log_index} of the log is about the {what} {digest}, which has no name in `index.json`"
     )]
     Unnamed {
+        /// What it is.
+        what: &'static str,
         /// Which.
         digest: Digest,
         /// The line.
@@ -150,7 +153,7 @@ impl Problem {
                 Some("run `modelward store rebuild`: it is made again from the log and the blobs")
             }
             Self::Unnamed { .. } => Some(
-                "somebody took it out of the names: add the data set again, or restore `index.json` from a backup",
+                "somebody took it out of the names: restore `index.json` from a backup, or add it or train it again",
             ),
             Self::Log { .. } | Self::Entry { .. } => {
                 Some("restore `log` from a backup: it can't be made again")
@@ -166,7 +169,7 @@ impl Problem {
 impl Store {
     /// Reads everything again: (1) each blob has the bytes of its name; (2) the log holds what its checkpoints commit
     /// to, signed by `key`; (3) each line has its bundle, its rows in the index and its place among the referrers;
-    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them; (5) the log
+    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log and what its builds made among them; (5) the log
     /// has not lost a line that the blobs tell of; (6) each step's root that is kept has its digest. `progress` hears how many bytes were read.
     ///
     /// Without a key, a log that isn't empty is a problem of its own.
@@ -182,7 +185,7 @@ impl Store {
             store: self,
             problems: Vec::new(),
             told: BTreeSet::new(),
-            datasets: Vec::new(),
+            stated: Vec::new(),
         };
         found.layout()?;
         found.blobs(progress)?;
@@ -210,8 +213,8 @@ struct Findings<'a> {
     problems: Vec<Problem>,
     /// The blobs that are there and were told of: whatever needs them need not be told as well.
     told: BTreeSet<Digest>,
-    /// The data sets that the log speaks of, and in which lines.
-    datasets: Vec<(Digest, u64)>,
+    /// The data sets and models that the log speaks of, which each is, and in which line.
+    stated: Vec<(&'static str, Digest, u64)>,
 }
 
 impl Findings<'_> {
@@ -297,7 +300,8 @@ impl Findings<'_> {
         traces.bundles.difference(&accounted).copied().collect()
     }
 
-    /// What a statement says is here, whoever signed it: a data set has its name, and a build the list of its step's root.
+    /// What a statement says is here, whoever signed it: a data set has its name, and so has what a build made, which has the
+    /// list of its step's root too.
     fn stated(&mut self, log_index: u64, entry: &Entry) {
         let is_of_interest = [Dataset::TYPE, Provenance::TYPE].contains(&entry.predicate_type());
         let read = || {
@@ -314,14 +318,31 @@ impl Findings<'_> {
         };
         if entry.predicate_type() == Dataset::TYPE {
             let whole = statement.subjects.first();
-            self.datasets
-                .extend(whole.map(|whole| (whole.digest, log_index)));
+            self.stated
+                .extend(whole.map(|whole| ("data set", whole.digest, log_index)));
         } else if let Ok(build) = Provenance::read(statement.predicate.predicate) {
+            let model = self.model_of(&statement.subjects);
+            self.stated
+                .extend(model.map(|digest| ("model", digest, log_index)));
             for list in build.root_lists() {
                 let needed_by = || format!("the build in line {log_index} of the log");
                 self.needs(list, None, needed_by);
             }
         }
+    }
+
+    /// The model that these files are, if all of them are here.
+    fn model_of(&self, files: &[Subject]) -> Option<Digest> {
+        let entry = |file: &Subject| {
+            let digest = file.digest;
+            let size_bytes = self.store.blob_size_bytes(digest)?;
+            Some((
+                TreePath::new(&file.name).ok()?,
+                FileEntry { digest, size_bytes },
+            ))
+        };
+        let files = files.iter().map(entry).collect::<Option<_>>()?;
+        Some(Artifact::new(Kind::Model, files).ok()?.digest())
     }
 
     fn index(&mut self, lines: &[(u64, Entry)]) {
@@ -413,10 +434,14 @@ impl Findings<'_> {
             self.files(row.digest, &row.name);
         }
         let digests: BTreeSet<Digest> = named.iter().map(|row| row.digest).collect();
-        let datasets = std::mem::take(&mut self.datasets).into_iter();
-        let unnamed = datasets.filter(|(digest, _)| !digests.contains(digest));
-        self.problems
-            .extend(unnamed.map(|(digest, log_index)| Problem::Unnamed { digest, log_index }));
+        let stated = std::mem::take(&mut self.stated).into_iter();
+        let unnamed = stated.filter(|(_, digest, _)| !digests.contains(digest));
+        let problem = |(what, digest, log_index)| Problem::Unnamed {
+            what,
+            digest,
+            log_index,
+        };
+        self.problems.extend(unnamed.map(problem));
         let in_json: BTreeSet<_> = named.into_iter().collect();
         let in_index = self.store.index().names();
         let in_index: BTreeSet<_> = in_index.unwrap_or_default().into_iter().collect();

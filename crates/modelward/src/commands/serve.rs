@@ -169,14 +169,16 @@ fn line(prediction: &PredictionRecord) -> Prediction {
     }
 }
 
-/// What the log said when it was asked last.
+/// What the log and the trust root said when they were asked last.
 struct Asked {
     checkpoint: Option<String>,
+    root: Digest,
     at: Instant,
     reason: Option<Reason>,
 }
 
-/// Asks the log whether the model was recalled: whenever the log has grown, and now and then besides.
+/// Asks the log whether the model was recalled: whenever the log has grown or the trust root has changed, and now and then
+/// besides.
 fn recalled(
     common: Common,
     artifact: Artifact,
@@ -189,6 +191,7 @@ fn recalled(
         let checkpoint = workspace.checkpoint().map_err(|e| told(&e))?;
         if let Some(asked) = last.as_ref()
             && asked.checkpoint == checkpoint
+            && asked.root == workspace.root.digest()
             && asked.at.elapsed() < ASK_AGAIN
         {
             return Ok(asked.reason.clone());
@@ -198,6 +201,7 @@ fn recalled(
             chain::serve::withdrawn(&ledger, &artifact, started).map_err(|e| e.to_string())?;
         *last = Some(Asked {
             checkpoint,
+            root: workspace.root.digest(),
             at: Instant::now(),
             reason: reason.clone(),
         });

@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let workspace = Workspace::open(common)?;
     // Found out now, and not after hours of training.
     if let Some(folder) = &args.to {
-        workspace.check_replaceable(folder)?;
+        workspace.check_writable(folder)?;
     }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
@@ -135,7 +135,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         return Ok(answer(&args.name, &artifact, &build, true));
     }
     let key_name = workspace.signer_name(Role::Build, args.key.name())?;
-    let key = workspace.private_pem(&key_name)?;
+    let key = workspace.builder_key(&key_name, chain::train::WORKSTATION, &ledger)?;
     let users = Users::detect(
         workspace
             .settings

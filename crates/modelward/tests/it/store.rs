@@ -296,6 +296,7 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
         mount -t tmpfs -o size=1m tmpfs "$1" && cd "$1" && cp -r "$2"/. . &&
         "$3" store init -q && "$3" key new laptop -q && "$3" dataset add bands --policy dependencies.toml -q &&
         head -c 2m /dev/zero > filler; "$3" sign data --json; echo "$?";
+        "$3" dataset add bands --from data --policy dependencies.toml --json; echo "$?";
         rm filler; "$3" store verify --json; echo "$?"; "$3" sign data --json; echo "$?"; "$3" store verify -q; echo "$?"
     "#;
     let mount = workshop.file("small");
@@ -313,7 +314,12 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
     }
     let outcome = Outcome::from(output);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
-    let wanted = [("store_full", "2"), ("allowed", "0"), ("allowed", "0")];
+    let wanted = [
+        ("store_full", "2"),
+        ("store_full", "2"),
+        ("allowed", "0"),
+        ("allowed", "0"),
+    ];
     let tail = lines
         .iter()
         .skip_while(|line| !line.starts_with('{'))

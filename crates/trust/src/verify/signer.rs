@@ -29,6 +29,21 @@ pub(super) struct Signer<'a> {
     pub(super) encoding: Encoding,
 }
 
+impl<'a> Signer<'a> {
+    pub(super) fn of_key(key: &'a RootKey) -> Self {
+        Self {
+            name: &key.name,
+            key: key.public_key.id(),
+            roles: &key.roles,
+            speaks_for: &key.speaks_for,
+            valid_from: key.valid_from,
+            valid_until: key.valid_until,
+            how: How::Key,
+            encoding: Encoding::Dsse,
+        }
+    }
+}
+
 /// When a certificate must have been valid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
@@ -110,14 +125,8 @@ fn keys_that_signed<'a>(bundle: &Bundle, root: &'a TrustRoot) -> impl Iterator<I
 fn key_that_signed<'a>(bundle: &Bundle, key: &'a RootKey) -> Option<Signer<'a>> {
     let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
     Some(Signer {
-        name: &key.name,
-        key: key.public_key.id(),
-        roles: &key.roles,
-        speaks_for: &key.speaks_for,
-        valid_from: key.valid_from,
-        valid_until: key.valid_until,
-        how: How::Key,
         encoding,
+        ..Signer::of_key(key)
     })
 }
 
