@@ -1,5 +1,6 @@
 //! `modelward scan MODEL`
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -79,15 +80,13 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         None => None,
         Some(workspace) => Some(record(model, &mut scanned, &workspace, &args.key, ui)?),
     };
-    let verdict = scanned.verdict;
-    let denied = Denied::from_reasons(scanned.each().filter_map(reason).collect());
+    let denied = not_clean(&scanned);
     let told = Told { name, digest, said };
     // Of many files either is long, and only one of them is printed.
-    let mut answer = match ui.json {
+    let answer = match ui.json {
         true => data(&told, form, scanned),
         false => Answer::new(text(&told, &scanned, args.explain, ui), Value::Null),
     };
-    answer.unsure = verdict == Verdict::Inconclusive;
     Ok(answer.denied_if(denied))
 }
 
@@ -177,6 +176,14 @@ fn stated(name: String, digest: Digest, report: Report) -> (ScannedFile, Vec<Fin
         not_read: report.not_read,
     };
     (file, report.findings)
+}
+
+/// The worst comes first: its code is the answer's.
+fn not_clean(scanned: &Scanned) -> Option<Denied> {
+    let is_clean = |file: &ScannedFile| file.verdict == ScanVerdict::Clean;
+    let mut worst_first: Vec<_> = scanned.each().filter(|(file, _)| !is_clean(file)).collect();
+    worst_first.sort_by_key(|(file, _)| Reverse(file.verdict.severity()));
+    Denied::from_reasons(worst_first.into_iter().filter_map(reason).collect())
 }
 
 fn reason((file, findings): (&ScannedFile, &[Finding])) -> Option<Reason> {

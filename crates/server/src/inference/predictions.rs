@@ -178,7 +178,7 @@ fn not_kept(error: &io::Error) -> Refusal {
         "the prediction could not be recorded ({}), so it is not given",
         error.kind()
     );
-    Refusal::new(code, message).with_status(503)
+    Refusal::new(code, message)
 }
 
 #[cfg(test)]

@@ -23,9 +23,16 @@ struct Body {
 }
 
 impl Refusal {
-    /// With the table's word and status.
+    /// With the table's word and status: there is no other way to a status.
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self::of(code.http(), code.as_str(), message)
+        let body = Body {
+            error: message.into(),
+            code: code.as_str(),
+            hint: String::new(),
+        };
+        // Every status in the table is one.
+        let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body }
     }
 
     /// 400: what the request says can't be meant for this model.
@@ -58,22 +65,6 @@ impl Refusal {
     /// 501: the protocol has it, this server doesn't.
     pub(super) fn not_offered(message: impl Into<String>) -> Self {
         Self::new(Code::NotOffered, message)
-    }
-
-    fn of(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        let body = Body {
-            error: message.into(),
-            code,
-            hint: String::new(),
-        };
-        // Every status here and in the table is one.
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, body }
-    }
-
-    pub(super) fn with_status(mut self, status: u16) -> Self {
-        self.status = StatusCode::from_u16(status).unwrap_or(self.status);
-        self
     }
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {

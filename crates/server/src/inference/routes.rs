@@ -44,7 +44,6 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
 /// A model comes in through the admission gate and goes out by a recall; strangers can do neither.
 async fn no_loading() -> Refusal {
     Refusal::not_offered("models are not loaded or unloaded by request")
-        .with_status(403)
         .with_hint("admit a model with `modelward admit`, and start a server on it")
 }
 

@@ -34,12 +34,14 @@ impl Answer {
             .to_owned()
     }
 
+    /// Every status that a code comes with is the table's.
     pub(crate) fn code(&self) -> String {
         self.error();
-        self.json()["code"]
-            .as_str()
-            .expect("every refusal has a `code`")
-            .to_owned()
+        let body = self.json();
+        let word = body["code"].as_str().expect("every refusal has a `code`");
+        let code = trust::Code::from_word(word).expect("every code is in the table");
+        assert_eq!(self.status, code.http(), "{code}");
+        word.to_owned()
     }
 }
 
