@@ -13,7 +13,7 @@ use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::lines::Lines;
-use crate::model::{Model, default_ignored, unreadable};
+use crate::model::{Model, default_ignored, left_out, left_out_line, unreadable};
 use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
@@ -81,7 +81,12 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         Some(workspace) => Some(record(model, &mut scanned, &workspace, &args.key, ui)?),
     };
     let denied = not_clean(&scanned);
-    let told = Told { name, digest, said };
+    let told = Told {
+        name,
+        digest,
+        left_out: left_out(&args.model, &default_ignored()),
+        said,
+    };
     // Of many files either is long, and only one of them is printed.
     let answer = match ui.json {
         true => data(&told, form, scanned),
@@ -94,6 +99,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 struct Told {
     name: String,
     digest: Digest,
+    /// What lies in its folder and is no part of it.
+    left_out: Vec<String>,
     said: Option<Said>,
 }
 
@@ -247,6 +254,7 @@ fn text(told: &Told, scanned: &Scanned, explain: bool, ui: &Ui) -> Lines {
         }
     }
     text.extend(told.said.as_ref().map(ToString::to_string));
+    text.extend(left_out_line(&told.left_out, "not scanned"));
     text
 }
 
@@ -263,6 +271,7 @@ fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
     let mut data = json!({
         "verdict": scanned.verdict.as_str(),
         "model": told.digest.to_string(),
+        "ignored": told.left_out,
         "statement": told.said.as_ref().map(Said::data),
     });
     if let (Form::SingleFile, [only]) = (form, scanned.files())
