@@ -214,7 +214,10 @@ fn store_code(error: &StoreError) -> Code {
         StoreError::ReadOnly { .. } => Code::StoreReadOnly,
         StoreError::LogMissing { .. } => Code::LogMissing,
         StoreError::LogShrank { .. } => Code::LogRolledBack,
-        StoreError::Source(_) | StoreError::Read(_) => Code::Io,
+        StoreError::Source(digest::ReadError::Io { cause, .. }) | StoreError::Read(cause) => {
+            io_code(cause)
+        }
+        StoreError::Source(_) => Code::Io,
         StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
         _ => Code::StoreCorrupt,
     }
