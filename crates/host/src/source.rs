@@ -26,7 +26,7 @@ pub struct Source {
     /// Whether a tracked file in the folder has other bytes than the commit, or is gone. The bytes are compared as they lie
     /// there: what git would pass through a filter, such as line ends or large files kept elsewhere, differs.
     pub changed: bool,
-    /// Whether there are files in the folder that the commit neither has nor ignores: only `.gitignore` files that are
+    /// Whether there are files in the folder that the commit, or that of a submodule of it, neither has nor ignores: only `.gitignore` files that are
     /// committed count, not what this machine ignores besides. Our own store is none.
     pub untracked: bool,
 }
@@ -84,7 +84,7 @@ pub fn git(folder: &Path) -> Result<Option<Source>, SourceError> {
     Ok(Some(Source {
         uri: without_secrets(&text(&uri.unwrap_or_default())),
         changed: working_tree::differs(&real, &tree)?,
-        untracked: working_tree::has_untracked(&repository, &real, &commit)?,
+        untracked: working_tree::has_untracked(&repository, &real, &commit, &tree)?,
         commit,
     }))
 }

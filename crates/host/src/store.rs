@@ -17,6 +17,7 @@
 //! the folder can damage or remove what is in it, and [`Store::verify`] and every reader that re-hashes notice.
 
 mod artifacts;
+mod batch;
 mod blobs;
 mod error;
 mod index;

@@ -22,8 +22,6 @@ pub(crate) struct Answer {
     list: Option<List>,
     /// A no that comes with an answer, such as a scan's report.
     pub(crate) denied: Option<Denied>,
-    /// The answer is that nobody can tell, such as a scan that did not understand a file.
-    pub(crate) unsure: bool,
     /// It was printed while the command went on, by [`say`]: at the end there is nothing to add.
     was_printed: bool,
 }
@@ -41,7 +39,6 @@ impl Answer {
             data,
             list: None,
             denied: None,
-            unsure: false,
             was_printed: false,
         }
     }
@@ -167,11 +164,8 @@ pub(crate) fn allowed<T>(verdict: Verdict<T>) -> Result<T, Failure> {
 pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     let (written, status) = match result {
         Ok(answer) => {
-            let status = match (&answer.denied, answer.unsure) {
-                (_, true) => Kind::Error.exit_status(),
-                (Some(_), false) => Kind::Denied.exit_status(),
-                (None, false) => 0,
-            };
+            let denied = answer.denied.as_ref();
+            let status = denied.map_or(0, |denied| denied.code().kind().exit_status());
             (print_answer(answer, ui), status)
         }
         Err(Failure::Denied(denied)) => {
@@ -214,16 +208,12 @@ fn print_answer(mut answer: Answer, ui: &Ui) -> io::Result<()> {
 }
 
 fn print_denied(denied: &Denied, answer: Answer, ui: &Ui) -> io::Result<()> {
-    let unsure = answer.unsure;
     if ui.json {
         let reason =
             |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
         let reasons: Vec<Value> = denied.reasons().map(reason).collect();
         let mut object = Map::from_iter([
-            (
-                "result".to_owned(),
-                json!(if unsure { "error" } else { "denied" }),
-            ),
+            ("result".to_owned(), json!("denied")),
             ("code".to_owned(), json!(denied.code().as_str())),
             ("reasons".to_owned(), json!(reasons)),
         ]);
@@ -235,7 +225,7 @@ fn print_denied(denied: &Denied, answer: Answer, ui: &Ui) -> io::Result<()> {
     writeln!(
         out,
         "{} {count} {}",
-        ui.bad(if unsure { "unsure:" } else { "denied:" }),
+        ui.bad("denied:"),
         if count == 1 { "reason" } else { "reasons" }
     )?;
     for reason in denied.reasons() {

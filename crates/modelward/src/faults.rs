@@ -171,13 +171,20 @@ fn log_key(error: KeyFileError) -> Failure {
 
 impl From<digest::ReadError> for Failure {
     fn from(error: digest::ReadError) -> Self {
-        Self::from_error(Code::Io, &error, PATH_WAY)
+        let (code, way) = match &error {
+            digest::ReadError::Io { cause, .. } => (io_code(cause), disk_way(cause)),
+            _ => (Code::Io, PATH_WAY),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 
 impl From<digest::WalkError> for Failure {
     fn from(error: digest::WalkError) -> Self {
-        Self::from_error(Code::Io, &error, "a model is plain files in plain folders")
+        match error {
+            digest::WalkError::Read(error @ digest::ReadError::Io { .. }) => error.into(),
+            error => Self::from_error(Code::Io, &error, "a model is plain files in plain folders"),
+        }
     }
 }
 
@@ -210,7 +217,10 @@ fn store_code(error: &StoreError) -> Code {
         StoreError::ReadOnly { .. } => Code::StoreReadOnly,
         StoreError::LogMissing { .. } => Code::LogMissing,
         StoreError::LogShrank { .. } => Code::LogRolledBack,
-        StoreError::Source(_) | StoreError::Read(_) => Code::Io,
+        StoreError::Source(digest::ReadError::Io { cause, .. }) | StoreError::Read(cause) => {
+            io_code(cause)
+        }
+        StoreError::Source(_) => Code::Io,
         StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
         _ => Code::StoreCorrupt,
     }
@@ -312,6 +322,8 @@ impl From<LockError> for Failure {
     }
 }
 
+const ROOT_WAY: &str = "name what is missing with `--include`, or give a whole tree with `--root`";
+
 impl From<host::root::Error> for Failure {
     fn from(error: host::root::Error) -> Self {
         use host::root::Error;
@@ -343,10 +355,10 @@ impl From<host::root::Error> for Failure {
             Error::Io { cause, .. } if io_code(cause) == Code::StoreFull => {
                 (Code::StoreFull, disk_way(cause))
             }
-            _ => (
-                Code::Io,
-                "name what is missing with `--include`, or give a whole tree with `--root`",
-            ),
+            Error::Io { cause, .. } | Error::Read(digest::ReadError::Io { cause, .. }) => {
+                (io_code(cause), ROOT_WAY)
+            }
+            _ => (Code::Io, ROOT_WAY),
         };
         Self::from_error(code, &error, way)
     }

@@ -194,14 +194,11 @@ pub(crate) fn artifact(
     Ok((model.name, model.artifact))
 }
 
-/// A line for a person about what is there and was left out; nothing if nothing was.
-pub(crate) fn left_out_line(left_out: &[String]) -> Option<String> {
+/// A line for a person about what is there and was left out, and so is not what the others are; nothing if nothing was.
+pub(crate) fn left_out_line(left_out: &[String], is: &str) -> Option<String> {
     match left_out {
         [] => None,
-        some => Some(format!(
-            "left out, and covered by no signature: {}",
-            some.join(", ")
-        )),
+        some => Some(format!("left out, and {is}: {}", some.join(", "))),
     }
 }
 

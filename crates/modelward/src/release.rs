@@ -1,14 +1,20 @@
 //! What is asked about a model on its way out of the store: which one, as which package, and for where. `publish`, `deploy`,
 //! `admit` and `serve` share these arguments. Each is a flag, else a variable, else a setting.
 
+use std::path::Path;
+
 use chain::serve::Place;
 use clap::builder::NonEmptyStringValueParser;
+use digest::Digest;
 use trust::{Artifact, Code};
 
 use crate::answer::Failure;
 use crate::model;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
+
+/// What is left out of a model's folder is this to a gate.
+pub(crate) const NO_PART: &str = "no part of this model";
 
 /// A model and the package that it is, or is to be, published as.
 #[derive(Debug, clap::Args)]
@@ -36,6 +42,14 @@ impl Release {
 
     pub(crate) fn artifact(&self, workspace: &Workspace, ui: &Ui) -> Result<Artifact, Failure> {
         Ok(model::artifact(&self.model, workspace, ui)?.1)
+    }
+
+    /// What lies in its folder, and is no part of the model that was looked at.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        match self.model.parse::<Digest>() {
+            Ok(_) => Vec::new(),
+            Err(_) => model::left_out(Path::new(&self.model), &model::default_ignored()),
+        }
     }
 }
 

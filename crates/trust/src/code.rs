@@ -41,7 +41,7 @@ macro_rules! codes {
             #[must_use]
             pub const fn kind(self) -> Kind { match self { $(Self::$variant => Kind::$kind,)* } }
 
-            /// The HTTP status.
+            /// The status of an HTTP answer with this code: 503 where a server has lost what it answers from.
             #[must_use]
             pub const fn http(self) -> u16 { match self { $(Self::$variant => $http,)* } }
 
@@ -79,7 +79,7 @@ codes! {
     ScanMissing "scan_missing" Denied 403 "The model was not scanned."
     PublishMissing "publish_missing" Denied 403 "The model was not published."
     DeploymentMissing "deployment_missing" Denied 403 "The model may not be deployed yet."
-    AdmissionMissing "admission_missing" Denied 403 "The model was not admitted."
+    AdmissionMissing "admission_missing" Denied 503 "The model was not admitted."
     // What the policy says
     DataNotAllowed "data_not_allowed" Denied 403 "The dependency policy names no such data set or package."
     LicenceNotAllowed "licence_not_allowed" Denied 403 "The licence is not among the allowed ones."
@@ -92,7 +92,7 @@ codes! {
     ScopeMismatch "scope_mismatch" Denied 403 "It was deployed for another service account."
     PublisherMismatch "publisher_mismatch" Denied 403 "Another publisher published it than the policy trusts."
     AdmissionExpired "admission_expired" Denied 403 "The admission's time is over."
-    Recalled "recalled" Denied 403 "It, or something it was made from, was recalled."
+    Recalled "recalled" Denied 503 "It, or something it was made from, was recalled."
     // What the scan found
     ScanMalicious "scan_malicious" Denied 403 "The scan found what would run code or do harm."
     ScanSuspicious "scan_suspicious" Denied 403 "The scan found what no plain model needs."
@@ -106,8 +106,8 @@ codes! {
     // What the demo found
     DemoFailed "demo_failed" Denied 422 "An attack of the demo passed, or its control was refused."
     // What the log says
-    LogInconsistent "log_inconsistent" Denied 422 "The log was rewritten: its entries are not those of its checkpoint."
-    LogRolledBack "log_rolled_back" Denied 422 "The log lacks lines that it once had."
+    LogInconsistent "log_inconsistent" Denied 503 "The log was rewritten: its entries are not those of its checkpoint."
+    LogRolledBack "log_rolled_back" Denied 503 "The log lacks lines that it once had."
     LogKeyUnknown "log_key_unknown" Denied 422 "The trust root does not know this log."
     // What the store holds
     StoreDamaged "store_damaged" Denied 422 "The store does not hold what it says."
@@ -147,7 +147,7 @@ codes! {
     LogMissing "log_missing" Error 500 "The store has lost its log."
     StoreBusy "store_busy" Error 503 "Another process holds the store."
     StoreFull "store_full" Error 507 "The disk is full."
-    StoreReadOnly "store_read_only" Error 403 "The store can't be written."
+    StoreReadOnly "store_read_only" Error 503 "The store can't be written."
     Io "io" Error 500 "A file can't be read or written."
     SandboxUnavailable "sandbox_unavailable" Error 503 "This machine can't isolate a step."
     SealUnavailable "seal_unavailable" Error 503 "This machine has no sealed memory."

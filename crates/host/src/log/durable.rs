@@ -4,6 +4,7 @@
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +14,7 @@ use tempfile::NamedTempFile;
 use crate::lock::{Lock, LockError, WAIT_MAX};
 use crate::whole_file;
 
+const FLUSHES_AT_ONCE: usize = 8;
 const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Who may write a file later: anybody the umask allows, or nobody.
@@ -45,10 +47,45 @@ pub(crate) fn temporary(tmp: &Path, mode: Mode) -> Result<NamedTempFile, DiskErr
 pub(crate) fn install(file: NamedTempFile, path: &Path) -> Result<(), DiskError> {
     let folder = path.parent().unwrap_or(path);
     create_folder(folder)?;
-    file.as_file().sync_all().map_err(DiskError::at(path))?;
-    file.persist(path)
-        .map_err(|e| DiskError::at(path)(e.error))?;
+    install_all(vec![(file, path.to_owned())], folder)
+}
+
+/// Makes written temporary files durable under their names in one folder: all are flushed before the first gets its name,
+/// and the folder once, after the last.
+pub(crate) fn install_all(
+    files: Vec<(NamedTempFile, PathBuf)>,
+    folder: &Path,
+) -> Result<(), DiskError> {
+    flush_all(&files)?;
+    for (file, path) in files {
+        let persisted = file.persist(&path);
+        persisted.map_err(|e| DiskError::at(&path)(e.error))?;
+    }
     sync_folder(folder)
+}
+
+/// Flushes some at the same time: the disk takes them in one go, and nobody computes meanwhile.
+fn flush_all(files: &[(NamedTempFile, PathBuf)]) -> Result<(), DiskError> {
+    let flush = |files: &[(NamedTempFile, PathBuf)]| {
+        files.iter().try_for_each(|(file, path)| {
+            let flushed = file.as_file().sync_all();
+            flushed.map_err(DiskError::at(path))
+        })
+    };
+    let share = files.len().div_ceil(FLUSHES_AT_ONCE).max(1);
+    let (own, others) = files.split_at(share.min(files.len()));
+    std::thread::scope(|scope| {
+        let others: Vec<_> = others
+            .chunks(share)
+            .map(|share| scope.spawn(move || flush(share)))
+            .collect();
+        let mut flushed = flush(own);
+        for other in others {
+            let other = other.join().unwrap_or_else(|e| resume_unwind(e));
+            flushed = flushed.and(other);
+        }
+        flushed
+    })
 }
 
 /// Adds bytes at the end of a file, durably.

@@ -27,22 +27,38 @@ pub(super) fn listing(
 
 /// Whether a file of the listing is not there as it names it.
 pub(super) fn differs(folder: &Path, listing: &[u8]) -> Result<bool, SourceError> {
-    for line in listing.split(|byte| *byte == 0) {
-        if line.is_empty() {
-            continue;
-        }
-        let entry = Entry::parse(line).ok_or(SourceError::Listing)?;
-        if !entry.is_in(folder) {
+    for entry in entries(listing) {
+        if !entry?.is_in(folder) {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// Whether there are files that the commit neither has nor ignores. The store is beside a project and no part of it.
+/// Whether there are files that the commit, or that of a submodule of it, neither has nor ignores. The listing is the
+/// commit's.
+pub(super) fn has_untracked(
+    repository: &Repository,
+    folder: &Path,
+    commit: &str,
+    listing: &[u8],
+) -> Result<bool, SourceError> {
+    if lists_untracked(repository, folder, commit)? {
+        return Ok(true);
+    }
+    for entry in entries(listing) {
+        let entry = entry?;
+        if entry.is_submodule() && entry.has_untracked_in(folder) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether git finds such a file outside of submodules. The store is beside a project and no part of it.
 ///
 /// The repository's index can be made to say anything, so git gets one with what the commit has.
-pub(super) fn has_untracked(
+fn lists_untracked(
     repository: &Repository,
     folder: &Path,
     commit: &str,
@@ -82,6 +98,12 @@ fn has_its_ignores_above(repository: &Repository, folder: &Path) -> Result<bool,
     Ok(true)
 }
 
+fn entries(listing: &[u8]) -> impl Iterator<Item = Result<Entry<'_>, SourceError>> {
+    let lines = listing.split(|byte| *byte == 0);
+    let lines = lines.filter(|line| !line.is_empty());
+    lines.map(|line| Entry::parse(line).ok_or(SourceError::Listing))
+}
+
 /// A line of git's list: `100644 blob DIGEST`, a tab, and the path.
 struct Entry<'a> {
     mode: &'a str,
@@ -102,7 +124,7 @@ impl<'a> Entry<'a> {
     fn is_in(&self, folder: &Path) -> bool {
         match self.mode {
             "120000" => self.is_link(folder).unwrap_or(false),
-            "160000" => self.is_submodule(folder),
+            SUBMODULE => self.is_submodule_as_named(folder),
             "100755" => self.is_file(folder, true).unwrap_or(false),
             _ => self.is_file(folder, false).unwrap_or(false),
         }
@@ -123,31 +145,48 @@ impl<'a> Entry<'a> {
         self.is_named(target.as_bytes(), target.as_bytes().len() as u64)
     }
 
-    /// One that was never fetched is an empty folder, and nothing in it can differ.
-    fn is_submodule(&self, folder: &Path) -> bool {
-        let Ok(inside) = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY) else {
-            return false;
-        };
-        let path = folder.join(&self.path);
-        if openat(
-            inside.as_fd(),
-            ".git",
-            OFlags::PATH | OFlags::NOFOLLOW,
-            Mode::empty(),
-        )
-        .is_ok()
-        {
+    fn is_submodule(&self) -> bool {
+        self.mode == SUBMODULE
+    }
+
+    fn is_submodule_as_named(&self, folder: &Path) -> bool {
+        match self.submodule(folder) {
             // A commit that is not there is another than the one that is.
-            let repository = Repository {
-                top: path.clone(),
-                index: None,
-            };
-            return listing(&repository, &path, self.name)
-                .and_then(|listing| differs(&path, &listing))
-                .is_ok_and(|differs| !differs);
+            Some(Submodule::Fetched(repository)) => {
+                listing(&repository, &repository.top, self.name)
+                    .and_then(|listing| differs(&repository.top, &listing))
+                    .is_ok_and(|differs| !differs)
+            }
+            Some(Submodule::NotFetched { is_empty }) => is_empty,
+            None => false,
         }
-        path.read_dir()
-            .is_ok_and(|mut entries| entries.next().is_none())
+    }
+
+    /// Of files in a submodule whose commit is not there nobody can say that it has them.
+    fn has_untracked_in(&self, folder: &Path) -> bool {
+        match self.submodule(folder) {
+            Some(Submodule::Fetched(repository)) => {
+                listing(&repository, &repository.top, self.name)
+                    .and_then(|listing| {
+                        has_untracked(&repository, &repository.top, self.name, &listing)
+                    })
+                    .unwrap_or(true)
+            }
+            Some(Submodule::NotFetched { is_empty }) => !is_empty,
+            None => false,
+        }
+    }
+
+    fn submodule(&self, folder: &Path) -> Option<Submodule> {
+        let inside = self.open(folder, OFlags::RDONLY | OFlags::DIRECTORY);
+        let git = OFlags::PATH | OFlags::NOFOLLOW;
+        let is_fetched = openat(inside.ok()?.as_fd(), ".git", git, Mode::empty()).is_ok();
+        let top = folder.join(&self.path);
+        if is_fetched {
+            return Some(Submodule::Fetched(Repository { top, index: None }));
+        }
+        let is_empty = top.read_dir().ok()?.next().is_none();
+        Some(Submodule::NotFetched { is_empty })
     }
 
     /// Opens what lies at the path, and follows no link on the way: a path must not lead to another file, or to a device.
@@ -177,6 +216,18 @@ impl<'a> Entry<'a> {
         Ok(HEXLOWER.encode(hasher.finish().as_ref()) == self.name)
     }
 }
+
+/// What lies where a repository names another one.
+enum Submodule {
+    Fetched(Repository),
+    /// An empty folder, where nobody put files.
+    NotFetched {
+        is_empty: bool,
+    },
+}
+
+/// The mode of a line that names a commit of another repository.
+const SUBMODULE: &str = "160000";
 
 #[cfg(test)]
 mod tests {
@@ -264,12 +315,19 @@ mod tests {
         assert!(is_changed(&dir.path().join("sub")).unwrap());
     }
 
-    #[test]
-    fn a_submodule_is_looked_into() {
-        let (inner, outer) = (repository("sha1"), repository("sha1"));
-        let from = inner.path().display().to_string();
+    /// A repository with another one in `inner`, as it was committed.
+    fn with_submodule(inner: &Path) -> tempfile::TempDir {
+        let outer = repository("sha1");
+        let from = inner.display().to_string();
         run(outer.path(), &["submodule", "add", "-q", &from, "inner"]);
         run(outer.path(), &["commit", "-q", "-m", "two"]);
+        outer
+    }
+
+    #[test]
+    fn a_submodule_is_looked_into() {
+        let inner = repository("sha1");
+        let outer = with_submodule(inner.path());
         assert!(!is_changed(outer.path()).unwrap());
         fs::write(outer.path().join("inner/tool"), "other").unwrap();
         assert!(is_changed(outer.path()).unwrap());
@@ -278,5 +336,33 @@ mod tests {
         assert!(!is_changed(outer.path()).unwrap());
         fs::write(outer.path().join("inner/extra"), "x").unwrap();
         assert!(is_changed(outer.path()).unwrap());
+    }
+
+    #[test]
+    fn files_that_a_submodule_does_not_have_are_untracked() {
+        let deep = repository("sha1");
+        let inner = with_submodule(deep.path());
+        fs::write(inner.path().join(".gitignore"), "*.o\n").unwrap();
+        run(inner.path(), &["add", ".gitignore"]);
+        run(inner.path(), &["commit", "-q", "-m", "three"]);
+        let outer = with_submodule(inner.path());
+        let all = ["submodule", "update", "-q", "--init", "--recursive"];
+        run(outer.path(), &all);
+        let told = || {
+            let source = crate::source::git(outer.path()).unwrap().unwrap();
+            (source.changed, source.untracked)
+        };
+        fs::write(outer.path().join("inner/ignored.o"), "x").unwrap();
+        assert_eq!(told(), (false, false));
+        for new in ["inner/new", "inner/sub/new", "inner/inner/new"] {
+            fs::write(outer.path().join(new), "x").unwrap();
+            assert_eq!(told(), (false, true), "{new}");
+            fs::remove_file(outer.path().join(new)).unwrap();
+        }
+        // Files where nothing was fetched are the commit's in no way.
+        run(outer.path(), &["submodule", "deinit", "-q", "-f", "inner"]);
+        assert_eq!(told(), (false, false));
+        fs::write(outer.path().join("inner/extra"), "x").unwrap();
+        assert_eq!(told(), (true, true));
     }
 }

@@ -7,6 +7,7 @@ use digest::{Digest, Measured};
 use trust::artifact::FileEntry;
 use trust::{Artifact, Kind, TreePath};
 
+use super::batch::Batch;
 use super::index::{Index, NameRow};
 use super::oci::{Descriptor, ImageIndex, MANIFEST_SIZE_BYTES_MAX, MANIFEST_TYPE, REF_NAME};
 use super::{Access, Names, Store, StoreError};
@@ -57,7 +58,7 @@ impl Store {
         self.put_files(name, kind, files, progress)
     }
 
-    /// As [`Store::put_tree`], one file after the other: there may be many.
+    /// As [`Store::put_tree`], one file after the other: there may be many. All are durable before the artifact is there.
     ///
     /// # Errors
     /// As [`Store::put_tree`].
@@ -69,12 +70,14 @@ impl Store {
         progress: &dyn Fn(u64),
     ) -> Result<Artifact, StoreError> {
         check_name(name)?;
+        let mut batch = Batch::new(self);
         let taken = files.map(|(path, source)| {
-            let taken = self.take(&source, progress)?;
+            let taken = self.take(&source, &mut batch, progress)?;
             let (digest, size_bytes) = (taken.digest(), taken.size_bytes());
             Ok((path, FileEntry { digest, size_bytes }))
         });
         let entries = taken.collect::<Result<_, StoreError>>()?;
+        batch.finish()?;
         let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
         let measured = self.put_written(&|out| artifact.write_manifest(out))?;
         self.give_name(&NameRow {
@@ -109,9 +112,14 @@ impl Store {
         Ok(self.index().names()?.into_iter().map(named).collect())
     }
 
-    fn take(&self, source: &Source, progress: &dyn Fn(u64)) -> Result<Measured, StoreError> {
+    fn take(
+        &self,
+        source: &Source,
+        batch: &mut Batch<'_>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Measured, StoreError> {
         match source {
-            Source::Path(path) => self.put_file(path, progress),
+            Source::Path(path) => batch.put_file(path, progress),
             Source::Stored(measured) if self.holds(*measured) => Ok(*measured),
             Source::Stored(measured) => Err(StoreError::BlobMissing {
                 digest: measured.digest(),

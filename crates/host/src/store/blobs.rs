@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_written};
+use tempfile::NamedTempFile;
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
@@ -138,6 +139,21 @@ impl Store {
         progress: &dyn Fn(u64),
         measure: impl FnOnce(&mut dyn Write) -> Result<Measured, StoreError>,
     ) -> Result<Measured, StoreError> {
+        let (file, measured) = self.write(progress, measure)?;
+        if self.holds(measured) {
+            durable::sync_folder(&self.blobs_path())?;
+        } else {
+            durable::install(file, &self.blob_path(measured.digest()))?;
+        }
+        Ok(measured)
+    }
+
+    /// Writes a blob that has no name yet, and measures it on the way.
+    pub(super) fn write(
+        &self,
+        progress: &dyn Fn(u64),
+        measure: impl FnOnce(&mut dyn Write) -> Result<Measured, StoreError>,
+    ) -> Result<(NamedTempFile, Measured), StoreError> {
         self.check_writable()?;
         let mut file = durable::temporary(&self.tmp(), Mode::Frozen)?;
         let path = file.path().to_owned();
@@ -149,12 +165,7 @@ impl Store {
         let measured = measure(&mut out);
         let has_failed = out.has_failed;
         let measured = measured.map_err(|e| if has_failed { written(&path, e) } else { e })?;
-        if self.holds(measured) {
-            durable::sync_folder(&self.blobs_path())?;
-        } else {
-            durable::install(file, &self.blob_path(measured.digest()))?;
-        }
-        Ok(measured)
+        Ok((file, measured))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writers that are killed at any moment, two at a time, hundreds of times.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -44,7 +45,14 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
                 let recorded = opened.recorded(Digest::of(&bundle)).unwrap().unwrap();
                 assert_eq!(recorded.bundle, entry.bundle());
                 assert_eq!(opened.read_blob(recorded.bundle, 1000).unwrap(), bundle);
+                for bytes in contents(*number).iter().filter(|_| has_artifact(*number)) {
+                    let digest = Digest::of(bytes.as_bytes());
+                    assert_eq!(opened.read_blob(digest, 1000).unwrap(), bytes.as_bytes());
+                }
             }
+            let names: BTreeSet<String> = artifact_names(&opened);
+            let mut asked = acknowledged.iter().filter(|number| has_artifact(**number));
+            assert!(asked.all(|number| names.contains(&artifact_name(*number))));
             if round % 5 == 4 {
                 assert_eq!(problems(&opened), [""; 0]);
             }
@@ -54,12 +62,15 @@ fn killed_writers_lose_nothing_that_was_acknowledged() {
         let distinct: BTreeSet<Digest> = lines.iter().map(|(_, entry)| entry.bundle()).collect();
         assert_eq!(distinct.len(), lines.len(), "a bundle was recorded twice");
         unfinished += lines.len() - acknowledged.len();
-        unfinished += std::fs::read_dir(room.store.path().join("tmp"))
-            .unwrap()
-            .count();
+        unfinished += fs::read_dir(room.store.path().join("tmp")).unwrap().count();
     }
     assert!(killed >= 300, "only {killed} writers were killed at work");
     assert!(unfinished > 0, "no kill came in the middle of a write");
+}
+
+fn artifact_names(store: &Store) -> BTreeSet<String> {
+    let artifacts = store.artifacts().unwrap();
+    artifacts.into_iter().map(|named| named.name).collect()
 }
 
 #[test]
@@ -96,21 +107,34 @@ fn writer() {
     println!("\nready");
     for number in task.first..task.first + task.count {
         let (bundle, entry) = numbered(number);
-        if number % 4 == 1 {
-            let file = store.put_bytes(&number.to_le_bytes()).unwrap();
-            let files = [("file".to_owned(), Source::Stored(file))].into();
-            store
-                .put_tree(
-                    &format!("artifact {number}"),
-                    trust::Kind::Model,
-                    &files,
-                    &|_| (),
-                )
-                .unwrap();
+        if has_artifact(number) {
+            let sources = task.folder.join(format!("sources {}", task.first));
+            fs::create_dir_all(&sources).unwrap();
+            let files = contents(number).into_iter().enumerate().map(|(at, bytes)| {
+                let path = sources.join(format!("{at}"));
+                fs::write(&path, bytes).unwrap();
+                (format!("{at}"), Source::Path(path))
+            });
+            let (name, files) = (artifact_name(number), files.collect());
+            let kind = trust::Kind::Model;
+            store.put_tree(&name, kind, &files, &|_| ()).unwrap();
         }
         store.record(&bundle, &entry, &signer()).unwrap();
         println!("acknowledged {number}");
     }
+}
+
+/// Some statements are about an artifact, of which every file is acknowledged with them.
+pub(crate) const fn has_artifact(number: u64) -> bool {
+    number % 4 == 1
+}
+
+fn artifact_name(number: u64) -> String {
+    format!("artifact {number}")
+}
+
+pub(crate) fn contents(number: u64) -> Vec<String> {
+    (0..6).map(|at| format!("file {at} of {number}")).collect()
 }
 
 fn numbered(number: u64) -> (Vec<u8>, trust::log::Entry) {

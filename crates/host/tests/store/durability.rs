@@ -1,11 +1,14 @@
 //! The order of system calls: what is acknowledged was flushed before, file and folder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use digest::Digest;
+
 use super::child;
-use super::crash::WRITER;
+use super::crash::{WRITER, contents};
 use super::room::*;
 
 /// A system call that matters, with the paths of its files.
@@ -26,10 +29,11 @@ fn everything_is_flushed_before_it_is_acknowledged() {
     let calls = trace(&room, 0);
     check_renames(&calls);
     check_order(&calls);
-    // The next append finds a log that is not empty.
+    // The next append finds a log that is not empty, and comes with an artifact of several files.
     let calls = trace(&room, 1);
     check_renames(&calls);
     check_order(&calls);
+    check_batch(&calls, 1);
     assert_eq!(problems(&room.store), [""; 0]);
 }
 
@@ -82,6 +86,25 @@ fn check_renames(calls: &[Call]) {
         renames += 1;
     }
     assert!(renames > 0);
+}
+
+/// An artifact's files get their names when all of them were flushed, and then wait for their folder once.
+fn check_batch(calls: &[Call], number: u64) {
+    let named = contents(number).into_iter().map(|bytes| {
+        let blob = Digest::of(bytes.as_bytes()).hex();
+        let is = |call: &Call| matches!(call, Call::Rename(_, to) if to.ends_with(&blob));
+        position(calls, 0, is)
+    });
+    let named: Vec<usize> = named.collect();
+    let (first, last) = (*named.iter().min().unwrap(), *named.iter().max().unwrap());
+    assert_eq!(last - first + 1, named.len(), "something came in between");
+    for at in named {
+        let Call::Rename(from, _) = &calls[at] else {
+            unreachable!("the position is one of a rename");
+        };
+        let flushed = position(calls, 0, |call| *call == Call::Flush(from.clone()));
+        assert!(flushed < first, "{from} was flushed after another's rename");
+    }
 }
 
 /// Blob, then entries and tiles, then the list of checkpoints, then the checkpoint, then what is derived.
@@ -140,7 +163,35 @@ fn trace(room: &Room, first: u64) -> Vec<Call> {
     let mut command = child::command(&tracer, WRITER, room.dir.path(), first, 1);
     assert!(command.stdout(Stdio::null()).status().unwrap().success());
     let text = String::from_utf8_lossy(&fs::read(&output).unwrap()).into_owned();
-    text.lines().filter_map(parse).collect()
+    finished(&text).filter_map(|line| parse(&line)).collect()
+}
+
+/// The calls in the order in which they ended: those of threads overlap, and a flush counts when it is done.
+fn finished(text: &str) -> impl Iterator<Item = String> {
+    let mut begun = BTreeMap::new();
+    text.lines().filter_map(move |line| {
+        let (thread, call) = line.split_once(' ')?;
+        if let Some(beginning) = call.strip_suffix(" <unfinished ...>") {
+            begun.insert(thread.to_owned(), beginning.to_owned());
+            return None;
+        }
+        let Some((_, end)) = call.split_once(" resumed>") else {
+            return Some(line.to_owned());
+        };
+        let beginning = begun.remove(thread)?;
+        Some(format!("{thread} {beginning}{end}"))
+    })
+}
+
+#[test]
+fn a_call_counts_when_it_has_ended() {
+    let text = "1 fsync(3</t/w> <unfinished ...>\n2   rename(\"/t/w\", \"/b/x\") = 0\n1 <... fsync resumed>) = 0\n";
+    let calls: Vec<_> = finished(text).filter_map(|line| parse(&line)).collect();
+    let (flush, rename) = (
+        Call::Flush("/t/w".into()),
+        Call::Rename("/t/w".into(), "/b/x".into()),
+    );
+    assert_eq!(calls, [rename, flush]);
 }
 
 /// A line such as `17 fsync(3</folder/file>) = 0`.

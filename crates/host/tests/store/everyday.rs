@@ -107,6 +107,40 @@ fn artifacts_are_their_files_whatever_their_name() {
     assert_eq!(problems(&room.store), [""; 0]);
 }
 
+/// More than are written at once, some of them the same; and one that can't be read leaves nothing unfinished.
+#[test]
+fn many_files_are_whole_and_there() {
+    let room = room();
+    let sources = room.dir.path().join("many");
+    fs::create_dir(&sources).unwrap();
+    let contents = |at: usize| format!("file {}", at % 290);
+    let mut files: BTreeMap<String, Source> = BTreeMap::new();
+    for at in 0..300 {
+        let path = sources.join(at.to_string());
+        fs::write(&path, contents(at)).unwrap();
+        files.insert(at.to_string(), Source::Path(path));
+    }
+    let put = |files: &BTreeMap<String, Source>| {
+        let kind = trust::Kind::Model;
+        room.store.put_tree("many", kind, files, &|_| ())
+    };
+    // Once into an empty store, and once more into one that has them all.
+    for _ in 0..2 {
+        let artifact = put(&files).unwrap();
+        assert_eq!(artifact.files().len(), 300);
+        for (path, file) in artifact.files() {
+            let at: usize = path.as_str().parse().unwrap();
+            let bytes = room.store.read_blob(file.digest, 100).unwrap();
+            assert_eq!(bytes, contents(at).as_bytes());
+        }
+    }
+    files.insert("nowhere".to_owned(), Source::Path(sources.join("nowhere")));
+    assert!(matches!(put(&files), Err(StoreError::Source(_))));
+    let unfinished = fs::read_dir(room.store.path().join("tmp")).unwrap();
+    assert_eq!(unfinished.count(), 0);
+    assert_eq!(problems(&room.store), [""; 0]);
+}
+
 #[test]
 fn names_that_are_refused() {
     let room = room();

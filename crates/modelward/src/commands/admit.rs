@@ -7,7 +7,9 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
-use crate::release::{Destination, Release, SigningKey};
+use crate::lines::Lines;
+use crate::model::left_out_line;
+use crate::release::{Destination, NO_PART, Release, SigningKey};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -62,6 +64,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     )?;
     let statement = allowed(verdict)?;
     let said = args.key.say(&statement, &workspace)?;
+    let left_out = args.release.left_out();
     let admitted = format!(
         "admitted {} for `{}` in `{}` until {}",
         artifact.digest(),
@@ -71,6 +74,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     );
     let data = json!({"model": artifact.digest().to_string(), "environment": place.environment,
                       "serviceAccount": place.service_account, "expires": statement.predicate.expires.to_string(),
-                      "evidence": statement.predicate.evidence, "statement": said.data()});
-    Ok(Answer::new([admitted, said.to_string()], data))
+                      "evidence": statement.predicate.evidence, "ignored": left_out, "statement": said.data()});
+    let mut text = Lines::from([admitted, said.to_string()]);
+    text.extend(left_out_line(&left_out, NO_PART));
+    Ok(Answer::new(text, data))
 }

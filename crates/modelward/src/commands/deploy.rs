@@ -5,8 +5,10 @@ use serde_json::json;
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::lines::Lines;
+use crate::model::left_out_line;
 use crate::policies::PolicyFolder;
-use crate::release::{Release, SigningKey};
+use crate::release::{NO_PART, Release, SigningKey};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -50,12 +52,15 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .iter()
         .map(|(scope, value)| format!("{scope} = {value}"))
         .collect();
+    let left_out = args.release.left_out();
     let deployed = format!(
         "{} may be deployed where {}",
         artifact.digest(),
         scopes.join(" and ")
     );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "scopes": statement.predicate.scopes,
-                      "statement": said.data()});
-    Ok(Answer::new([deployed, said.to_string()], data))
+                      "ignored": left_out, "statement": said.data()});
+    let mut text = Lines::from([deployed, said.to_string()]);
+    text.extend(left_out_line(&left_out, NO_PART));
+    Ok(Answer::new(text, data))
 }

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
             false => format!("in the order of the Python reference it is {theirs}"),
         });
     }
-    text.extend(left_out_line(&left_out));
+    text.extend(left_out_line(&left_out, "covered by no signature"));
     let data = json!({"digest": ours.to_string(), "model": manifest.map(|digest| digest.to_string()),
                       "pythonOrder": theirs.to_string(), "resources": resources.len(), "ignored": left_out,
                       "method": method.to_string()});

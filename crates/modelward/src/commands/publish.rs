@@ -5,8 +5,10 @@ use serde_json::json;
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::lines::Lines;
+use crate::model::left_out_line;
 use crate::policies::PolicyFolder;
-use crate::release::{Environment, Release, SigningKey};
+use crate::release::{Environment, NO_PART, Release, SigningKey};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -46,11 +48,14 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let level = statement.predicate.build_level();
     let said = args.key.say(&statement, &workspace)?;
     let place = environment.as_deref().unwrap_or("any environment");
+    let left_out = args.release.left_out();
     let published = format!(
         "published {} as `{package}` for {place} at SLSA Build L{level}",
         artifact.digest()
     );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "environment": environment,
-                      "level": level, "statement": said.data()});
-    Ok(Answer::new([published, said.to_string()], data))
+                      "level": level, "ignored": left_out, "statement": said.data()});
+    let mut text = Lines::from([published, said.to_string()]);
+    text.extend(left_out_line(&left_out, NO_PART));
+    Ok(Answer::new(text, data))
 }

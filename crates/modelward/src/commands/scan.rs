@@ -1,5 +1,6 @@
 //! `modelward scan MODEL`
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::lines::Lines;
-use crate::model::{Model, default_ignored, unreadable};
+use crate::model::{Model, default_ignored, left_out, left_out_line, unreadable};
 use crate::release::SigningKey;
 use crate::ui::Ui;
 use crate::workspace::{Said, Workspace};
@@ -79,15 +80,18 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         None => None,
         Some(workspace) => Some(record(model, &mut scanned, &workspace, &args.key, ui)?),
     };
-    let verdict = scanned.verdict;
-    let denied = Denied::from_reasons(scanned.each().filter_map(reason).collect());
-    let told = Told { name, digest, said };
+    let denied = not_clean(&scanned);
+    let told = Told {
+        name,
+        digest,
+        left_out: left_out(&args.model, &default_ignored()),
+        said,
+    };
     // Of many files either is long, and only one of them is printed.
-    let mut answer = match ui.json {
+    let answer = match ui.json {
         true => data(&told, form, scanned),
         false => Answer::new(text(&told, &scanned, args.explain, ui), Value::Null),
     };
-    answer.unsure = verdict == Verdict::Inconclusive;
     Ok(answer.denied_if(denied))
 }
 
@@ -95,6 +99,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 struct Told {
     name: String,
     digest: Digest,
+    /// What lies in its folder and is no part of it.
+    left_out: Vec<String>,
     said: Option<Said>,
 }
 
@@ -179,6 +185,14 @@ fn stated(name: String, digest: Digest, report: Report) -> (ScannedFile, Vec<Fin
     (file, report.findings)
 }
 
+/// The worst comes first: its code is the answer's.
+fn not_clean(scanned: &Scanned) -> Option<Denied> {
+    let is_clean = |file: &ScannedFile| file.verdict == ScanVerdict::Clean;
+    let mut worst_first: Vec<_> = scanned.each().filter(|(file, _)| !is_clean(file)).collect();
+    worst_first.sort_by_key(|(file, _)| Reverse(file.verdict.severity()));
+    Denied::from_reasons(worst_first.into_iter().filter_map(reason).collect())
+}
+
 fn reason((file, findings): (&ScannedFile, &[Finding])) -> Option<Reason> {
     let name = &file.name;
     let worst = findings.iter().max_by_key(|finding| finding.severity);
@@ -240,6 +254,7 @@ fn text(told: &Told, scanned: &Scanned, explain: bool, ui: &Ui) -> Lines {
         }
     }
     text.extend(told.said.as_ref().map(ToString::to_string));
+    text.extend(left_out_line(&told.left_out, "not scanned"));
     text
 }
 
@@ -256,6 +271,7 @@ fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
     let mut data = json!({
         "verdict": scanned.verdict.as_str(),
         "model": told.digest.to_string(),
+        "ignored": told.left_out,
         "statement": told.said.as_ref().map(Said::data),
     });
     if let (Form::SingleFile, [only]) = (form, scanned.files())

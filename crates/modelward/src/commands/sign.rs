@@ -100,7 +100,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         target.display()
     ));
     text.extend(from_cache_line(signed.from_cache));
-    text.extend(left_out_line(&left_out));
+    text.extend(left_out_line(&left_out, "covered by no signature"));
     text.extend(signed.said.iter().map(ToString::to_string));
     let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
                       "statement": signed.said.map(|said| said.data())});

@@ -250,7 +250,7 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
     if signed.follows_links() {
         text.push("links were followed, as when it was signed");
     }
-    text.extend(left_out_line(&asked.left_out));
+    text.extend(left_out_line(&asked.left_out, "covered by no signature"));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {

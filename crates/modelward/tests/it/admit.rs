@@ -32,6 +32,30 @@ fn every_missing_piece_is_told_with_the_way_to_it() {
     }
 }
 
+/// What lies in the model's folder and is no part of the model is told at each gate, and of a digest there is none.
+#[test]
+fn what_is_left_out_is_told_at_each_gate() {
+    let workshop = Workshop::with_model();
+    let scan = "scan out/digits".to_owned();
+    let gates = [scan, publish("prod"), deploy("prod"), admit("prod", PROD)];
+    let model = workshop.allowed(&gates[0])["model"].clone();
+    for (there, ignored) in [(false, vec![]), (true, vec![".git", ".gitignore"])] {
+        if there {
+            workshop.write("out/digits/.git/config", "x");
+            workshop.write("out/digits/.gitignore", "x");
+        }
+        for gate in &gates {
+            let told = workshop.yes(gate).stdout;
+            assert_eq!(told.contains("left out"), there, "{told}");
+            let answer = workshop.allowed(gate);
+            assert_eq!(answer["ignored"], serde_json::json!(ignored), "{gate}");
+        }
+    }
+    let by_digest = admit("prod", PROD).replace("out/digits", model.as_str().unwrap());
+    let answer = workshop.allowed(&by_digest);
+    assert_eq!(answer["ignored"], serde_json::json!([]));
+}
+
 #[test]
 fn another_place_or_account_is_refused() {
     let workshop = Workshop::admitted();

@@ -45,7 +45,7 @@ fn everything() -> Vec<(String, &'static str)> {
         line("scan out/digits", "scan"),
         line("scan out/digits/model.safetensors --no-record", "scan"),
         line("scan hostile.pkl --no-record", "scan-denied"),
-        line("scan nonsense --no-record", "scan-error"),
+        line("scan nonsense --no-record", "scan-denied"),
         line("scan nowhere --no-record", "error"),
         line("verify out/digits", "error"),
         line("sign out/digits", "sign"),

@@ -6,14 +6,14 @@ use crate::workshop::{PROD, Workshop, admit, deploy, publish};
 const PICKLE: &[u8] = b"cos\nsystem\n(S'id'\ntR.";
 
 #[test]
-fn the_verdict_is_the_exit_status() {
+fn only_a_clean_model_is_a_yes() {
     let workshop = Workshop::with_model();
     workshop.write("bad/model.pkl", PICKLE);
     workshop.write("odd/model.bin", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
     for (model, status, verdict) in [
         ("out/digits", 0, "clean"),
         ("bad", 1, "malicious"),
-        ("odd", 2, "inconclusive"),
+        ("odd", 1, "inconclusive"),
     ] {
         let outcome = workshop.run(&format!("scan {model}"));
         assert_eq!(outcome.status, status, "{outcome:?}");
@@ -23,6 +23,11 @@ fn the_verdict_is_the_exit_status() {
         // Whatever it is, it is signed and logged.
         assert!(answer["statement"]["bundle"].is_string(), "{answer:#}");
     }
+    // The answer's code is that of the worst file, wherever it stands.
+    workshop.write("both/a.bin", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
+    workshop.write("both/model.pkl", PICKLE);
+    let codes = ["scan_malicious", "scan_inconclusive"];
+    assert_eq!(workshop.denied("scan both --no-record"), codes);
     let explained = workshop.run("scan bad --explain --no-record");
     assert!(
         explained.stdout.contains("why: ") && explained.stdout.contains("fix: "),

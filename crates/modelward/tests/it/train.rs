@@ -425,7 +425,7 @@ fn what_was_named_wrongly_is_said() {
         ),
         (
             "train --input bands --name x --include /nowhere -- /bin/sh",
-            "io",
+            "not_found",
         ),
         (
             "train --input bands --name x --memory lots -- /bin/sh",

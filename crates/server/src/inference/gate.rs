@@ -97,10 +97,9 @@ impl Gate {
     }
 }
 
-/// With the code of what withdrew it, which need not be a recall: an admission may have lost its key. The table's status
-/// is that of a gate that was asked for a verdict; here a server has lost its model.
+/// With the code of what withdrew it, which need not be a recall: an admission may have lost its key.
 fn withdrawn(reason: &Reason) -> Refusal {
-    Refusal::new(reason.code, reason.message.as_str(), reason.way.as_str()).with_status(503)
+    Refusal::new(reason.code, reason.message.as_str(), reason.way.as_str())
 }
 
 /// Asks now, and from then on every `interval` in a thread of its own, until the watch is dropped or the model withdrawn.

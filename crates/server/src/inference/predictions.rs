@@ -238,7 +238,7 @@ fn not_kept(error: &io::Error) -> Refusal {
         error.kind()
     );
     let hint = "ask again later; whoever runs the server finds out with `modelward doctor`";
-    Refusal::new(code, message, hint).with_status(503)
+    Refusal::new(code, message, hint)
 }
 
 #[cfg(test)]

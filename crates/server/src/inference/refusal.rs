@@ -22,7 +22,7 @@ struct Body {
 }
 
 impl Refusal {
-    /// With the table's word and status, and what the client can do.
+    /// With the table's word and status, to which there is no other way, and what the client can do.
     pub(super) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let body = Body {
             error: message.into(),
@@ -65,11 +65,6 @@ impl Refusal {
     /// 501: the protocol has it, this server doesn't.
     pub(super) fn not_offered(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Code::NotOffered, message, hint)
-    }
-
-    pub(super) fn with_status(mut self, status: u16) -> Self {
-        self.status = StatusCode::from_u16(status).unwrap_or(self.status);
-        self
     }
 
     /// In other words; the old ones become the hint.

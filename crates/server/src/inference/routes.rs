@@ -49,7 +49,7 @@ async fn no_route() -> Refusal {
 /// A model comes in through the admission gate and goes out by a recall; strangers can do neither.
 async fn no_loading() -> Refusal {
     let hint = "admit a model with `modelward admit`, and start a server on it";
-    Refusal::not_offered("models are not loaded or unloaded by request", hint).with_status(403)
+    Refusal::not_offered("models are not loaded or unloaded by request", hint)
 }
 
 async fn no_shared_memory() -> Refusal {

@@ -34,15 +34,16 @@ impl Answer {
             .to_owned()
     }
 
+    /// Every status that a code comes with is the table's.
     pub(crate) fn code(&self) -> String {
         self.error();
         let body = self.json();
         let hint = body["hint"].as_str().expect("every refusal has a `hint`");
         assert!(!hint.is_empty(), "{body}");
-        body["code"]
-            .as_str()
-            .expect("every refusal has a `code`")
-            .to_owned()
+        let word = body["code"].as_str().expect("every refusal has a `code`");
+        let code = trust::Code::from_word(word).expect("every code is in the table");
+        assert_eq!(self.status, code.http(), "{code}");
+        word.to_owned()
     }
 }
 

@@ -124,25 +124,30 @@ fn a_model_that_was_recalled_before_is_never_served() {
     assert_eq!(running.get("/v2/health/live").status, 200);
 }
 
-/// Not every end is a recall: the answer has the code of what ended it, and still the status of a lost model.
+/// Not every end is a recall: the answer has the code of what ended it. Whatever it is, the server has lost its model, and
+/// the table says 503.
 #[test]
 fn a_model_that_lost_its_admission_is_told_by_its_own_code() {
-    let (recalled, answer) = asked();
-    let (message, way) = ("the admission is not believed any more", "admit it again");
-    *answer.lock().unwrap() = Ok(Some(Reason::new(Code::AdmissionMissing, message, way)));
-    let (kept, _) = hooks();
-    let running = Running::start(serving(), Hooks { recalled, ..kept }, limits());
-    for answer in [
-        running.classify(1),
-        running.infer(&[JSON], &infer_body(&[1])),
-        running.get("/v2/health/ready"),
+    for code in [
+        Code::AdmissionMissing,
+        Code::Recalled,
+        Code::LogInconsistent,
+        Code::LogRolledBack,
     ] {
-        assert_eq!(
-            (answer.status, answer.code().as_str()),
-            (503, "admission_missing")
-        );
+        let (recalled, answer) = asked();
+        *answer.lock().unwrap() = Ok(Some(Reason::new(code, "it is over", "admit it again")));
+        let (kept, _) = hooks();
+        let running = Running::start(serving(), Hooks { recalled, ..kept }, limits());
+        for answer in [
+            running.classify(1),
+            running.infer(&[JSON], &infer_body(&[1])),
+            running.get("/v2/health/ready"),
+        ] {
+            let told = (answer.status, answer.code());
+            assert_eq!(told, (503, code.as_str().to_owned()));
+        }
+        assert_eq!(running.get("/v2/health/live").status, 200);
     }
-    assert_eq!(running.get("/v2/health/live").status, 200);
 }
 
 #[test]
@@ -207,10 +212,10 @@ fn a_question_that_never_returns_is_doubt_too() {
 
 #[test]
 fn what_is_not_recorded_is_not_given() {
-    for (kind, code) in [
-        (io::ErrorKind::StorageFull, "store_full"),
-        (io::ErrorKind::ReadOnlyFilesystem, "store_read_only"),
-        (io::ErrorKind::Other, "io"),
+    for (kind, status, code) in [
+        (io::ErrorKind::StorageFull, 507, "store_full"),
+        (io::ErrorKind::ReadOnlyFilesystem, 503, "store_read_only"),
+        (io::ErrorKind::Other, 500, "io"),
     ] {
         let record = move |_: &PredictionRecord| Err(io::Error::new(kind, "/secret/path"));
         let running = Running::start(
@@ -225,7 +230,7 @@ fn what_is_not_recorded_is_not_given() {
             running.classify(1),
             running.infer(&[JSON], &infer_body(&[1])),
         ] {
-            assert_eq!((answer.status, answer.code().as_str()), (503, code));
+            assert_eq!((answer.status, answer.code().as_str()), (status, code));
             assert!(answer.error().contains("could not be recorded"));
             assert!(!String::from_utf8_lossy(&answer.body).contains("secret"));
             assert!(answer.header("modelward-prediction").is_none());

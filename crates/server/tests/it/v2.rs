@@ -81,8 +81,8 @@ fn knows_no_other_model_and_no_holes() {
     let answer = running.post("/v2/models/other/infer", &[JSON], &infer_body(&[1]));
     assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
     for (path, status) in [
-        ("/v2/repository/models/digits/load", 403),
-        ("/v2/repository/models/digits/unload", 403),
+        ("/v2/repository/models/digits/load", 501),
+        ("/v2/repository/models/digits/unload", 501),
         ("/v2/systemsharedmemory/region/a/register", 501),
         ("/v2/cudasharedmemory/region/a/register", 501),
         ("/v2/trace/setting", 501),

@@ -209,7 +209,7 @@ fn answer(artifact: &Artifact, found: &Found, place: &str) -> Answer {
         format!("manifest: {}", artifact.digest),
         format!("signature: {place}"),
     ]);
-    text.extend(left_out_line(named.left_out()));
+    text.extend(left_out_line(named.left_out(), "covered by no signature"));
     let mut data = json!({"partial": true, "read": false, "artifact": artifact.reference.to_string(),
                           "manifest": artifact.digest.to_string(), "blobs": names, "ignored": named.left_out()});
     if let (Some(members), Some(who)) =
