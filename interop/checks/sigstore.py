@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
@@ -78,6 +79,8 @@ class Check:
             self.check_words()
         with self.record.check(MOCKS, f"{self.log}: who signs in with a browser and types its code signs"):
             self.check_sign_in()
+        with self.record.check(MOCKS, f"{self.log}: who signs in with a browser that comes back signs"):
+            self.check_redirect()
         with self.record.check(MOCKS, f"{self.log}: the token of a job signs"):
             self.check_places()
         with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
@@ -132,9 +135,9 @@ class Check:
             self.ours.refused("timestamp_invalid", *self.verify_ours())
         self.signature.write_text(whole)
 
-    def sign_in(self, code_of: Callable[[str], str]) -> int:
+    def sign_in(self, code_of: Callable[[str], str], way: str = "code") -> int:
         """Signs as somebody who opens the address that is shown, and types this code."""
-        held = ("--keyless", "--sign-in", "--trust-config", self.config)
+        held = ("--keyless", f"--sign-in={way}", "--trust-config", self.config)
         command = self.ours.command("sign", self.model, "--signature", self.signature, *held)
         with subprocess.Popen(
             [str(word) for word in command],
@@ -163,6 +166,17 @@ class Check:
         self.ours.allowed(*self.verify_ours())
         expect(self.sign_in(of_another) == 2, "it signed by another's code")
         expect(self.sign_in(with_nonce) == 2, "it signed by another sign-in's token")
+
+    def check_redirect(self) -> None:
+        def comes_back(url: str, state: str | None = None) -> str:
+            asked = dict(parse_qsl(urlsplit(url).query))
+            code = requests.get(url, timeout=READY_SECONDS).text
+            answer = {"code": code, "state": state or asked["state"]}
+            return str(requests.get(asked["redirect_uri"], params=answer, timeout=READY_SECONDS).status_code)
+
+        expect(self.sign_in(comes_back, "browser") == 0, "the sign-in signed nothing")
+        self.ours.allowed(*self.verify_ours())
+        expect(self.sign_in(lambda url: comes_back(url, "other"), "browser") == 2, "it signed by another's answer")
 
     def check_places(self) -> None:
         command = ("sign", self.model, "--signature", self.signature, "--keyless", "--trust-config", self.config)

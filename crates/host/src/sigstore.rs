@@ -6,23 +6,27 @@
 //! The token never leaves for another place than the certificate authority. What comes back is believed no more than any
 //! other bundle: it is verified by the root before it is returned.
 
+mod ambient;
 mod http;
 mod login;
+mod redirect;
 mod services;
 mod token;
 mod wire;
 
 pub use http::HttpError;
-pub use login::Login;
+pub use login::{Asker, Login};
+pub use redirect::Redirect;
 pub use services::{Services, ServicesError};
 pub use token::{IdentityToken, TokenError};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use trust::timestamp::TimestampError;
 use trust::x509::{AlternativeName, Certificate, CertificateError};
 use trust::{
     Bundle, Code, Envelope, KeyError, Predicate, PrivateKey, Role, Signer, SigstoreRoot, Statement,
-    TrustRoot, verify_to_forbid,
+    TrustRoot, timestamp, verify_to_forbid,
 };
 use zeroize::Zeroizing;
 
@@ -60,7 +64,7 @@ pub fn sign<P: Predicate>(
         .enclose(statement.to_bytes())
         .map_err(SigstoreError::Key)?;
     let stamps = match &services.timestamp {
-        Some(url) => vec![stamp(&client, url, &envelope)?],
+        Some(url) => vec![stamp(&client, url.as_str(), &envelope.signatures[0])?],
         None => Vec::new(),
     };
     let entry = log(&client, services, &envelope, &leaf)?;
@@ -124,15 +128,14 @@ fn whose(leaf: &Certificate) -> Result<(String, String), SigstoreError> {
     name.zip(extensions.oidc_issuer.clone()).ok_or(nobody)
 }
 
-/// Has the signature stamped.
-fn stamp(
-    client: &Client,
-    url: &services::Url,
-    envelope: &Envelope,
-) -> Result<Vec<u8>, SigstoreError> {
-    let query = wire::timestamp_query(&envelope.signatures[0]);
+/// Has bytes stamped by the authority at this address; the answer is one to this very question, and whole.
+fn stamp(client: &Client, url: &str, bytes: &[u8]) -> Result<Vec<u8>, SigstoreError> {
+    let nonce = random().map_err(SigstoreError::Random)?;
+    let query = timestamp::query(bytes, &nonce);
     let (query_type, reply_type) = ("application/timestamp-query", "application/timestamp-reply");
-    Ok(client.post(url.as_str(), query_type, reply_type, &query)?)
+    let answer = client.post(url, query_type, reply_type, &query)?;
+    timestamp::verify_answer(&answer, bytes, &nonce, None).map_err(SigstoreError::Stamp)?;
+    Ok(answer)
 }
 
 /// Has the signature entered in the log; its entry as bundles have it.
@@ -200,6 +203,9 @@ pub enum SigstoreError {
     /// The clock can't be right.
     #[error(transparent)]
     Clock(clock::ClockError),
+    /// The timestamp is not one that was asked for.
+    #[error("the authority's timestamp is not believed")]
+    Stamp(#[source] TimestampError),
     /// What the services gave does not verify.
     #[error("what the services gave is not believed by the Sigstore root")]
     NotBelieved(#[source] trust::Error),
@@ -211,6 +217,7 @@ impl SigstoreError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Http(_) | Self::Answer { .. } | Self::Certificate(_) => Code::Network,
+            Self::Stamp(_) => Code::TimestampInvalid,
             Self::Random(error) => error.code(),
             Self::Key(_) => Code::KeyInvalid,
             Self::Clock(error) => error.code(),

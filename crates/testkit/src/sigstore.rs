@@ -234,6 +234,48 @@ fn hashed(signature: &[u8], certificate: &[u8], payload: &[u8]) -> Value {
     entered_in_second(&body)
 }
 
+/// What the authority answers who asks it to certify a key, given in PEM, as [`IDENTITY`].
+///
+/// # Panics
+/// It is no key.
+#[must_use]
+pub fn certify(public_key: &str) -> Value {
+    let public_key = trust::PublicKey::from_pem(public_key).expect("it is a key");
+    let mut draught = Draught::new(Rekor::Second);
+    draught.certificate.other_key = Some(public_key.der().to_vec());
+    let leaf = trust::x509::Certificate::from_der(&draught.certified());
+    let leaf = leaf.expect("it was just made").to_pem();
+    json!({"signedCertificateEmbeddedSct": {"chain": {"certificates": [leaf]}}})
+}
+
+/// What the second log answers who asks it to enter a signature.
+#[must_use]
+pub fn enter(request: &Value) -> Value {
+    let asked = &request["hashedRekordRequestV002"];
+    let body = json!({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": {
+        "data": {"algorithm": "SHA2_256", "digest": asked["digest"]}, "signature": asked["signature"],
+    }}});
+    entered_in_second(&body)
+}
+
+/// Where to sign and whom to believe, when all services are at this address.
+#[must_use]
+pub fn config(base: &str) -> Value {
+    let at = |path: &str, version: u32| {
+        json!([{"url": format!("{base}{path}"), "majorApiVersion": version,
+                                                 "validFor": {"start": "2024-01-01T00:00:00Z"}, "operator": "test"}])
+    };
+    json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": root(),
+        "signingConfig": {
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": at("", 1), "oidcUrls": at("", 1), "rekorTlogUrls": at("", 2), "tsaUrls": at("/stamp", 1),
+            "rekorTlogConfig": {"selector": "ANY"}, "tsaConfig": {"selector": "ANY"},
+        },
+    })
+}
+
 fn verifier(certificate: &[u8]) -> Value {
     json!({"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": b64(certificate)}})
 }

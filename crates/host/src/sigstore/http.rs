@@ -19,6 +19,9 @@ const AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What Google Cloud's metadata server is called on its machines.
+const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "169.254.169.254"];
+
 /// A client of web services.
 pub(super) struct Client(Agent);
 
@@ -57,6 +60,35 @@ impl Client {
         answer(url, request.header("Accept", accept).send(body))
     }
 
+    /// Sends a form, as whom these credentials name, if any, and gets JSON.
+    pub(super) fn post_form(
+        &self,
+        url: &str,
+        basic: Option<&str>,
+        form: &[u8],
+    ) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let kind = "application/x-www-form-urlencoded";
+        let mut request = self.0.post(url).content_type(kind);
+        if let Some(credentials) = basic {
+            request = request.header("Authorization", format!("Basic {credentials}"));
+        }
+        answer(url, request.header("Accept", "application/json").send(form))
+    }
+
+    /// Sends JSON as whom a secret names, and gets JSON.
+    pub(super) fn post_json_as(
+        &self,
+        url: &str,
+        bearer: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let request = self.0.post(url).content_type("application/json");
+        let request = request.header("Authorization", format!("Bearer {bearer}"));
+        answer(url, request.header("Accept", "application/json").send(body))
+    }
+
     /// Gets JSON, from a service that may know us by a secret.
     pub(super) fn get_json(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, HttpError> {
         check(url)?;
@@ -66,10 +98,20 @@ impl Client {
         }
         answer(url, request.call())
     }
+
+    /// Asks Google Cloud's metadata server, which speaks in the clear and on the machine's own link alone.
+    pub(super) fn get_metadata(&self, host: &str, path: &str) -> Result<Vec<u8>, HttpError> {
+        let url = format!("http://{host}/computeMetadata/v1/{path}");
+        if !METADATA_HOSTS.contains(&host) {
+            check(&url)?;
+        }
+        let request = self.0.get(&url).header("Metadata-Flavor", "Google");
+        answer(&url, request.call())
+    }
 }
 
 /// Tokens are sent: nothing goes out in the clear but to this machine.
-fn check(url: &str) -> Result<(), HttpError> {
+pub(super) fn check(url: &str) -> Result<(), HttpError> {
     let refused = || HttpError::Clear {
         url: url.to_owned(),
     };

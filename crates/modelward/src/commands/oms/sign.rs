@@ -1,10 +1,12 @@
 //! `model_signing sign METHOD MODEL_PATH`
 
+use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use digest::Method;
 use host::keys::pkcs11::TokenKey;
+use host::sigstore::Asker;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
 use trust::x509::Certificate;
 use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
@@ -15,7 +17,7 @@ use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTa
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::holder::{read_certificates, secret};
-use crate::keyless::TokenFrom;
+use crate::keyless::{SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::workspace::password;
 
@@ -69,7 +71,7 @@ pub(super) fn write(path: &Path, bundle: &Bundle) -> Result<(), Refused> {
     host::whole_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
 }
 
-/// As the reference takes its token: one that is given, or the machine's own; we start no browser.
+/// As the reference takes its token: one that is given, or the machine's own if that is asked for, or of a sign-in.
 fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
     let instance = &words.instance;
     if instance.use_staging && instance.trust_config.is_none() {
@@ -78,17 +80,38 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
             "name them with `--trust_config`",
         ));
     }
-    if words.identity_token.is_none() && !words.use_ambient_credentials {
-        return Err(Refused::new(
-            "no identity token is given, and none is asked for in a browser",
-            "give one with `--identity_token`, or `--use_ambient_credentials` where this machine has one",
-        ));
-    }
-    let token = words.identity_token.clone().map(Zeroizing::new);
+    let token = token_from(words)?;
+    let default = Asker::default();
+    let asker = Asker {
+        id: words.client_id.clone().unwrap_or(default.id),
+        secret: words
+            .client_secret
+            .clone()
+            .filter(|secret| !secret.is_empty())
+            .map(Zeroizing::new),
+    };
     let statement = statement(&words.target, voice)?;
     let config = instance.trust_config.as_deref();
-    let token = token.map_or(TokenFrom::Place, TokenFrom::Given);
-    Ok(crate::keyless::seal(&statement, token, config)?)
+    Ok(crate::keyless::seal(&statement, token, asker, config)?)
+}
+
+fn token_from(words: &SignSigstore) -> Result<TokenFrom, Refused> {
+    if let Some(token) = &words.identity_token {
+        return Ok(TokenFrom::Given(Zeroizing::new(token.clone())));
+    }
+    if words.use_ambient_credentials {
+        return Ok(TokenFrom::Place);
+    }
+    if has_browser() && !words.oauth_force_oob {
+        return Ok(TokenFrom::Person(SignIn::Browser));
+    }
+    if words.oauth_force_oob || std::io::stdin().is_terminal() {
+        return Ok(TokenFrom::Person(SignIn::Code));
+    }
+    Err(Refused::new(
+        "no identity token is given, and nobody sits at a terminal to sign in",
+        "give one with `--identity_token`, or `--use_ambient_credentials` where this machine has one",
+    ))
 }
 
 /// A key that signs, and the certificate it may have.
