@@ -10,6 +10,7 @@ mod ambient;
 mod http;
 mod login;
 mod redirect;
+mod refresh;
 mod services;
 mod token;
 mod wire;
@@ -17,6 +18,7 @@ mod wire;
 pub use http::HttpError;
 pub use login::{Asker, Login};
 pub use redirect::Redirect;
+pub use refresh::{RefreshError, Refreshed, Repository, data_folder};
 pub use services::{Services, ServicesError};
 pub use token::{IdentityToken, TokenError};
 

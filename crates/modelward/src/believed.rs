@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use host::sigstore::Repository;
 use trust::x509::{Certificate, Identity};
 use trust::{Code, Role, SigstoreRoot, Time, TrustRoot};
 
@@ -109,20 +110,66 @@ impl Believed {
         if let Some(path) = &self.trust_config {
             return read_sigstore(path);
         }
-        let sigstore = SigstoreRoot::production();
-        if let Some(warning) = sigstore.taken().and_then(|taken| too_old(taken, now)) {
-            ui.warn(&warning);
+        let used = public_sigstore(now, &|warning| ui.warn(warning))?;
+        if used.is_refreshed {
+            let days = days_between(used.since, now);
+            ui.note(&format!(
+                "by the root of the public Sigstore that was refreshed {days} days ago"
+            ));
         }
-        Ok(sigstore)
+        Ok(used.root)
     }
 }
 
-/// What is to be said of a built-in root that was taken then.
-pub(crate) fn too_old(taken: Time, now: Time) -> Option<String> {
-    let days = (now.unix() - taken.unix()) / 86_400;
+/// The root of the public Sigstore, and since when it is known.
+pub(crate) struct Used {
+    pub(crate) root: SigstoreRoot,
+    pub(crate) since: Time,
+    pub(crate) is_refreshed: bool,
+}
+
+/// The root that was refreshed last, or the one that is built in if that is newer; with a warning if it is old.
+pub(crate) fn public_sigstore(now: Time, warn: &dyn Fn(&str)) -> Result<Used, Failure> {
+    let built_in = SigstoreRoot::production();
+    let taken = built_in.taken().unwrap_or(now);
+    let folder = host::sigstore::data_folder();
+    let refreshed = match folder {
+        Some(folder) => Repository::public().refreshed(&folder)?,
+        None => None,
+    };
+    let used = match refreshed.filter(|refreshed| refreshed.at > taken) {
+        Some(refreshed) => Used {
+            root: refreshed.root,
+            since: refreshed.at,
+            is_refreshed: true,
+        },
+        None => Used {
+            root: built_in,
+            since: taken,
+            is_refreshed: false,
+        },
+    };
+    if let Some(warning) = too_old(used.since, now) {
+        warn(&warning);
+    }
+    Ok(used)
+}
+
+/// Where roots that are refreshed are kept.
+pub(crate) fn refreshed_folder() -> Result<PathBuf, Failure> {
+    host::sigstore::data_folder().ok_or_else(crate::commands::keyless::no_folder)
+}
+
+pub(crate) const fn days_between(since: Time, now: Time) -> i64 {
+    (now.unix() - since.unix()) / 86_400
+}
+
+/// What is to be said of a root that was taken or refreshed then.
+pub(crate) fn too_old(since: Time, now: Time) -> Option<String> {
+    let days = days_between(since, now);
     (days > EMBEDDED_DAYS_MAX).then(|| {
         format!(
-            "the root of the public Sigstore that is built in is {days} days old: it may name authorities that are no longer trusted, and lack newer ones; update Modelward, or give a newer root with `--trust-config`"
+            "the root of the public Sigstore that is used is {days} days old: it may name authorities that are no longer trusted, and lack newer ones; run `modelward keyless refresh`, update Modelward, or give a newer root with `--trust-config`"
         )
     })
 }

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, TokenError};
 use trust::predicate::ModelSignature;
-use trust::{Bundle, Code, SigstoreRoot, Statement};
+use trust::{Bundle, Code, Statement};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
-use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, read_sigstore};
+use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, public_sigstore, read_sigstore};
 use crate::model::unreadable;
 
 const TOKEN_SIZE_BYTES_MAX: u64 = 64 * 1024;
@@ -116,7 +116,8 @@ pub(crate) fn seal(
 ) -> Result<Bundle, Failure> {
     let now = host::clock::now()?;
     let (root, services) = match trust_config {
-        None => (SigstoreRoot::production(), Services::production()),
+        // What came of it is verified, so that an old root refuses what it does not know.
+        None => (public_sigstore(now, &|_| ())?.root, Services::production()),
         Some(path) => {
             let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
                 .map_err(|e| unreadable(path, &e))?;

@@ -60,6 +60,7 @@ pub mod sigstore;
 mod statement;
 mod time;
 pub mod timestamp;
+pub mod tuf;
 mod verified;
 mod verify;
 pub mod x509;

@@ -99,6 +99,22 @@ impl Client {
         answer(url, request.call())
     }
 
+    /// Gets a file of at most so many bytes, or that it is not there, which storage services say in two ways.
+    pub(super) fn get_at_most(
+        &self,
+        url: &str,
+        size_bytes_max: usize,
+        may_be_missing: bool,
+    ) -> Result<Option<Vec<u8>>, HttpError> {
+        check(url)?;
+        match answer_at_most(url, self.0.get(url).call(), size_bytes_max as u64) {
+            Err(HttpError::Refused {
+                status: 403 | 404, ..
+            }) if may_be_missing => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
     /// Asks Google Cloud's metadata server, which speaks in the clear and on the machine's own link alone.
     pub(super) fn get_metadata(&self, host: &str, path: &str) -> Result<Vec<u8>, HttpError> {
         let url = format!("http://{host}/computeMetadata/v1/{path}");
@@ -132,17 +148,34 @@ pub(super) fn check(url: &str) -> Result<(), HttpError> {
     is_here.then_some(()).ok_or_else(refused)
 }
 
-fn answer(
-    url: &str,
-    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<Vec<u8>, HttpError> {
-    let failed = |cause: ureq::Error| HttpError::Failed {
-        url: url.to_owned(),
-        cause: cause.to_string(),
+type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn answer(url: &str, answer: Answer) -> Result<Vec<u8>, HttpError> {
+    answer_at_most(url, answer, ANSWER_SIZE_BYTES_MAX)
+}
+
+fn answer_at_most(url: &str, answer: Answer, size_bytes_max: u64) -> Result<Vec<u8>, HttpError> {
+    let failed = |cause: ureq::Error| match cause {
+        ureq::Error::BodyExceedsLimit(_) => HttpError::TooLong {
+            url: url.to_owned(),
+            size_bytes_max,
+        },
+        cause => HttpError::Failed {
+            url: url.to_owned(),
+            cause: cause.to_string(),
+        },
     };
     let mut answer = answer.map_err(failed)?;
-    let body = answer.body_mut().with_config().limit(ANSWER_SIZE_BYTES_MAX);
+    // A body of just so many bytes is whole.
+    let limit = size_bytes_max.saturating_add(1);
+    let body = answer.body_mut().with_config().limit(limit);
     let body = body.read_to_vec().map_err(failed)?;
+    if body.len() as u64 > size_bytes_max {
+        return Err(HttpError::TooLong {
+            url: url.to_owned(),
+            size_bytes_max,
+        });
+    }
     if answer.status().is_success() {
         return Ok(body);
     }
@@ -200,6 +233,14 @@ pub enum HttpError {
         url: String,
         /// Why.
         cause: String,
+    },
+    /// There is more of its answer than is read.
+    #[error("`{url}` answers more than {size_bytes_max} bytes")]
+    TooLong {
+        /// The address.
+        url: String,
+        /// What is read.
+        size_bytes_max: u64,
     },
     /// It says no.
     #[error("`{url}` answered {status}: {said}")]

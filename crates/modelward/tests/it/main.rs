@@ -25,6 +25,7 @@ mod inspect;
 mod interruption;
 mod key;
 mod keyless;
+mod keyless_refresh;
 mod keyless_sign;
 mod log;
 mod memory;

@@ -8,6 +8,7 @@ mod replay;
 mod sigstore;
 mod tidy;
 mod timestamps;
+mod tuf;
 
 use std::path::PathBuf;
 
