@@ -66,7 +66,7 @@ pub fn sign<P: Predicate>(
         .enclose(statement.to_bytes())
         .map_err(SigstoreError::Key)?;
     let stamps = match &services.timestamp {
-        Some(url) => vec![stamp(&client, url.as_str(), &envelope.signatures[0])?],
+        Some(url) => vec![stamp(&client, url.as_str(), &envelope.signatures[0], None)?],
         None => Vec::new(),
     };
     let entry = log(&client, services, &envelope, &leaf)?;
@@ -130,13 +130,34 @@ fn whose(leaf: &Certificate) -> Result<(String, String), SigstoreError> {
     name.zip(extensions.oidc_issuer.clone()).ok_or(nobody)
 }
 
+/// Has the signature of a bundle stamped by the authority at this address, for which one of the anchors must vouch, if any are
+/// given. Only what is verified is put in.
+///
+/// # Errors
+/// The authority can't be reached or says no, or its answer is not believed.
+pub fn stamped(
+    bundle: Bundle,
+    url: &str,
+    anchors: Option<&[Certificate]>,
+) -> Result<Bundle, SigstoreError> {
+    let client = Client::new().map_err(SigstoreError::Http)?;
+    let token = stamp(&client, url, &bundle.envelope().signatures[0], anchors)?;
+    let stamped = bundle.with_timestamp(token);
+    stamped.ok_or(SigstoreError::NoPlace)
+}
+
 /// Has bytes stamped by the authority at this address; the answer is one to this very question, and whole.
-fn stamp(client: &Client, url: &str, bytes: &[u8]) -> Result<Vec<u8>, SigstoreError> {
+fn stamp(
+    client: &Client,
+    url: &str,
+    bytes: &[u8],
+    anchors: Option<&[Certificate]>,
+) -> Result<Vec<u8>, SigstoreError> {
     let nonce = random().map_err(SigstoreError::Random)?;
     let query = timestamp::query(bytes, &nonce);
     let (query_type, reply_type) = ("application/timestamp-query", "application/timestamp-reply");
     let answer = client.post(url, query_type, reply_type, &query)?;
-    timestamp::verify_answer(&answer, bytes, &nonce, None).map_err(SigstoreError::Stamp)?;
+    timestamp::verify_answer(&answer, bytes, &nonce, anchors).map_err(SigstoreError::Stamp)?;
     Ok(answer)
 }
 
@@ -208,6 +229,9 @@ pub enum SigstoreError {
     /// The timestamp is not one that was asked for.
     #[error("the authority's timestamp is not believed")]
     Stamp(#[source] TimestampError),
+    /// There are as many timestamps as there may be, or what was signed is kept as it came.
+    #[error("the signature takes no timestamp more")]
+    NoPlace,
     /// What the services gave does not verify.
     #[error("what the services gave is not believed by the Sigstore root")]
     NotBelieved(#[source] trust::Error),
@@ -220,6 +244,7 @@ impl SigstoreError {
         match self {
             Self::Http(_) | Self::Answer { .. } | Self::Certificate(_) => Code::Network,
             Self::Stamp(_) => Code::TimestampInvalid,
+            Self::NoPlace => Code::BundleInvalid,
             Self::Random(error) => error.code(),
             Self::Key(_) => Code::KeyInvalid,
             Self::Clock(error) => error.code(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use host::sigstore::Repository;
 use trust::x509::{Certificate, Identity};
-use trust::{Code, Role, SigstoreRoot, Time, TrustRoot};
+use trust::{Code, KeyWitnesses, Role, SigstoreRoot, Time, TrustRoot};
 
 use crate::answer::Failure;
 use crate::commands::key::read_public;
@@ -22,14 +22,15 @@ const EMBEDDED_DAYS_MAX: i64 = 180;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Believed {
     /// Believe this public key (PEM) and no other, without a store
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", groups = ["held_to_time", "held_to_log"])]
     public_key: Option<PathBuf>,
     /// Believe certificates of these authorities (PEM, one or several in a file), without a store
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with = "public_key",
-        requires = "certificate_identity"
+        requires = "certificate_identity",
+        group = "held_to_time"
     )]
     certificate_chain: Vec<PathBuf>,
     /// To whom the certificate must be made out: `subject:CN=…`, `email:…`, `uri:…`, `dns:…` or `sha256:` and its
@@ -37,21 +38,23 @@ pub(crate) struct Believed {
     #[arg(long, value_name = "WHO", requires = "certificate_chain")]
     certificate_identity: Option<Identity>,
     /// Believe timestamps of these authorities (PEM), so that a signature outlives its certificate
-    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    #[arg(long, value_name = "FILE", requires = "held_to_time")]
     timestamp_chain: Vec<PathBuf>,
     /// Believe who signed keylessly (Sigstore) as this identity, an e-mail address or a URI to the letter, without a store
     #[arg(
         long,
         value_name = "WHO",
         conflicts_with_all = ["public_key", "certificate_chain"],
-        requires = "identity_provider"
+        requires = "identity_provider",
+        group = "held_to_log"
     )]
     identity: Option<String>,
     /// Who vouches for the identity: the provider's URL to the letter, or `github`, `google` or `microsoft`
     #[arg(long, value_name = "URL", requires = "identity")]
     identity_provider: Option<Provider>,
-    /// The Sigstore to believe, as `TrustedRoot` or `ClientTrustConfig` in JSON; the public one by default
-    #[arg(long, value_name = "FILE", requires = "identity")]
+    /// The Sigstore to believe, as `TrustedRoot` or `ClientTrustConfig` in JSON; the public one by default. With a public key: the
+    /// one whose log must have the signature
+    #[arg(long, value_name = "FILE", requires = "held_to_log")]
     trust_config: Option<PathBuf>,
 }
 
@@ -78,7 +81,16 @@ impl Believed {
     /// A root that believes whom the arguments name, and nobody else; none if they name nobody.
     pub(crate) fn root(&self, now: Time, ui: &Ui) -> Result<Option<TrustRoot>, Failure> {
         if let Some(path) = &self.public_key {
-            return Ok(Some(TrustRoot::of_key(read_public(path)?, Role::Sign)));
+            let witnesses = KeyWitnesses {
+                timestamp_anchors: all(&self.timestamp_chain)?,
+                sigstore: self
+                    .trust_config
+                    .as_deref()
+                    .map(read_sigstore)
+                    .transpose()?,
+            };
+            let root = TrustRoot::of_key(read_public(path)?, Role::Sign);
+            return Ok(Some(root.with_key_witnesses(witnesses)));
         }
         if let (Some(identity), Some(Provider(issuer))) = (&self.identity, &self.identity_provider)
         {

@@ -1,11 +1,14 @@
 //! Sigstore bundles: an envelope, and what it takes to check its signature.
 
+use std::fmt;
+
 use decode::json::{self, Limits};
 use digest::Digest;
+use serde_json::json;
 
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
-use crate::{Error, KeyId, base64};
+use crate::{Error, KeyId, PublicKey, base64};
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -25,6 +28,8 @@ pub struct Bundle {
     envelope: Envelope,
     material: Material,
     is_older_form: bool,
+    /// One with log entries as it was received, which is how it is written again.
+    received: Option<Vec<u8>>,
 }
 
 /// What it takes to check a signature, besides what the verifier knows already.
@@ -33,7 +38,11 @@ pub enum Material {
     /// A key signed: which one, if it is said.
     Key {
         /// The name of the key.
-        hint: Option<KeyId>,
+        hint: Option<KeyHint>,
+        /// Log entries; claims, unless somebody believes the log.
+        entries: Vec<LogEntry>,
+        /// RFC 3161 tokens over the signature, in DER; claims, unless somebody believes the authority.
+        timestamps: Vec<Vec<u8>>,
     },
     /// The key of a certificate signed.
     Certificate {
@@ -52,9 +61,50 @@ pub enum Material {
         entries: Vec<LogEntry>,
         /// RFC 3161 tokens over the signature, in DER.
         timestamps: Vec<Vec<u8>>,
-        /// The bundle as it was received, which is how it is written again.
-        received: Vec<u8>,
     },
+}
+
+/// What a bundle calls a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHint {
+    /// By its text in PEM, as OpenSSF model signing does.
+    Id(KeyId),
+    /// By the SHA-256 of its DER in base64, as cosign does.
+    Der(Digest),
+}
+
+impl KeyHint {
+    /// Whether it is the name of this key.
+    #[must_use]
+    pub fn is_of(self, key: &PublicKey) -> bool {
+        match self {
+            Self::Id(id) => key.id() == id,
+            Self::Der(digest) => Digest::of(key.der()) == digest,
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if let Ok(id) = KeyId::from_hex(text) {
+            return Some(Self::Id(id));
+        }
+        let raw: [u8; 32] = base64::decode(text)?.try_into().ok()?;
+        Some(Self::Der(Digest::from_raw(raw)))
+    }
+
+    fn write(self) -> String {
+        match self {
+            Self::Id(id) => id.hex(),
+            Self::Der(digest) => base64::encode(digest.raw()),
+        }
+    }
+}
+
+impl fmt::Display for KeyHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(digest) | Self::Der(digest) => digest.fmt(f),
+        }
+    }
 }
 
 impl Bundle {
@@ -65,7 +115,21 @@ impl Bundle {
             envelope,
             material,
             is_older_form: false,
+            received: None,
         }
+    }
+
+    /// The bundle with a timestamp more; none if it has log entries, of which it is kept as it came, or as many as are read.
+    #[must_use]
+    pub fn with_timestamp(mut self, token: Vec<u8>) -> Option<Self> {
+        let (Material::Key { timestamps, .. }
+        | Material::Certificate { timestamps, .. }
+        | Material::Keyless { timestamps, .. }) = &mut self.material;
+        if self.received.is_some() || timestamps.len() >= TIMESTAMPS_MAX {
+            return None;
+        }
+        timestamps.push(token);
+        Some(self)
     }
 
     /// Reads a bundle (Sigstore protobuf-specs, `Bundle`, JSON form) as any release of OpenSSF model signing wrote it.
@@ -87,11 +151,17 @@ impl Bundle {
         ))?;
         let envelope = Envelope::from_wire(envelope).map_err(Error::BundleShape)?;
         let (material, is_older_material) =
-            material(wire.verification_material, bytes).map_err(Error::BundleShape)?;
+            material(wire.verification_material).map_err(Error::BundleShape)?;
+        let has_entries = match &material {
+            Material::Key { entries, .. } => !entries.is_empty(),
+            Material::Certificate { .. } => false,
+            Material::Keyless { .. } => true,
+        };
         Ok(Self {
             envelope,
             material,
             is_older_form: is_older_name || is_older_material,
+            received: has_entries.then(|| bytes.to_vec()),
         })
     }
 
@@ -99,17 +169,23 @@ impl Bundle {
     /// bundle has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        if let Some(received) = &self.received {
+            return received.clone();
+        }
         let raw = |bytes: &Vec<u8>| wire::Raw {
             raw_bytes: base64::encode(bytes),
         };
         let mut written = wire::Material::default();
-        match &self.material {
-            Material::Key { hint } => {
+        let timestamps = match &self.material {
+            Material::Key {
+                hint, timestamps, ..
+            } => {
                 written.public_key = Some(wire::PublicKey {
-                    hint: hint.map(|id| id.hex()).unwrap_or_default(),
+                    hint: hint.map(KeyHint::write).unwrap_or_default(),
                     raw_bytes: None,
                     key_details: None,
                 });
+                timestamps
             }
             Material::Certificate {
                 leaf,
@@ -120,16 +196,17 @@ impl Bundle {
                 written.x509_certificate_chain = Some(wire::Chain {
                     certificates: certificates.map(raw).collect(),
                 });
-                let stamp = |token: &Vec<u8>| wire::Timestamp {
-                    signed_timestamp: base64::encode(token),
-                };
-                written.timestamp_verification_data =
-                    (!timestamps.is_empty()).then(|| wire::Timestamps {
-                        rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
-                    });
+                timestamps
             }
-            Material::Keyless { received, .. } => return received.clone(),
-        }
+            // It is read from bytes alone, and has entries.
+            Material::Keyless { timestamps, .. } => timestamps,
+        };
+        let stamp = |token: &Vec<u8>| wire::Timestamp {
+            signed_timestamp: base64::encode(token),
+        };
+        written.timestamp_verification_data = (!timestamps.is_empty()).then(|| wire::Timestamps {
+            rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
+        });
         let wire = wire::Written {
             media_type: MEDIA_TYPE,
             verification_material: written,
@@ -137,6 +214,39 @@ impl Bundle {
         };
         // Strings and lists of strings always serialise.
         serde_json::to_vec(&wire).unwrap_or_default()
+    }
+
+    /// The bytes of the bundle in today's form, in which a keyless one has its certificate alone: those above it are the
+    /// verifier's to know. What was signed, the signatures and all proofs are as they were.
+    ///
+    /// # Errors
+    /// A log's entry has no inclusion proof, which today's form asks for; what is missing is said.
+    pub fn to_newest(&self) -> Result<Vec<u8>, &'static str> {
+        let (leaf, entries, timestamps) = match &self.material {
+            Material::Keyless {
+                leaf,
+                entries,
+                timestamps,
+            } if self.is_older_form => (leaf, entries, timestamps),
+            _ => return Ok(self.to_bytes()),
+        };
+        if !entries.iter().all(LogEntry::has_proof) {
+            return Err("the log's entry has no inclusion proof, which today's form asks for");
+        }
+        let entries = entries.iter().map(LogEntry::to_json);
+        let stamp = |token: &Vec<u8>| json!({"signedTimestamp": base64::encode(token)});
+        let bundle = json!({
+            "mediaType": MEDIA_TYPE,
+            "verificationMaterial": {
+                "certificate": {"rawBytes": base64::encode(leaf)},
+                "tlogEntries": entries.collect::<Vec<_>>(),
+                "timestampVerificationData": {
+                    "rfc3161Timestamps": timestamps.iter().map(stamp).collect::<Vec<_>>(),
+                },
+            },
+            "dsseEnvelope": self.envelope.to_wire(),
+        });
+        Ok(bundle.to_string().into_bytes())
     }
 
     /// The sealed statement.
@@ -159,7 +269,7 @@ impl Bundle {
 }
 
 /// The material, and whether it is written as older releases did.
-fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &'static str> {
+fn material(wire: wire::Material) -> Result<(Material, bool), &'static str> {
     if wire.tlog_entries.len() > ENTRIES_MAX {
         return Err("more than 16 log entries");
     }
@@ -173,13 +283,14 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
     );
     let timestamps = timestamps(wire.timestamp_verification_data)?;
     match kinds {
-        (Some(_), None, None) if has_entries || !timestamps.is_empty() => {
-            Err("a key's signature with log entries or timestamps, which are not checked for keys")
-        }
         (Some(key), None, None) => {
             let is_older = key.raw_bytes.is_some();
-            let hint = hint(key)?;
-            Ok((Material::Key { hint }, is_older))
+            let material = Material::Key {
+                hint: hint(key)?,
+                entries,
+                timestamps,
+            };
+            Ok((material, is_older))
         }
         (None, Some(chain), None) => {
             let mut certificates = chain.certificates.iter().map(raw);
@@ -188,7 +299,7 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
             }
             let leaf = certificates.next().ok_or("an empty certificate chain")??;
             if has_entries {
-                return Ok((keyless(leaf, entries, timestamps, received), true));
+                return Ok((keyless(leaf, entries, timestamps), true));
             }
             let intermediates = certificates.collect::<Result<_, _>>()?;
             let material = Material::Certificate {
@@ -201,37 +312,31 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
         (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
         (None, None, Some(certificate)) => {
             let leaf = raw(&certificate)?;
-            Ok((keyless(leaf, entries, timestamps, received), false))
+            Ok((keyless(leaf, entries, timestamps), false))
         }
         _ => Err("not exactly one of a key, a certificate and a chain of certificates"),
     }
 }
 
-fn keyless(
-    leaf: Vec<u8>,
-    entries: Vec<LogEntry>,
-    timestamps: Vec<Vec<u8>>,
-    received: &[u8],
-) -> Material {
+const fn keyless(leaf: Vec<u8>, entries: Vec<LogEntry>, timestamps: Vec<Vec<u8>>) -> Material {
     Material::Keyless {
         leaf,
         entries,
         timestamps,
-        received: received.to_vec(),
     }
 }
 
 /// The name of the key: as it is said, or of the PEM text that releases before 1.1 put there.
-fn hint(key: wire::PublicKey) -> Result<Option<KeyId>, &'static str> {
+fn hint(key: wire::PublicKey) -> Result<Option<KeyHint>, &'static str> {
     match (key.hint.as_str(), key.raw_bytes) {
         ("", None) => Ok(None),
         ("", Some(pem)) => {
             let pem = base64::decode(&pem).ok_or("a public key that is not base64")?;
-            Ok(Some(Digest::of(&pem)))
+            Ok(Some(KeyHint::Id(Digest::of(&pem))))
         }
-        (hint, None) => KeyId::from_hex(hint)
+        (hint, None) => KeyHint::read(hint)
             .map(Some)
-            .map_err(|_| "a key hint that is no digest"),
+            .ok_or("a key hint that is no digest"),
         (_, Some(_)) => Err("a public key and a hint of one"),
     }
 }

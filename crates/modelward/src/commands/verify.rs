@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
+use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Time, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
@@ -234,7 +234,7 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
 fn who_as_json(asked: &Asked) -> serde_json::Value {
     let proof = asked.verified.proof();
     json!({"key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "identity": identity(&proof.how), "root": proof.root.to_string()})
+           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string()})
 }
 
 /// Who signed keylessly, for a program.
@@ -245,14 +245,25 @@ pub(crate) fn identity(how: &How) -> serde_json::Value {
             issuer,
             logged_at,
         } => json!({"who": identity, "provider": issuer, "loggedAt": logged_at.to_string()}),
-        How::Key | How::Certificate { .. } => serde_json::Value::Null,
+        How::Key { .. } | How::Certificate { .. } => serde_json::Value::Null,
+    }
+}
+
+/// What those say of a key's signature who are believed about it, for a program.
+fn witnessed(how: &How) -> serde_json::Value {
+    let text = |time: &Option<Time>| time.map(|time| time.to_string());
+    match how {
+        How::Key { stamped, logged_at } if stamped.is_some() || logged_at.is_some() => {
+            json!({"stamped": text(stamped), "loggedAt": text(logged_at)})
+        }
+        _ => serde_json::Value::Null,
     }
 }
 
 /// What is known of the certificate that a signer's key has, for a program.
 pub(crate) fn certificate(how: &How) -> serde_json::Value {
     match how {
-        How::Key | How::Keyless { .. } => serde_json::Value::Null,
+        How::Key { .. } | How::Keyless { .. } => serde_json::Value::Null,
         How::Certificate {
             subject,
             fingerprint,
@@ -268,7 +279,12 @@ pub(crate) fn certificate(how: &How) -> serde_json::Value {
 /// Who signed, for a person.
 pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
-        How::Key => format!("`{}` ({})", proof.key_name, proof.key.short()),
+        How::Key { stamped, logged_at } => {
+            let said = [("stamped", stamped), ("logged", logged_at)];
+            let said = said.map(|(what, time)| time.map(|time| format!(", {what} {time}")));
+            let said: String = said.into_iter().flatten().collect();
+            format!("`{}` ({}{said})", proof.key_name, proof.key.short())
+        }
         How::Certificate {
             subject, stamped, ..
         } => {

@@ -42,6 +42,7 @@ mod server;
 mod services;
 mod settings;
 mod sign;
+mod stamped;
 mod store;
 mod terminal;
 mod train;

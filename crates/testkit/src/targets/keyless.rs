@@ -64,12 +64,12 @@ pub(super) fn keyless_bundle(bytes: &[u8]) {
 pub(super) fn keyless_bundle_seeds() -> Vec<Vec<u8>> {
     let mut unstamped = Draught::new(Rekor::First);
     unstamped.is_stamped = false;
-    let draughts = [
-        Draught::new(Rekor::First),
-        Draught::new(Rekor::Second),
-        Draught::new(Rekor::SecondAsFirst),
-        unstamped,
-    ];
+    let mut by_key = Draught::new(Rekor::First);
+    by_key.is_by_key = true;
+    let mut draughts = Rekor::ALL.map(Draught::new).to_vec();
+    // Seeds that are there keep their numbers.
+    draughts.splice(3..3, [unstamped]);
+    draughts.push(by_key);
     let bundle = |draught: &Draught| draught.bundle().to_string().into_bytes();
     draughts.iter().map(bundle).collect()
 }

@@ -1,10 +1,12 @@
 //! Who signed: the one of the trust root's that made one of a bundle's signatures.
 
-use crate::sigstore::{self, Evidence, LogEntry};
+use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
 use crate::verified::How;
 use crate::x509::signature::{self, Algorithm, Hash};
 use crate::x509::{Certificate, Purpose as Usage, chain};
-use crate::{Bundle, Error, KeyId, Material, PublicKey, Role, RootCertificate, RootKey, Time};
+use crate::{
+    Bundle, Error, KeyHint, KeyId, Material, PublicKey, Role, RootCertificate, RootKey, Time,
+};
 use crate::{TrustRoot, timestamp};
 
 /// What exactly was signed.
@@ -38,6 +40,15 @@ pub(super) enum When {
     AtItsBeginning,
 }
 
+impl When {
+    const fn now(self) -> Option<Time> {
+        match self {
+            Self::At(now) => Some(now),
+            Self::AtItsBeginning => None,
+        }
+    }
+}
+
 /// The one of the root's who made one of the signatures.
 pub(super) fn signer<'a>(
     bundle: &Bundle,
@@ -45,7 +56,11 @@ pub(super) fn signer<'a>(
     when: When,
 ) -> Result<Signer<'a>, Error> {
     match bundle.material() {
-        Material::Key { hint } => by_key(bundle, *hint, root),
+        Material::Key {
+            hint,
+            entries,
+            timestamps,
+        } => by_key(bundle, *hint, (entries, timestamps), (root, when)),
         Material::Certificate {
             leaf,
             intermediates,
@@ -80,31 +95,50 @@ pub(super) fn signer<'a>(
 
 fn by_key<'a>(
     bundle: &Bundle,
-    hint: Option<KeyId>,
-    root: &'a TrustRoot,
+    hint: Option<KeyHint>,
+    beside: (&[LogEntry], &[Vec<u8>]),
+    (root, when): (&'a TrustRoot, When),
 ) -> Result<Signer<'a>, Error> {
+    let (key, signature, encoding) = known_key(bundle, hint, root)?;
+    let how = witnessed(&key.public_key, (bundle, signature), beside, (root, when))?;
+    Ok(Signer {
+        name: &key.name,
+        key: key.public_key.id(),
+        roles: &key.roles,
+        speaks_for: &key.speaks_for,
+        valid_from: key.valid_from,
+        valid_until: key.valid_until,
+        how,
+        encoding,
+    })
+}
+
+/// The key of the root's that made one of the signatures, and which one.
+fn known_key<'a, 'b>(
+    bundle: &'b Bundle,
+    hint: Option<KeyHint>,
+    root: &'a TrustRoot,
+) -> Result<(&'a RootKey, &'b [u8], Encoding), Error> {
     let signed = |key: &'a RootKey| {
-        let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
-        Some(Signer {
-            name: &key.name,
-            key: key.public_key.id(),
-            roles: &key.roles,
-            speaks_for: &key.speaks_for,
-            valid_from: key.valid_from,
-            valid_until: key.valid_until,
-            how: How::Key,
-            encoding,
-        })
+        let (signature, encoding) =
+            signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
+        Some((key, signature, encoding))
     };
     // Only one key can be named; with more signatures, others than its may be there too.
     let has_more = bundle.envelope().signatures.len() > 1;
-    if let Some(id) = hint {
-        match root.key(id) {
+    if let Some(hint) = hint {
+        match root.keys().find(|key| hint.is_of(&key.public_key)) {
             None if has_more => {}
-            None => return Err(Error::KeyUnknown { key: Some(id) }),
+            None => {
+                let key = match hint {
+                    KeyHint::Id(id) => Some(id),
+                    KeyHint::Der(_) => None,
+                };
+                return Err(Error::KeyUnknown { key });
+            }
             Some(key) => {
-                if let Some(signer) = signed(key) {
-                    return Ok(signer);
+                if let Some(found) = signed(key) {
+                    return Ok(found);
                 }
                 if !has_more {
                     let key_name = key.name.clone();
@@ -116,6 +150,38 @@ fn by_key<'a>(
     root.keys()
         .find_map(signed)
         .ok_or(Error::KeyUnknown { key: None })
+}
+
+/// What those say of a key's signature who are believed about it. What of theirs is wrong is refused; where a log is asked
+/// for, it must have the signature.
+fn witnessed(
+    key: &PublicKey,
+    (bundle, signature): (&Bundle, &[u8]),
+    (entries, timestamps): (&[LogEntry], &[Vec<u8>]),
+    (root, when): (&TrustRoot, When),
+) -> Result<How, Error> {
+    let witnesses = root.key_witnesses();
+    let stamped = stamped_at(signature, timestamps, &witnesses.timestamp_anchors)?;
+    let now = when.now();
+    if let (Some(at), Some(now)) = (stamped, now)
+        && at > now
+    {
+        return Err(Error::Sigstore(SigstoreError::Future { at, now }));
+    }
+    let logged_at = witnesses.sigstore.as_ref().map(|sigstore| {
+        let evidence = Evidence {
+            by: By::Key(key),
+            envelope: bundle.envelope(),
+            signature,
+            entries,
+            timestamps,
+        };
+        sigstore::verify(&evidence, sigstore, now).map_err(Error::Sigstore)
+    });
+    Ok(How::Key {
+        stamped,
+        logged_at: logged_at.transpose()?,
+    })
 }
 
 /// What came with the signature.
@@ -168,7 +234,7 @@ fn is_known(
     known: &RootCertificate,
     when: When,
 ) -> Result<How, Error> {
-    let stamped = stamped_at(signature, chain.timestamps, known)?;
+    let stamped = stamped_at(signature, chain.timestamps, &known.timestamp_anchors)?;
     let at = match (stamped, when) {
         (Some(stamped), _) => stamped,
         (None, When::At(now)) => now,
@@ -204,16 +270,13 @@ fn by_identity<'a>(
         return Err(Error::Signature { key_name });
     };
     let evidence = Evidence {
-        leaf,
+        by: By::Certificate(leaf),
         envelope: bundle.envelope(),
         signature,
         entries,
         timestamps,
     };
-    let now = match when {
-        When::At(now) => Some(now),
-        When::AtItsBeginning => None,
-    };
+    let now = when.now();
     let mut refused = None;
     for known in root.identities() {
         let logged = sigstore::verify(&evidence, &known.sigstore, now).and_then(|at| {
@@ -247,12 +310,11 @@ fn by_identity<'a>(
 fn stamped_at(
     signature: &[u8],
     tokens: &[Vec<u8>],
-    known: &RootCertificate,
+    anchors: &[Certificate],
 ) -> Result<Option<Time>, Error> {
-    if known.timestamp_anchors.is_empty() {
+    if anchors.is_empty() {
         return Ok(None);
     }
-    let anchors = &known.timestamp_anchors;
     let stamp = |token: &Vec<u8>| timestamp::verify(token, signature, &[], anchors);
     let stamps: Result<Vec<_>, _> = tokens.iter().map(stamp).collect();
     let stamps = stamps.map_err(Error::Timestamp)?;

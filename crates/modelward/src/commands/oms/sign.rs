@@ -16,7 +16,7 @@ use super::measure::{self, LeftOut, Measured};
 use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use crate::holder::{read_certificates, secret};
+use crate::holder::{read_certificates, secret, stamped};
 use crate::keyless::{SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::workspace::password;
@@ -50,20 +50,21 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
         ),
         SignMethod::Sigstore(words) => return keyless(words, voice),
     };
-    if target.tsa_url.is_some() {
-        return Err(Refused::new(
-            "timestamps are verified, and not asked for, by this build",
-            "sign without `--tsa_url`; the signature then holds as long as the certificate",
-        ));
-    }
     let statement = statement(target, voice)?;
-    Ok(match &holder.certificate {
+    let sealed = match &holder.certificate {
         None => trust::seal(&statement, holder.signer.as_ref()).map_err(|e| refused::key(&e))?,
         Some((leaf, issuers)) => {
             let now = host::clock::now()?;
             trust::seal_certified(&statement, holder.signer.as_ref(), leaf, issuers, now)?
         }
-    })
+    };
+    let Some(url) = &target.tsa_url else {
+        return Ok(sealed);
+    };
+    // The port to Go names no authorities either.
+    voice
+        .warn("the timestamp is whole and new, and nobody was named who vouches for its authority");
+    Ok(stamped(sealed, url, None)?)
 }
 
 /// Writes a signature, whole or not at all.
@@ -78,6 +79,12 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
         return Err(Refused::new(
             "the staging instance's services are not built in, only its root",
             "name them with `--trust_config`",
+        ));
+    }
+    if words.target.tsa_url.is_some() {
+        return Err(Refused::new(
+            "a Sigstore has its own authority for timestamps",
+            "sign without `--tsa_url`, or name it in a `--trust_config`",
         ));
     }
     let token = token_from(words)?;
