@@ -30,6 +30,7 @@ install: ## Install the program, its man pages and completions under PREFIX (/us
 	scripts/install
 
 wheel: ## Build the Python wheel into dist/
+	scripts/needs wheel
 	scripts/wheel
 
 .PHONY: help demo test interop bench fuzz install wheel

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import chain, cosign, dropin, keys, log, methods, oms, scanners, serving, sigstore, statements, tokens, weights
+from . import chain, cosign, dropin, guides, keys, log, methods, oci, oms, scanners, serving, sigstore, statements, tokens, weights
 from .commands import Modelward
 from .record import Record
 
@@ -28,6 +28,8 @@ def check_all(record: Record, options: argparse.Namespace, room: Path) -> None:
     record.part("openssl", lambda: keys.check(record, ours, room / "keys"))
     record.part(tokens.PEER, lambda: tokens.check(record, options.held_key, options.plugin, room / "tokens"))
     record.part(sigstore.MOCKS, lambda: sigstore.check(record, ours, options.sigstore, room / "sigstore"))
+    record.part("the guides", lambda: guides.check(record, options.modelward, options.sigstore, room / "guides"))
+    record.part(oci.PEER, lambda: oci.check(record, ours, options.oras, options.registry, room / "oci"))
     record.part(scanners.PEER, lambda: scanners.check(record, ours, room / "scanners"))
     record.part("the chain", lambda: check_chain(record, options, room))
 
@@ -46,7 +48,8 @@ def check_chain(record: Record, options: argparse.Namespace, room: Path) -> None
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="interop/run")
-    for name in ("--modelward", "--trainer", "--logcheck", "--policies", "--held-key", "--plugin", "--sigstore"):
+    for name in ("--modelward", "--trainer", "--logcheck", "--policies", "--held-key", "--plugin", "--sigstore",
+                 "--oras", "--registry"):
         parser.add_argument(name, type=Path, required=True)
     parser.add_argument("--cosign", type=Path)
     return parser.parse_args()

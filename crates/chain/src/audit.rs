@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use serde::Serialize;
 use trust::predicate::{Dataset, ModelSignature, Provenance, Publish, Recall, ScanReport, Serving};
-use trust::{Artifact, Kind, Predicate};
+use trust::{Artifact, KeyId, Kind, Predicate};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::lineage::{Builds, names, root_files, word};
@@ -55,7 +55,7 @@ pub struct Fact {
     pub stage: String,
     /// What was said.
     pub says: String,
-    /// The name of the key that signed it.
+    /// The name of the key that signed it, or the key's id if the root does not know it.
     pub by: String,
     /// The log line; none for a recall whose line is gone.
     pub log_index: Option<u64>,
@@ -63,6 +63,15 @@ pub struct Fact {
     pub bundle: String,
     /// Why it is not believed any more, if it is not: its key ended, lost its role or was removed from the root.
     pub doubt: Option<String>,
+}
+
+impl Fact {
+    /// Who signed it, for a person: a key that has no name by the first digits of its id.
+    #[must_use]
+    pub fn who(&self) -> String {
+        let id = self.by.parse::<KeyId>();
+        id.map_or_else(|_| self.by.clone(), |id| id.short())
+    }
 }
 
 /// Both ways from one thing.
@@ -82,7 +91,7 @@ pub fn trace(ledger: &Ledger<'_>, target: Digest) -> Result<Option<Trace>, Fault
     let walk = Walk::new(ledger)?;
     let artifact = ledger.artifact(target).or_else(|| {
         // What stood in a step's root is no part of a whole: it goes its own ways.
-        let mut wholes = ledger.artifacts().iter();
+        let mut wholes = ledger.artifacts();
         wholes.find(|artifact| artifact.kind() != Kind::StepRoot && artifact.contains(target))
     });
     let backward = match artifact {
@@ -246,7 +255,6 @@ impl<'a> Walk<'a> {
             let made = self
                 .ledger
                 .artifacts()
-                .iter()
                 .filter(|artifact| statement.covers(artifact));
             for artifact in made.filter(|artifact| artifact.kind() == Kind::Model) {
                 if !shown.insert(artifact.digest()) {

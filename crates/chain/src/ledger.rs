@@ -1,6 +1,9 @@
 //! The log and the statements it names, checked together before a gate looks at any of them.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
@@ -10,17 +13,36 @@ use trust::{
     TrustRoot, Verified,
 };
 
+/// Where things are that are too long to be gathered beside all others: each is read when it is needed, and let go. Each
+/// certifies itself by its digest.
+pub trait Shelf {
+    /// A statement's bundle, if it is there and whole.
+    fn bundle(&self, digest: Digest) -> Option<Vec<u8>>;
+    /// An artifact, if it is there and whole.
+    fn artifact(&self, digest: Digest) -> Option<Artifact>;
+}
+
+impl fmt::Debug for dyn Shelf + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shelf")
+    }
+}
+
 /// What was gathered for a decision. None of it is trusted.
 #[derive(Debug, Clone, Default)]
-pub struct Dossier {
+pub struct Dossier<'a> {
     /// The log's last checkpoint; `None` when there is no log yet.
     pub checkpoint: Option<String>,
     /// Every line of the log, in order.
     pub entries: Vec<Vec<u8>>,
-    /// The bundles that the lines name, by digest.
+    /// The bundles that the lines name, by digest; others of them may be on the shelf.
     pub bundles: BTreeMap<Digest, Vec<u8>>,
     /// The artifacts that are known, each of which certifies itself by its digest.
     pub artifacts: Vec<Artifact>,
+    /// More of them, which are on the shelf.
+    pub shelved: Vec<Digest>,
+    /// Where the rest is.
+    pub shelf: Option<&'a dyn Shelf>,
     /// The bundles that lie about and that no line names. A recall among them forbids as any other.
     pub unlogged: Vec<Vec<u8>>,
     /// The statements that are known to have had a line, which the log has lost.
@@ -37,6 +59,10 @@ pub struct Ledger<'a> {
     artifacts: Vec<Artifact>,
     /// Where each artifact stands: to find its digest takes all of its manifest.
     positions: BTreeMap<Digest, usize>,
+    shelved: Vec<Digest>,
+    shelf: Option<&'a dyn Shelf>,
+    /// What was on the shelf, once it was asked for.
+    fetched: OnceCell<Vec<(Digest, Artifact)>>,
     unlogged: Vec<Vec<u8>>,
     lost: BTreeSet<Digest>,
 }
@@ -75,7 +101,7 @@ impl<'a> Ledger<'a> {
     ///
     /// # Errors
     /// The root does not hold now, or the log is not one that the root knows, or not whole.
-    pub fn open(dossier: Dossier, root: &'a TrustRoot, now: Time) -> Result<Self, Fault> {
+    pub fn open(dossier: Dossier<'a>, root: &'a TrustRoot, now: Time) -> Result<Self, Fault> {
         // (1) The root holds. Stops: deciding by keys that were retired with it.
         root.check_time(now).map_err(Fault::Root)?;
         check_log(&dossier, root)?;
@@ -95,6 +121,8 @@ impl<'a> Ledger<'a> {
         let Dossier {
             bundles,
             artifacts,
+            shelved,
+            shelf,
             unlogged,
             lost,
             ..
@@ -109,6 +137,9 @@ impl<'a> Ledger<'a> {
             bundles,
             artifacts,
             positions,
+            shelved,
+            shelf,
+            fetched: OnceCell::new(),
             unlogged,
             lost,
         })
@@ -136,17 +167,13 @@ impl<'a> Ledger<'a> {
     /// Whether a bundle is about any of these by its line or by its own words, whoever signed them; or can't be read.
     fn may_be_about(&self, bundle: Digest, subjects: &BTreeSet<Digest>) -> bool {
         let listed = |entry: &Entry| entry.subjects().iter().any(|s| subjects.contains(s));
-        let bytes = self.bundles.get(&bundle);
-        let bytes = bytes.filter(|bytes| Digest::of(bytes) == bundle);
-        let claimed = bytes.and_then(|bytes| {
-            let bundle = Bundle::parse(bytes).ok()?;
-            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+        let claimed = self.bundle(bundle).and_then(|bytes| {
+            let bundle = Bundle::parse(&bytes).ok()?;
+            let claimed = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
+            let mut claimed = claimed.subjects.iter();
+            Some(claimed.any(|subject| subjects.contains(&subject.digest)))
         });
-        self.line_of(bundle).is_some_and(listed)
-            || claimed.is_none_or(|claimed| {
-                let mut claimed = claimed.subjects.iter();
-                claimed.any(|subject| subjects.contains(&subject.digest))
-            })
+        self.line_of(bundle).is_some_and(listed) || claimed.unwrap_or(true)
     }
 
     /// What a statement's own words are, and its line, whoever signed it: to be told with the reason why nobody believes
@@ -154,10 +181,9 @@ impl<'a> Ledger<'a> {
     pub(crate) fn claimed<P: Predicate>(&self, bundle: Digest) -> Option<(u64, Statement<P>)> {
         let mut lines = self.entries.iter().enumerate();
         let (index, entry) = lines.find(|(_, entry)| entry.bundle() == bundle)?;
-        let bytes = self.bundles.get(&bundle)?;
-        let bytes = Some(bytes).filter(|bytes| Digest::of(bytes) == bundle)?;
-        let read = Bundle::parse(bytes).ok()?;
-        let statement = Statement::<Opaque>::parse(&read.envelope().payload).ok()?;
+        let bytes = self.bundle(bundle)?;
+        let read = Bundle::parse(&bytes).ok()?;
+        let statement = Statement::<Opaque<'_>>::parse(read.envelope().payload()).ok()?;
         let statement = P::of_statement(statement).ok()?;
         let is_of_line = statement.is_about_all(entry.subjects().iter().copied());
         is_of_line.then_some((index as u64, statement))
@@ -263,14 +289,39 @@ impl<'a> Ledger<'a> {
     /// The artifact with this digest, if it is known.
     #[must_use]
     pub fn artifact(&self, digest: Digest) -> Option<&Artifact> {
-        let position = self.positions.get(&digest)?;
-        self.artifacts.get(*position)
+        if let Some(position) = self.positions.get(&digest) {
+            return self.artifacts.get(*position);
+        }
+        let is_shelved = self.shelved.contains(&digest);
+        let mut fetched = is_shelved.then(|| self.fetched())?.iter();
+        fetched.find(|(of, _)| *of == digest).map(|(_, it)| it)
     }
 
     /// All artifacts that are known.
-    #[must_use]
-    pub fn artifacts(&self) -> &[Artifact] {
-        &self.artifacts
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        // Nothing is fetched where one of the others was what was looked for.
+        let fetched = std::iter::once_with(|| self.fetched()).flatten();
+        self.artifacts
+            .iter()
+            .chain(fetched.map(|(_, artifact)| artifact))
+    }
+
+    fn fetched(&self) -> &[(Digest, Artifact)] {
+        self.fetched.get_or_init(|| {
+            let fetch = |digest: &Digest| Some((*digest, self.shelf?.artifact(*digest)?));
+            self.shelved.iter().filter_map(fetch).collect()
+        })
+    }
+
+    /// A bundle's bytes, if they are there and its own.
+    fn bundle(&self, digest: Digest) -> Option<Cow<'_, [u8]>> {
+        let gathered = self
+            .bundles
+            .get(&digest)
+            .map(|bytes| Cow::Borrowed(bytes.as_slice()));
+        let shelved = || Some(Cow::Owned(self.shelf?.bundle(digest)?));
+        let bytes = gathered.or_else(shelved)?;
+        (Digest::of(&bytes) == digest).then_some(bytes)
     }
 
     /// The lines of the log.
@@ -311,12 +362,10 @@ impl<'a> Ledger<'a> {
         entry: &Entry,
         verify: Verify<P>,
     ) -> Result<Verified<Statement<P>>, Error> {
-        let bytes = self.bundles.get(&entry.bundle());
-        let bytes = bytes.filter(|bytes| Digest::of(bytes) == entry.bundle());
-        let bytes = bytes.ok_or(Error::BundleShape(
+        let bytes = self.bundle(entry.bundle()).ok_or(Error::BundleShape(
             "the log names it, and it is not in the store",
         ))?;
-        let statement = verify(bytes, self.root, self.now)?;
+        let statement = verify(&bytes, self.root, self.now)?;
         // What the line says the statement is about is what it is about. Stops: a line that files it elsewhere.
         if statement
             .value()
@@ -333,9 +382,10 @@ impl<'a> Ledger<'a> {
 
 /// Whether a bundle says that it is a recall, whoever signed it.
 fn claims_recall(bytes: &[u8]) -> bool {
-    let claimed = Bundle::parse(bytes)
-        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
-    claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+    Bundle::parse(bytes).is_ok_and(|bundle| {
+        let claimed = Statement::<Opaque<'_>>::parse(bundle.envelope().payload());
+        claimed.is_ok_and(|claimed| claimed.predicate.predicate_type == Recall::TYPE)
+    })
 }
 
 fn unreadable(bundle: Digest, cause: Error) -> Fault {
@@ -348,7 +398,7 @@ fn unreadable(bundle: Digest, cause: Error) -> Fault {
 /// One of the two ways in which `trust` believes a bundle.
 type Verify<P> = fn(&[u8], &TrustRoot, Time) -> Result<Verified<Statement<P>>, Error>;
 
-fn check_log(dossier: &Dossier, root: &TrustRoot) -> Result<(), Fault> {
+fn check_log(dossier: &Dossier<'_>, root: &TrustRoot) -> Result<(), Fault> {
     let Some(note) = &dossier.checkpoint else {
         return if dossier.entries.is_empty() {
             Ok(())

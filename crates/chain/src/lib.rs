@@ -22,5 +22,5 @@ pub mod sign;
 pub mod step_root;
 pub mod train;
 
-pub use ledger::{Dossier, Fault, Ledger, Logged, Statements};
+pub use ledger::{Dossier, Fault, Ledger, Logged, Shelf, Statements};
 pub use lineage::Lineage;

@@ -55,7 +55,7 @@ pub fn is_known(ledger: &Ledger<'_>, root: &TrustRoot, kind: RecallKind, target:
             // An earlier recall of the same says nothing of it.
             let says_more = |entry: &&Entry| entry.predicate_type() != Recall::TYPE;
             let mut entries = ledger.entries().iter().filter(says_more);
-            ledger.artifacts().iter().any(is_part)
+            ledger.artifacts().any(is_part)
                 || entries.any(|entry| entry.subjects().contains(&digest))
                 || builds.any(|build| {
                     build.is_about(digest) || build.predicate.materials().any(|m| m == digest)
@@ -184,7 +184,7 @@ fn in_part(
     in_roots: &BTreeSet<Digest>,
     digests: &mut BTreeMap<Digest, String>,
 ) {
-    let wholes = ledger.artifacts().iter();
+    let wholes = ledger.artifacts();
     for whole in wholes.filter(|artifact| artifact.kind() != Kind::StepRoot) {
         let mut files = whole.files().iter();
         let found = files.find(|(path, file)| {
@@ -288,7 +288,7 @@ fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault>
         .chain(recalled)
         .collect();
     let is_file = |it: &Artifact| it.files().values().any(|file| file.digest == whole);
-    let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().iter().any(is_file);
+    let is_explained = || !datasets.believed.is_empty() || ledger.artifacts().any(is_file);
     let mut refused = datasets.refused.into_iter().chain(scans.refused);
     match refused.next() {
         Some((bundle, cause)) if lists.is_empty() && !is_explained() => Err(Fault::Unreadable {

@@ -34,7 +34,7 @@ pub fn list(files: BTreeMap<TreePath, FileEntry>) -> Result<Artifact, ArtifactEr
 pub fn lists_named_in(bundle: &[u8]) -> Vec<Digest> {
     let named = || {
         let bundle = Bundle::parse(bundle).ok()?;
-        let statement = Statement::<Opaque>::parse(&bundle.envelope().payload).ok()?;
+        let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
         let provenance = Provenance::read(statement.predicate.predicate).ok()?;
         Some(provenance.root_lists().collect())
     };
@@ -56,7 +56,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within: BTreeMap<Digest, &TreePath> =
         within.map(|(path, file)| (file.digest, path)).collect();
     let builds = Builds::new(ledger.builds().believed);
-    let models = ledger.artifacts().iter();
+    let models = ledger.artifacts();
     let mut holders: BTreeMap<Digest, Vec<&Artifact>> = BTreeMap::new();
     for model in models.filter(|artifact| artifact.kind() == Kind::Model) {
         for (path, file) in model.files() {

@@ -6,7 +6,10 @@
 mod parse;
 mod typed;
 
-use serde::de::DeserializeOwned;
+use std::borrow::Cow;
+
+use parse::Reader;
+use serde::Deserialize;
 
 /// What a reader allows before it refuses.
 #[derive(Debug, Clone, Copy)]
@@ -98,28 +101,105 @@ impl Value {
     }
 }
 
-/// Reads one document into a [`Value`].
+/// A value of a document that was found to be strict JSON, as it was written: what is in it is read when it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    /// The text, without the space around it.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.0
+    }
+
+    /// All of it as a [`Value`].
+    #[must_use]
+    pub fn value(self) -> Value {
+        // It was read before, and so is read again.
+        self.reader().node().unwrap_or(Value::Null)
+    }
+
+    /// All of it as a type.
+    ///
+    /// # Errors
+    /// It has another shape than `T`.
+    pub fn read<T: Deserialize<'a>>(self) -> Result<T, Error> {
+        T::deserialize(&mut self.reader())
+    }
+
+    /// The member of an object with this name.
+    #[must_use]
+    pub fn member(self, name: &str) -> Option<Self> {
+        self.members()?
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The members, if this is an object.
+    #[must_use]
+    pub fn members(self) -> Option<impl Iterator<Item = (Cow<'a, str>, Self)>> {
+        let mut reader = self.opened(b'{')?;
+        let mut is_first = true;
+        Some(std::iter::from_fn(move || {
+            let key = reader.next_key(is_first).ok()??;
+            is_first = false;
+            Some((key, Self(reader.as_written().ok()?)))
+        }))
+    }
+
+    /// The items, if this is an array.
+    #[must_use]
+    pub fn items(self) -> Option<impl Iterator<Item = Self>> {
+        let mut reader = self.opened(b'[')?;
+        let mut is_first = true;
+        Some(std::iter::from_fn(move || {
+            let is_more = reader.next_item(is_first).ok()?;
+            is_first = false;
+            is_more.then(|| reader.as_written().ok().map(Self))?
+        }))
+    }
+
+    /// The text, unescaped, if this is a string.
+    #[must_use]
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let mut reader = self.reader();
+        (reader.peek() == Some(b'"')).then(|| reader.string().ok())?
+    }
+
+    fn opened(self, with: u8) -> Option<Reader<'a>> {
+        let mut reader = self.reader();
+        let is_open = reader.peek() == Some(with) && reader.open().is_ok();
+        is_open.then_some(reader)
+    }
+
+    /// Its depth was limited when it was found to be JSON.
+    const fn reader(self) -> Reader<'a> {
+        Reader::new(self.0, 0, usize::MAX)
+    }
+}
+
+/// Finds that one document is strict JSON, and leaves it as it is.
 ///
 /// # Errors
 /// The document is over a limit, is not JSON, or could be read in two ways.
+pub fn checked(bytes: &[u8], limits: Limits) -> Result<Raw<'_>, Error> {
+    parse::document(bytes, limits).map(Raw)
+}
+
+/// Reads one document into a [`Value`].
+///
+/// # Errors
+/// As [`checked`].
 pub fn value(bytes: &[u8], limits: Limits) -> Result<Value, Error> {
-    parse::document(bytes, limits)
+    checked(bytes, limits).map(Raw::value)
 }
 
-/// Reads one document into a type, strictly: see [`value`].
+/// Reads one document into a type, strictly. What the type borrows is not copied, and nothing is kept besides.
 ///
 /// # Errors
-/// As [`value`], or the document has another shape than `T`.
-pub fn from_slice<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
-    from_value(value(bytes, limits)?)
-}
-
-/// Turns a value that was read before into a type.
-///
-/// # Errors
-/// The value has another shape than `T`.
-pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
-    T::deserialize(value)
+/// As [`checked`], or the document has another shape than `T`.
+pub fn from_slice<'a, T: Deserialize<'a>>(bytes: &'a [u8], limits: Limits) -> Result<T, Error> {
+    checked(bytes, limits)?.read()
 }
 
 /// Why a document was refused.

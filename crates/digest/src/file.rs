@@ -55,6 +55,45 @@ pub fn measure_reader(reader: &mut dyn Read, out: &mut dyn Write) -> io::Result<
     }
 }
 
+/// Measures what `write` writes, while it goes to `out`.
+///
+/// # Errors
+/// As `write`.
+pub fn measure_written(
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<Measured> {
+    let mut measuring = Measuring {
+        out,
+        hasher: Hasher::new(),
+        size_bytes: 0,
+    };
+    write(&mut measuring)?;
+    Ok(Measured::new(
+        measuring.hasher.finish(),
+        measuring.size_bytes,
+    ))
+}
+
+struct Measuring<'a> {
+    out: &'a mut dyn Write,
+    hasher: Hasher,
+    size_bytes: u64,
+}
+
+impl Write for Measuring<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
+        self.size_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError> {
     let failed = |cause| ReadError::Io {
         path: path.to_owned(),

@@ -13,11 +13,15 @@ mod sha256;
 mod stream;
 mod walk;
 
-pub use file::{ReadError, measure_bytes, measure_copy, measure_file, measure_reader, open_file};
+pub use file::{
+    ReadError, measure_bytes, measure_copy, measure_file, measure_reader, measure_written,
+    open_file,
+};
 pub use lanes::{Kernel, Kernels};
 pub use method::{Algorithm, MeasuredResource, Method, ResourceDigest};
 pub use sealed::{SealError, Sealed};
 pub use sha256::{Digest, Hasher, Measured, ParseDigestError};
 pub use walk::{
-    Links, Listing, Resources, Walk, WalkError, list, list_resources, list_resources_by, names,
+    Links, Listing, Resources, Walk, WalkError, list, list_resources, list_resources_by,
+    list_walked, names,
 };

@@ -147,7 +147,7 @@ pub struct MeasuredResource {
 }
 
 impl MeasuredResource {
-    fn new(algorithm: Algorithm, digest: &[u8], size_bytes: u64) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, digest: &[u8], size_bytes: u64) -> Self {
         let digest = ResourceDigest::padded(algorithm, digest);
         Self { digest, size_bytes }
     }

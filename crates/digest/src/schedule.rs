@@ -13,7 +13,7 @@ use crate::beneath::Tree;
 use crate::lanes::Kernel;
 use crate::method::AnyHasher;
 use crate::stream::{Entry, Stream};
-use crate::{Algorithm, Kernels, MeasuredResource, ReadError};
+use crate::{Algorithm, Kernels, ReadError};
 
 /// A file, or a part of one, that gets a digest of its own.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +26,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    const fn size_bytes(&self) -> u64 {
+    pub(crate) const fn size_bytes(&self) -> u64 {
         self.end - self.start
     }
 }
@@ -41,8 +41,36 @@ pub(crate) struct Order<'a> {
     pub(crate) progress: &'a (dyn Fn(u64) + Sync),
 }
 
+/// The raw digests of many pieces, one behind the other: there may be a million.
+#[derive(Debug, Default)]
+pub(crate) struct Digests {
+    raw: Vec<u8>,
+    size_bytes: usize,
+}
+
+impl Digests {
+    /// Zeros, until they are put there.
+    fn of(pieces: usize, algorithm: Algorithm) -> Self {
+        let size_bytes = algorithm.size_bytes();
+        Self {
+            raw: vec![0; pieces * size_bytes],
+            size_bytes,
+        }
+    }
+
+    fn put(&mut self, at: usize, digest: &[u8]) {
+        let start = at * self.size_bytes;
+        self.raw[start..start + self.size_bytes].copy_from_slice(digest);
+    }
+
+    /// In order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.raw.chunks_exact(self.size_bytes.max(1))
+    }
+}
+
 /// Measures each piece; the digests are in the pieces' order. `progress` hears the size of each when it is done.
-pub(crate) fn measure(order: &Order<'_>) -> Result<Vec<MeasuredResource>, ReadError> {
+pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let work = Work::new(order, cores);
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -56,16 +84,33 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Vec<MeasuredResource>, ReadEr
         });
         std::iter::once(mine).chain(joined).collect()
     });
-    let mut done = Vec::with_capacity(order.pieces.len());
+    let mut digests = Digests::of(order.pieces.len(), order.algorithm);
     for result in results {
-        done.extend(result?);
+        let done = result?;
+        for (at, digest) in done
+            .places
+            .iter()
+            .zip(done.digests.chunks_exact(order.algorithm.size_bytes()))
+        {
+            digests.put(*at, digest);
+        }
     }
-    done.sort_unstable_by_key(|(at, _)| *at);
-    Ok(done.into_iter().map(|(_, digest)| digest).collect())
+    Ok(digests)
 }
 
-/// A piece's place in the order, and its digest.
-type Done = Vec<(usize, MeasuredResource)>;
+/// What one worker measured: pieces' places in the order, and their digests one behind the other.
+#[derive(Debug, Default)]
+struct Done {
+    places: Vec<usize>,
+    digests: Vec<u8>,
+}
+
+impl Done {
+    fn push(&mut self, at: usize, digest: &[u8]) {
+        self.places.push(at);
+        self.digests.extend_from_slice(digest);
+    }
+}
 
 /// What the workers share.
 struct Work<'a> {
@@ -102,7 +147,7 @@ impl<'a> Work<'a> {
     }
 
     fn work(&self) -> Result<Done, ReadError> {
-        let mut done = Done::new();
+        let mut done = Done::default();
         let mut buffer = Vec::new();
         while let Some((turn, at)) = self.take() {
             if turn >= self.plan.alone {
@@ -111,7 +156,7 @@ impl<'a> Work<'a> {
                 break;
             }
             buffer.resize(ALONE_BYTES, 0);
-            done.extend(self.measure_alone(at, &mut buffer)?);
+            self.measure_alone(at, &mut buffer, &mut done)?;
         }
         Ok(done)
     }
@@ -142,19 +187,22 @@ impl<'a> Work<'a> {
         &self,
         at: usize,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, MeasuredResource)>, ReadError> {
+        done: &mut Done,
+    ) -> Result<(), ReadError> {
         let (piece, mut stream) = self.open(at)?;
         let mut hasher = AnyHasher::new(self.order.algorithm);
         while stream.left_bytes() > 0 {
             let filled = stream.fill(buffer)?;
             hasher.update(&buffer[..filled]);
             if self.is_over() {
-                return Ok(None);
+                return Ok(());
             }
         }
         stream.finish()?;
         (self.order.progress)(piece.size_bytes());
-        Ok(Some((at, hasher.finish(piece.size_bytes()))))
+        let digest = hasher.finish(piece.size_bytes()).digest();
+        done.push(at, digest.raw());
+        Ok(())
     }
 }
 

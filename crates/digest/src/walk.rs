@@ -53,8 +53,19 @@ pub fn list(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Listing, WalkError> {
     let links = Links::Refuse;
-    let tree = Tree::open(root, links)?;
-    let files = Collector::collect(&tree, &Walk { ignore, links })?;
+    list_walked(root, &Walk { ignore, links }, progress)
+}
+
+/// As [`list`], or of `root` itself if it is a file (then by its own name), through links if that was said.
+///
+/// # Errors
+/// As [`list`]; or a link leads outside or around in a circle.
+pub fn list_walked(
+    root: &Path,
+    walk: &Walk<'_>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Listing, WalkError> {
+    let (tree, files) = open(root, walk)?;
     let pieces = whole(&files);
     let order = Order {
         tree: &tree,
@@ -65,19 +76,22 @@ pub fn list(
         progress,
     };
     let digests = schedule::measure(&order)?;
-    let measured = digests.iter().filter_map(MeasuredResource::measured);
-    Ok(files
+    drop(pieces);
+    let algorithm = Method::WHOLE_SHA256.algorithm;
+    let measured = files
         .into_iter()
-        .map(|file| file.name)
-        .zip(measured)
-        .collect())
+        .zip(digests.iter())
+        .filter_map(|(file, digest)| {
+            let measured = MeasuredResource::new(algorithm, digest, file.stamp.size_bytes());
+            Some((file.name, measured.measured()?))
+        });
+    Ok(measured.collect())
 }
 
-/// Measures every file under `root`, or `root` itself if it is a file (then by its own name), as a signature's method
-/// says. `progress` hears the size of each resource when it is done.
+/// As [`list_walked`], measured as a signature's method says. `progress` hears the size of each resource when it is done.
 ///
 /// # Errors
-/// As [`list`]; or there are too many shards, or a link leads outside or around in a circle.
+/// As [`list_walked`]; or there are too many shards.
 pub fn list_resources(
     root: &Path,
     walk: &Walk<'_>,
@@ -122,7 +136,11 @@ pub fn list_resources_by(
         }
     };
     // No two are called the same: after its last two colons a name says which piece it is, and before them of which file.
-    Ok(pieces.iter().map(name).zip(digests).collect())
+    let resources = pieces.iter().zip(digests.iter()).map(|(piece, digest)| {
+        let measured = MeasuredResource::new(method.algorithm, digest, piece.size_bytes());
+        (name(piece), measured)
+    });
+    Ok(resources.collect())
 }
 
 /// The names of the regular files under `root`, as [`list`] has them, without reading any.

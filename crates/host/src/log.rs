@@ -32,7 +32,7 @@ use trust::log::{
 };
 
 pub use durable::DiskError;
-use durable::{Lock, read_if_there, replace};
+use durable::{read_if_there, replace};
 pub use error::LogError;
 use history::History;
 use past::Past;
@@ -87,7 +87,7 @@ impl Log {
         {
             return Err(LogError::LongEntry { size_bytes: long });
         }
-        let _lock = Lock::exclusive(&self.lock_path())?;
+        let _lock = durable::lock(&self.lock_path())?;
         self.repair_locked()?;
         let older = match self.checkpoint(signer.key())? {
             Some(checkpoint) => checkpoint.head(),
@@ -195,7 +195,7 @@ impl Log {
         progress: &dyn Fn(u64),
     ) -> Result<Option<Checkpoint>, LogError> {
         let (checkpoint, history_size_bytes) = {
-            let _lock = Lock::shared(&self.lock_path())?;
+            let _lock = durable::lock_shared(&self.lock_path())?;
             (self.checkpoint(key)?, self.history.size_bytes()?)
         };
         let head = checkpoint.as_ref().map_or_else(empty, Checkpoint::head);
@@ -224,7 +224,7 @@ impl Log {
     /// # Errors
     /// The disk fails, or the log is not the one whose head was signed last.
     pub(crate) fn repair(&self) -> Result<(), LogError> {
-        let _lock = Lock::exclusive(&self.lock_path())?;
+        let _lock = durable::lock(&self.lock_path())?;
         self.repair_locked()
     }
 

@@ -7,7 +7,7 @@
 //! other bundle: it is verified by the root before it is returned.
 
 mod ambient;
-mod http;
+pub(crate) mod http;
 mod login;
 mod redirect;
 mod refresh;

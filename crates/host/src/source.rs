@@ -82,7 +82,7 @@ pub fn git(folder: &Path) -> Result<Option<Source>, SourceError> {
     // A repository without a remote has no such setting.
     let uri = repository.ask(&real, &["config", "--get", "remote.origin.url"]);
     Ok(Some(Source {
-        uri: without_password(&text(&uri.unwrap_or_default())),
+        uri: without_secrets(&text(&uri.unwrap_or_default())),
         changed: working_tree::differs(&real, &tree)?,
         untracked: working_tree::has_untracked(&repository, &real, &commit)?,
         commit,
@@ -234,13 +234,16 @@ pub enum SourceError {
     Listing,
 }
 
-/// A remote may hold a password; provenance must not.
-fn without_password(uri: &str) -> String {
+/// A remote may hold a password before its host, or a token in its query or fragment; provenance must not.
+fn without_secrets(uri: &str) -> String {
     match uri.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            // A password may have any sign in it, and so it goes first.
             let host = authority.rsplit('@').next().unwrap_or(authority);
-            format!("{scheme}://{host}/{path}")
+            let named = format!("{host}/{path}");
+            let named = named.split(['?', '#']).next().unwrap_or_default();
+            format!("{scheme}://{named}")
         }
         None => uri.to_owned(),
     }
@@ -251,15 +254,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_are_left_out() {
-        assert_eq!(
-            without_password("https://me:secret@git.example/a/b.git"),
-            "https://git.example/a/b.git"
-        );
-        assert_eq!(
-            without_password("git@git.example:a/b.git"),
-            "git@git.example:a/b.git"
-        );
+    fn passwords_and_tokens_are_left_out() {
+        for (remote, named) in [
+            (
+                "https://me:secret@git.example/a/b.git",
+                "https://git.example/a/b.git",
+            ),
+            ("https://git.example/x?token=abc", "https://git.example/x"),
+            ("https://git.example/x#abc?d", "https://git.example/x"),
+            ("https://me:a?b#c@git.example/x?d", "https://git.example/x"),
+            ("https://git.example?token=abc", "https://git.example"),
+            ("git@git.example:a/b.git", "git@git.example:a/b.git"),
+            ("/home/me/what?/c#", "/home/me/what?/c#"),
+        ] {
+            assert_eq!(without_secrets(remote), named);
+        }
     }
 
     /// A folder with a repository, and git as a person runs it there.
@@ -318,7 +327,12 @@ mod tests {
         assert_eq!(told(), (false, false));
         repository.write("f", "2");
         assert_eq!(told(), (true, false));
-        repository.run(&["remote", "add", "origin", "https://me:secret@git.example/a"]);
+        repository.run(&[
+            "remote",
+            "add",
+            "origin",
+            "https://me:secret@git.example/a?token=b",
+        ]);
         assert_eq!(repository.source().uri, "https://git.example/a");
     }
 

@@ -31,8 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use crate::lock::Lock;
 use crate::log::Log;
-use crate::log::durable::{self, DiskError, Lock};
+use crate::log::durable::{self, DiskError};
 use crate::root::RootFolder;
 
 pub use artifacts::{NamedArtifact, Source};
@@ -153,7 +154,7 @@ impl Store {
         }
         check_version(&root)?;
         check_log(&root)?;
-        let _lock = Lock::exclusive(&root.join("lock"))?;
+        let _lock = durable::lock(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
         let index = Index::open(&root.join("index.sqlite"))?;
@@ -182,7 +183,7 @@ impl Store {
 
     fn open_to_write(root: PathBuf) -> Result<Self, StoreError> {
         durable::clear(&root.join("tmp"), SystemTime::now())?;
-        let _lock = Lock::exclusive(&root.join("lock"))?;
+        let _lock = durable::lock(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
         let index = Index::open(&root.join("index.sqlite"))?;
@@ -217,7 +218,7 @@ impl Store {
     }
 
     fn lock(&self) -> Result<Lock, StoreError> {
-        Ok(Lock::exclusive(&self.root.join("lock"))?)
+        Ok(durable::lock(&self.root.join("lock"))?)
     }
 
     /// A panic can't leave the index half changed, only a transaction that is rolled back.

@@ -1,5 +1,6 @@
 //! What a command answers: yes, no, or that it could not tell; and how that is printed and becomes an exit status.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -7,26 +8,29 @@ use serde_json::{Map, Value, json};
 use trust::code::Kind;
 use trust::{Code, Denied, Reason, Verdict};
 
+use crate::lines::{Lines, harmless_json};
 use crate::ui::Ui;
 
 /// A yes: what to say to a person, and the same as data.
 #[derive(Debug, Default)]
 pub(crate) struct Answer {
-    /// For a person, without a newline at the end. Empty says nothing.
-    pub(crate) text: String,
+    /// For a person. No line says nothing.
+    pub(crate) text: Lines,
     /// For a program: the members of the JSON object, beside `result`.
     pub(crate) data: Map<String, Value>,
+    /// For a program: one more member, a list so long that its items are made one by one as they are printed.
+    list: Option<List>,
     /// A no that comes with an answer, such as a scan's report.
     pub(crate) denied: Option<Denied>,
     /// The answer is that nobody can tell, such as a scan that did not understand a file.
     pub(crate) unsure: bool,
-    /// It was printed while the command went on, by [`line`]: at the end there is nothing to add.
+    /// It was printed while the command went on, by [`say`]: at the end there is nothing to add.
     was_printed: bool,
 }
 
 impl Answer {
-    /// A yes with a text and an object of data.
-    pub(crate) fn new(text: impl Into<String>, data: Value) -> Self {
+    /// A yes with its lines and an object of data.
+    pub(crate) fn new(text: impl Into<Lines>, data: Value) -> Self {
         let data = if let Value::Object(members) = data {
             members
         } else {
@@ -35,13 +39,14 @@ impl Answer {
         Self {
             text: text.into(),
             data,
+            list: None,
             denied: None,
             unsure: false,
             was_printed: false,
         }
     }
 
-    /// A yes that [`line`] has printed.
+    /// A yes that [`say`] has printed.
     pub(crate) fn printed() -> Self {
         Self {
             was_printed: true,
@@ -49,10 +54,33 @@ impl Answer {
         }
     }
 
+    /// The same answer with a long list.
+    pub(crate) fn with_list(
+        mut self,
+        name: &'static str,
+        items: impl Iterator<Item = Value> + 'static,
+    ) -> Self {
+        let items = Box::new(items);
+        self.list = Some(List { name, items });
+        self
+    }
+
     /// The same answer, and a no if there are reasons for one.
     pub(crate) fn denied_if(mut self, denied: Option<Denied>) -> Self {
         self.denied = denied;
         self
+    }
+}
+
+/// A member of a JSON object.
+struct List {
+    name: &'static str,
+    items: Box<dyn Iterator<Item = Value>>,
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
@@ -148,7 +176,7 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
         }
         Err(Failure::Denied(denied)) => {
             let status = denied.code().kind().exit_status();
-            (print_denied(&denied, Map::new(), false, ui), status)
+            (print_denied(&denied, Answer::default(), ui), status)
         }
         Err(Failure::Error(problem)) => {
             let status = problem.code.kind().exit_status();
@@ -167,30 +195,26 @@ pub(crate) fn report(result: Result<Answer, Failure>, ui: &Ui) -> ExitCode {
     }
 }
 
-fn print_answer(answer: Answer, ui: &Ui) -> io::Result<()> {
+fn print_answer(mut answer: Answer, ui: &Ui) -> io::Result<()> {
     if answer.was_printed {
         return Ok(());
     }
-    if let Some(denied) = &answer.denied {
+    if let Some(denied) = answer.denied.take() {
         if !ui.json {
-            print_text(&ui.shown(&answer.text))?;
+            print_text(&ui.shown_lines(&answer.text))?;
         }
-        return print_denied(denied, answer.data, answer.unsure, ui);
+        return print_denied(&denied, answer, ui);
     }
     if !ui.json {
-        return print_text(&ui.shown(&answer.text));
+        return print_text(&ui.shown_lines(&answer.text));
     }
     let mut object = Map::from_iter([("result".to_owned(), json!("allowed"))]);
     object.extend(answer.data);
-    print_json(object)
+    print_json(&object, answer.list)
 }
 
-fn print_denied(
-    denied: &Denied,
-    data: Map<String, Value>,
-    unsure: bool,
-    ui: &Ui,
-) -> io::Result<()> {
+fn print_denied(denied: &Denied, answer: Answer, ui: &Ui) -> io::Result<()> {
+    let unsure = answer.unsure;
     if ui.json {
         let reason =
             |r: &Reason| json!({"code": r.code.as_str(), "message": r.message, "way": r.way});
@@ -203,8 +227,8 @@ fn print_denied(
             ("code".to_owned(), json!(denied.code().as_str())),
             ("reasons".to_owned(), json!(reasons)),
         ]);
-        object.extend(data);
-        return print_json(object);
+        object.extend(answer.data);
+        return print_json(&object, answer.list);
     }
     let count = denied.reasons().count();
     let mut out = io::stderr().lock();
@@ -225,13 +249,14 @@ fn print_denied(
 
 fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
     if ui.json {
-        return print_json(Map::from_iter([
+        let object = Map::from_iter([
             ("result".to_owned(), json!("error")),
             ("code".to_owned(), json!(problem.code.as_str())),
             ("message".to_owned(), json!(problem.message)),
             ("causes".to_owned(), json!(problem.causes)),
             ("hint".to_owned(), json!(problem.hint)),
-        ]));
+        ]);
+        return print_json(&object, None);
     }
     let mut out = io::stderr().lock();
     writeln!(
@@ -251,9 +276,10 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
 }
 
 /// Says on standard output, now, what a command that goes on has come to.
-pub(crate) fn line(text: &str) {
+pub(crate) fn say(said: impl Into<Lines>) {
+    let plain = Ui::plain();
     // Whoever closed the pipe does not want to know.
-    let _ = print_text(text);
+    let _ = print_text(&plain.shown_lines(&said.into()));
 }
 
 fn print_text(text: &str) -> io::Result<()> {
@@ -265,8 +291,23 @@ fn print_text(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-fn print_json(object: Map<String, Value>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{}", Value::Object(object))?;
+/// No object is empty.
+fn print_json(object: &Map<String, Value>, list: Option<List>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let shown = |value: &Value| harmless_json(&value.to_string());
+    write!(out, "{{")?;
+    for (at, (name, value)) in object.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        write!(out, "{comma}{}:{}", json!(name), shown(value))?;
+    }
+    if let Some(list) = list {
+        write!(out, ",{}:[", json!(list.name))?;
+        for (at, item) in list.items.enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(out, "{comma}{}", shown(&item))?;
+        }
+        write!(out, "]")?;
+    }
+    writeln!(out, "}}")?;
     out.flush()
 }

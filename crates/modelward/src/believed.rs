@@ -82,7 +82,7 @@ impl Believed {
     pub(crate) fn root(&self, now: Time, ui: &Ui) -> Result<Option<TrustRoot>, Failure> {
         if let Some(path) = &self.public_key {
             let witnesses = KeyWitnesses {
-                timestamp_anchors: all(&self.timestamp_chain)?,
+                timestamp_anchors: certificates(&self.timestamp_chain)?,
                 sigstore: self
                     .trust_config
                     .as_deref()
@@ -106,8 +106,8 @@ impl Believed {
         if self.certificate_chain.is_empty() {
             return Ok(None);
         }
-        let anchors = all(&self.certificate_chain)?;
-        let timestamp_anchors = all(&self.timestamp_chain)?;
+        let anchors = certificates(&self.certificate_chain)?;
+        let timestamp_anchors = certificates(&self.timestamp_chain)?;
         let identity = self.certificate_identity.clone();
         Ok(Some(TrustRoot::of_authorities(
             anchors,
@@ -115,6 +115,24 @@ impl Believed {
             timestamp_anchors,
             Role::Sign,
         )))
+    }
+
+    /// Why a signature is not believed. Where a public key was named, no trust root is to be changed.
+    pub(crate) fn refused(&self, root: &TrustRoot, error: trust::Error) -> Failure {
+        let (Some(path), trust::Error::KeyUnknown { key }) = (&self.public_key, &error) else {
+            return error.into();
+        };
+        let named = root.keys().next().map(|key| key.public_key.id().short());
+        let (path, named) = (path.display(), named.unwrap_or_default());
+        let message = match key {
+            Some(key) => format!(
+                "the signature names the key `{}`, and `{path}` is `{named}`",
+                key.short()
+            ),
+            None => format!("the signature is not by `{path}`, which is `{named}`"),
+        };
+        let way = "get the model that this key's owner signed; or name the public key of whoever signed, if you trust them";
+        Failure::error(error.code(), message, way)
     }
 
     /// The Sigstore that was named, or the public one with a warning if what is built in is old.
@@ -125,7 +143,7 @@ impl Believed {
         let used = public_sigstore(now, &|warning| ui.warn(warning))?;
         if used.is_refreshed {
             let days = days_between(used.since, now);
-            ui.note(&format!(
+            ui.note(format!(
                 "by the root of the public Sigstore that was refreshed {days} days ago"
             ));
         }
@@ -194,7 +212,8 @@ pub(crate) fn read_sigstore(path: &Path) -> Result<SigstoreRoot, Failure> {
     SigstoreRoot::parse(&bytes).map_err(|e| Failure::from_error(Code::RootInvalid, &e, way))
 }
 
-fn all(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
+/// Reads the certificates of several files.
+pub(crate) fn certificates(files: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
     let mut certificates = Vec::new();
     for file in files {
         certificates.extend(read_certificates(file)?);

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use serde_json::json;
 use trust::Code;
 
 use crate::answer::{Answer, Failure, report};
 use crate::commands;
 use crate::interruption::Interruption;
+use crate::lines::Lines;
 use crate::ui::Ui;
 
 /// Keeps a model's chain of custody, from its data set to its predictions.
@@ -105,7 +106,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // So that even an unreadable command line is answered in the form that was asked for; what follows `--` is a step's.
     let ours = arguments.iter().take_while(|argument| *argument != "--");
     let json = ours.into_iter().any(|argument| argument == "--json");
-    match Cli::try_parse_from(&arguments) {
+    match parse(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.common.json, cli.common.quiet);
             // A server stops in its own way: what is under way gets its answer.
@@ -122,16 +123,23 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+fn parse<T: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = T>,
+) -> Result<Cli, clap::Error> {
+    let mut matches = definition().try_get_matches_from(arguments)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut definition()))
+}
+
 /// Help and the version are answers; all else that could not be parsed is none.
 fn unparsed(error: &clap::Error, ui: &Ui) -> Result<Answer, Failure> {
     let text = error.to_string();
     let text = text.trim_end();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Ok(Answer::new(text, json!({"text": text})))
+            Ok(Answer::new(Lines::page(text), json!({"text": text})))
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            ui.note(text);
+            ui.note(Lines::page(text));
             let hint = "`modelward help` lists the commands";
             Err(Failure::error(Code::Usage, "a command is missing", hint))
         }
@@ -202,13 +210,27 @@ pub(crate) fn help(words: &[&str]) -> Option<String> {
         .into_iter()
         .chain(words.iter().copied())
         .chain(["--help"]);
-    let error = Cli::try_parse_from(line).err()?;
+    let error = parse(line).err()?;
     (error.kind() == ErrorKind::DisplayHelp).then(|| error.to_string().trim_end().to_owned())
 }
 
 /// The definitions that help, completions and man pages are made from.
 pub(crate) fn definition() -> clap::Command {
-    Cli::command()
+    without_empty_variables(Cli::command())
+}
+
+/// A variable that is set to nothing gives nothing.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |argument: &clap::Arg| {
+        let value = argument.get_env().and_then(std::env::var_os);
+        value.is_some_and(|value| value.is_empty())
+    };
+    command
+        .mut_args(|argument| match is_empty(&argument) {
+            true => argument.env(None::<&'static str>),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use host::fetch::FetchError;
 use host::keys::KeyFileError;
 use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
+use host::lock::LockError;
 use host::log::{DiskError, LogError};
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
@@ -51,11 +52,8 @@ impl From<KeyFileError> for Failure {
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        Self::from_error(
-            error.code(),
-            &error,
-            "`pkcs11-tool -O` lists what a token holds",
-        )
+        let way = error.way();
+        Self::from_error(error.code(), &error, way)
     }
 }
 
@@ -250,7 +248,21 @@ const fn disk_code(error: &DiskError) -> Code {
     match error {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
-        DiskError::Busy { .. } | DiskError::Io { .. } => Code::Io,
+        DiskError::Lock(LockError::Busy { .. }) => Code::StoreBusy,
+        DiskError::Lock(LockError::Io { .. }) | DiskError::Io { .. } => Code::Io,
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let (code, way) = match &error {
+            LockError::Busy { .. } => (
+                Code::StoreBusy,
+                "wait for the other process to end, or end it: the lock goes with it",
+            ),
+            LockError::Io { cause, .. } => (io_code(cause), disk_way(cause)),
+        };
+        Self::from_error(code, &error, way)
     }
 }
 
@@ -452,5 +464,30 @@ mod tests {
         let python = "OSError: [Errno 27] File too large\n";
         assert!(told(Code(1), python) && !told(Code(1), "OSError\n"));
         assert!(!told(Signal(9), "") && !told(Code(127), ""));
+    }
+
+    #[test]
+    fn each_failure_of_a_token_has_a_way_of_its_own() {
+        let said = "CKR_PIN_INCORRECT".to_owned();
+        for (error, way) in [
+            (TokenError::PinMissing, "`MODELWARD_PIN`"),
+            (TokenError::LogIn { said }, "the right PIN"),
+            (TokenError::NoModuleNamed, "`…?module-name=softhsm2`"),
+            (
+                TokenError::NoModule {
+                    name: "x".to_owned(),
+                },
+                "module-path=",
+            ),
+            (
+                TokenError::NoTokenLabel {
+                    label: "x".to_owned(),
+                },
+                "--list-token-slots",
+            ),
+        ] {
+            let (_, hint) = told(error);
+            assert!(hint.contains(way), "{hint}");
+        }
     }
 }

@@ -11,6 +11,7 @@ use trust::{Bundle, Code, PrivateKey, SealError, Signer, Statement, TokenUri};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
+use crate::believed::certificates;
 use crate::keyless::Keyless;
 use crate::model::unreadable;
 use crate::workspace::password;
@@ -21,27 +22,8 @@ const CHAIN_SIZE_BYTES_MAX: u64 = 4 << 20;
 /// A key that is not the store's, and the certificate it may have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HeldKey {
-    /// A private key's file, without a store: PEM in any form that OpenSSL or cosign write
-    #[arg(long, value_name = "FILE", group = "held", conflicts_with = "key")]
-    private_key: Option<PathBuf>,
-    /// A key on a token, without a store: `pkcs11:token=…;object=…?module-path=…` (RFC 7512)
-    #[arg(long, value_name = "URI", group = "held", conflicts_with = "key")]
-    token: Option<String>,
-    /// A program that signs, without a store: the absolute path of one that speaks docs/formats/signer-plugin.md
-    #[arg(
-        long,
-        value_name = "PROGRAM",
-        group = "held",
-        conflicts_with = "key",
-        requires = "plugin_key"
-    )]
-    plugin: Option<PathBuf>,
-    /// What the program calls the key
-    #[arg(long, value_name = "NAME", requires = "plugin")]
-    plugin_key: Option<String>,
-    /// A variable of the environment that the program gets, which gets no others
-    #[arg(long, value_name = "NAME", requires = "plugin")]
-    plugin_env: Vec<String>,
+    #[command(flatten)]
+    holder: Holder,
     /// The certificate of the key (PEM): the signature then says who signed, and not only which key
     #[arg(
         long,
@@ -71,10 +53,7 @@ pub(crate) struct HeldKey {
 impl HeldKey {
     /// Whether one was named.
     pub(crate) const fn is_named(&self) -> bool {
-        self.private_key.is_some()
-            || self.token.is_some()
-            || self.plugin.is_some()
-            || self.keyless.is_named()
+        self.holder.is_named() || self.keyless.is_named()
     }
 
     /// Signs a model's statement with it.
@@ -86,15 +65,12 @@ impl HeldKey {
         let Some(url) = &self.tsa_url else {
             return Ok(sealed);
         };
-        let mut anchors = Vec::new();
-        for file in &self.timestamp_chain {
-            anchors.extend(read_certificates(file)?);
-        }
+        let anchors = certificates(&self.timestamp_chain)?;
         stamped(sealed, url, Some(&anchors))
     }
 
     fn seal_by_key(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
-        let key = self.open()?;
+        let key = self.holder.open()?;
         let Some(certificate) = &self.certificate else {
             return trust::seal(statement, key.as_ref())
                 .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""));
@@ -117,8 +93,43 @@ impl HeldKey {
             Failure::from_error(Code::KeyInvalid, &e, way)
         })
     }
+}
 
-    fn open(&self) -> Result<Box<dyn Signer>, Failure> {
+/// A key that is not the store's.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Holder {
+    /// A private key's file, without a store: PEM in any form that OpenSSL or cosign write
+    #[arg(long, value_name = "FILE", group = "held", conflicts_with = "key")]
+    private_key: Option<PathBuf>,
+    /// A key on a token, without a store: `pkcs11:token=…;object=…?module-path=…` (RFC 7512). The PIN comes from MODELWARD_PIN,
+    /// a file that the URI names as `pin-source`, or the prompt
+    #[arg(long, value_name = "URI", group = "held", conflicts_with = "key")]
+    token: Option<String>,
+    /// A program that signs, without a store: the absolute path of one that speaks docs/formats/signer-plugin.md
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        group = "held",
+        conflicts_with = "key",
+        requires = "plugin_key"
+    )]
+    plugin: Option<PathBuf>,
+    /// What the program calls the key
+    #[arg(long, value_name = "NAME", requires = "plugin")]
+    plugin_key: Option<String>,
+    /// A variable of the environment that the program gets, which gets no others
+    #[arg(long, value_name = "NAME", requires = "plugin")]
+    plugin_env: Vec<String>,
+}
+
+impl Holder {
+    /// Whether one was named.
+    pub(crate) const fn is_named(&self) -> bool {
+        self.private_key.is_some() || self.token.is_some() || self.plugin.is_some()
+    }
+
+    /// The key, ready to sign.
+    pub(crate) fn open(&self) -> Result<Box<dyn Signer>, Failure> {
         if let Some(path) = &self.private_key {
             return Ok(Box::new(read_private_key(path)?));
         }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, public_sigstore, read_sigstore};
+use crate::lines::harmless;
 use crate::model::unreadable;
 
 const TOKEN_SIZE_BYTES_MAX: u64 = 64 * 1024;
@@ -167,7 +168,8 @@ fn sign_in(services: &Services, asker: Asker, way: SignIn) -> Result<IdentityTok
         SignIn::Browser => "sign in with a browser of this machine, at this address",
         SignIn::Code => "sign in at this address, and type the code that it shows",
     };
-    eprintln!("{how}:\n\n  {}\n", login.url());
+    // The address names what a trust configuration says.
+    eprintln!("{how}:\n\n  {}\n", harmless(login.url(), &[]));
     if way == SignIn::Browser && has_browser() {
         open_browser(login.url());
     }

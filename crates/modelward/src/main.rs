@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod answer;
+mod artifact;
 mod believed;
 mod cli;
 mod commands;
@@ -11,6 +12,7 @@ mod glob;
 mod holder;
 mod interruption;
 mod keyless;
+mod lines;
 mod model;
 mod pages;
 mod policies;

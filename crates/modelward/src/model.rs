@@ -1,9 +1,9 @@
 //! A model as it is given on the command line: a file, a folder, or a digest of one in the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use digest::{Digest, Links, Listing, Method, Walk};
+use digest::{Digest, Links, Listing, Method, Walk, WalkError};
 use trust::predicate::Form;
 use trust::{Artifact, Code, Kind, TreePath};
 
@@ -49,11 +49,9 @@ impl Model {
         links: Option<&Path>,
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let method = Method::WHOLE_SHA256;
-        let measured = Resources::measure(path, ignored, links, method, ui)?;
-        let files = measured.resources.iter();
-        let files = files.filter_map(|(name, file)| Some((name.clone(), file.measured()?)));
-        let listing: Listing = files.collect();
+        let is_ignored = |name: &str| ignored.iter().any(|ignored| ignored == name);
+        let measured = measure_by(path, &is_ignored, links, ui, digest::list_walked)?;
+        let listing: Listing = measured.found;
         let artifact = Artifact::from_listing(kind, &listing).map_err(|e| {
             Failure::from_error(
                 Code::ModelInvalid,
@@ -80,11 +78,9 @@ impl Model {
     }
 
     /// Where each file is on disk, by its name in the model.
-    pub(crate) fn sources(&self) -> BTreeMap<String, PathBuf> {
-        self.listing
-            .keys()
-            .map(|name| (name.clone(), self.file(name)))
-            .collect()
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (TreePath, PathBuf)> + Clone {
+        let paths = self.artifact.files().keys();
+        paths.map(|path| (path.clone(), self.file(path.as_str())))
     }
 }
 
@@ -121,23 +117,13 @@ impl Resources {
         method: Method,
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let name = name_of(path)?;
-        let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
-        let form = match metadata.is_dir() {
-            true => Form::Folder,
-            false => Form::SingleFile,
-        };
-        let bar = ui.bytes_bar("hashing", size_of(path));
-        let walk = Walk {
-            ignore: &|name| form == Form::Folder && ignore(name),
-            links: links.map_or(Links::Refuse, Links::Inside),
-        };
-        let resources = digest::list_resources(path, &walk, method, &|size| bar.inc(size))?;
-        bar.finish_and_clear();
+        let measured = measure_by(path, ignore, links, ui, |path, walk, progress| {
+            digest::list_resources(path, walk, method, progress)
+        })?;
         Ok(Self {
-            name,
-            form,
-            resources,
+            name: measured.name,
+            form: measured.form,
+            resources: measured.found,
         })
     }
 
@@ -153,6 +139,36 @@ impl Resources {
             .collect::<BTreeSet<_>>()
             .len()
     }
+}
+
+/// What was found of a model on disk.
+struct Found<F> {
+    name: String,
+    form: Form,
+    found: F,
+}
+
+fn measure_by<F>(
+    path: &Path,
+    ignore: &(dyn Fn(&str) -> bool + Sync),
+    links: Option<&Path>,
+    ui: &Ui,
+    measure: impl FnOnce(&Path, &Walk<'_>, &(dyn Fn(u64) + Sync)) -> Result<F, WalkError>,
+) -> Result<Found<F>, Failure> {
+    let name = name_of(path)?;
+    let metadata = std::fs::metadata(path).map_err(|e| unreadable(path, &e))?;
+    let form = match metadata.is_dir() {
+        true => Form::Folder,
+        false => Form::SingleFile,
+    };
+    let bar = ui.bytes_bar("hashing", size_of(path));
+    let walk = Walk {
+        ignore: &|name| form == Form::Folder && ignore(name),
+        links: links.map_or(Links::Refuse, Links::Inside),
+    };
+    let found = measure(path, &walk, &|size| bar.inc(size))?;
+    bar.finish_and_clear();
+    Ok(Found { name, form, found })
 }
 
 /// Which of these paths are in the model's folder, and so are not part of the model.
@@ -179,13 +195,13 @@ pub(crate) fn artifact(
 }
 
 /// A line for a person about what is there and was left out; nothing if nothing was.
-pub(crate) fn left_out_line(left_out: &[String]) -> String {
+pub(crate) fn left_out_line(left_out: &[String]) -> Option<String> {
     match left_out {
-        [] => String::new(),
-        some => format!(
-            "\nleft out, and covered by no signature: {}",
+        [] => None,
+        some => Some(format!(
+            "left out, and covered by no signature: {}",
             some.join(", ")
-        ),
+        )),
     }
 }
 

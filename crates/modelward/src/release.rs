@@ -2,6 +2,7 @@
 //! `admit` and `serve` share these arguments. Each is a flag, else a variable, else a setting.
 
 use chain::serve::Place;
+use clap::builder::NonEmptyStringValueParser;
 use trust::{Artifact, Code};
 
 use crate::answer::Failure;
@@ -19,7 +20,8 @@ pub(crate) struct Release {
         long,
         value_name = "NAME",
         env = "MODELWARD_PACKAGE",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
     )]
     package: Option<String>,
 }
@@ -45,7 +47,8 @@ pub(crate) struct Environment {
         long,
         value_name = "NAME",
         env = "MODELWARD_ENVIRONMENT",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
     )]
     environment: Option<String>,
 }
@@ -67,7 +70,8 @@ pub(crate) struct Destination {
         long,
         value_name = "NAME",
         env = "MODELWARD_SERVICE_ACCOUNT",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
     )]
     service_account: Option<String>,
 }
@@ -112,6 +116,15 @@ impl SigningKey {
         workspace: &Workspace,
     ) -> Result<Said, Failure> {
         workspace.say(statement, &workspace.signer(P::ROLE, self.name())?)
+    }
+
+    /// As [`Self::say`], of a statement over many files.
+    pub(crate) fn say_long<P: trust::Predicate>(
+        &self,
+        statement: trust::Statement<P>,
+        workspace: &Workspace,
+    ) -> Result<(Said, trust::Verified<trust::Statement<P>>), Failure> {
+        workspace.say_long(statement, &workspace.signer(P::ROLE, self.name())?)
     }
 }
 

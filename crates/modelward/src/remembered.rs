@@ -115,10 +115,12 @@ impl Remembered {
 }
 
 /// A line for a person about files that were not read; nothing if all were.
-pub(crate) fn from_cache_line(from_cache: usize) -> String {
+pub(crate) fn from_cache_line(from_cache: usize) -> Option<String> {
     match from_cache {
-        0 => String::new(),
-        count => format!("\n{count} of them were taken from the cache, and not read"),
+        0 => None,
+        count => Some(format!(
+            "{count} of them were taken from the cache, and not read"
+        )),
     }
 }
 

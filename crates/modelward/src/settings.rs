@@ -89,19 +89,26 @@ impl Settings {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
-        let size_bytes = std::fs::metadata(path)
-            .map_err(|e| invalid(e.to_string()))?
-            .len();
+        let unreadable = |e: std::io::Error| {
+            let message = format!("`{}` can't be used: {e}", path.display());
+            let hint = "check the path, which `--settings` or MODELWARD_SETTINGS names, and its permissions";
+            Failure::error(Code::SettingsInvalid, message, hint)
+        };
+        let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
         if size_bytes > SIZE_BYTES_MAX {
             return Err(invalid(format!("it is longer than {SIZE_BYTES_MAX} bytes")));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| invalid(e.to_string()))?;
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         let settings: Self =
-            toml::from_str(&text).map_err(|e| invalid(e.to_string().trim().to_owned()))?;
+            toml::from_str(&text).map_err(|e| invalid(trust::toml_cause(&text, &e)))?;
         let refused = |what: String, hint: &str| {
             let message = format!("`{}` can't be used: {what}", path.display());
             Err(Failure::error(Code::SettingsInvalid, message, hint))
         };
+        if let Some(name) = settings.empty() {
+            let what = format!("`{name}` is empty");
+            return refused(what, "leave it out, or say what is meant");
+        }
         if let Some(seconds) = settings.admission_seconds
             && !(1..=ADMISSION_SECONDS_MAX).contains(&seconds)
         {
@@ -123,6 +130,21 @@ impl Settings {
             );
         }
         Ok(settings)
+    }
+}
+
+impl Settings {
+    /// A name that is there and says nothing.
+    fn empty(&self) -> Option<&'static str> {
+        let names = [
+            ("environment", &self.environment),
+            ("service_account", &self.service_account),
+            ("package", &self.package),
+        ];
+        let empty = names
+            .into_iter()
+            .find(|(_, value)| value.as_deref() == Some(""));
+        empty.map(|(name, _)| name)
     }
 }
 

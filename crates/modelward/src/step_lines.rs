@@ -3,6 +3,7 @@
 use host::builder::Stream;
 use indicatif::ProgressBar;
 
+use crate::lines;
 use crate::ui::Ui;
 
 /// Shows a step's lines as they come.
@@ -28,8 +29,8 @@ impl<'a> Lines<'a> {
             None => {
                 let text = format!("  step: {}", harmless(line));
                 match &self.bar {
-                    Some(bar) => bar.suspend(|| self.ui.note(&text)),
-                    None => self.ui.note(&text),
+                    Some(bar) => bar.suspend(|| self.ui.note(text)),
+                    None => self.ui.note(text),
                 }
             }
         }
@@ -47,18 +48,10 @@ fn progress(line: &str) -> Option<(u64, u64)> {
     Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
-/// A line of somebody else's program, with nothing in it that a terminal would obey.
+/// The beginning of what somebody else says, with nothing in it that a terminal would obey.
 pub(crate) fn harmless(line: &str) -> String {
-    line.chars()
-        .take(400)
-        .map(|character| {
-            if character.is_control() {
-                '\u{fffd}'
-            } else {
-                character
-            }
-        })
-        .collect()
+    let beginning: String = line.chars().take(400).collect();
+    lines::harmless(&beginning, &[])
 }
 
 #[cfg(test)]

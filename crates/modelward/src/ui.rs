@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::lines::{self, Lines};
+
 /// The sequences that [`Ui::good`] and [`Ui::bad`] write.
 const COLORS: [&str; 3] = ["\x1b[1;31m", "\x1b[1;32m", "\x1b[0m"];
 
@@ -34,6 +36,16 @@ impl Ui {
         }
     }
 
+    /// For whoever reads lines and nothing else.
+    pub(crate) const fn plain() -> Self {
+        Self {
+            json: false,
+            color: false,
+            progress: false,
+            quiet: true,
+        }
+    }
+
     /// A word for something good.
     pub(crate) fn good(&self, word: &str) -> String {
         self.painted(word, "32")
@@ -44,17 +56,16 @@ impl Ui {
         self.painted(word, "31")
     }
 
-    /// A text as a terminal may have it: names come from strangers, and what a terminal would obey is taken out. Our own
-    /// colours stay.
-    pub(crate) fn shown(&self, text: &str) -> String {
-        let mut shown = String::with_capacity(text.len());
-        for (at, character) in text.char_indices() {
-            let rest = text.get(at..).unwrap_or_default();
-            let ours = self.color && COLORS.iter().any(|color| rest.starts_with(color));
-            let fits = !character.is_control() || matches!(character, '\n' | '\t') || ours;
-            shown.push(if fits { character } else { '\u{fffd}' });
-        }
-        shown
+    /// A line as a terminal may have it: nothing in it is obeyed but our own colours.
+    pub(crate) fn shown(&self, line: &str) -> String {
+        let ours: &[&str] = if self.color { &COLORS } else { &[] };
+        lines::harmless(line, ours)
+    }
+
+    /// As [`Self::shown`], line by line.
+    pub(crate) fn shown_lines(&self, lines: &Lines) -> String {
+        let lines: Vec<String> = lines.iter().map(|line| self.shown(line)).collect();
+        lines.join("\n")
     }
 
     fn painted(&self, word: &str, color: &str) -> String {
@@ -66,16 +77,20 @@ impl Ui {
     }
 
     /// Says what is going on, on standard error.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(&self, said: impl Into<Lines>) {
         if !self.quiet {
             // A note that can't be written has nobody to read it.
-            let _ = writeln!(std::io::stderr().lock(), "{text}");
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "{}",
+                self.shown_lines(&said.into())
+            );
         }
     }
 
-    /// Says what was done and may not be what was meant, on standard error; names in it are shown harmlessly.
+    /// Says what was done and may not be what was meant, on standard error.
     pub(crate) fn warn(&self, text: &str) {
-        self.note(&format!("{} {}", self.bad("warning:"), self.shown(text)));
+        self.note(format!("{} {text}", self.bad("warning:")));
     }
 
     /// A bar over so many bytes; or if nobody knows how many, only a count of them and of the time.
@@ -114,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_would_obey_is_not_shown() {
+    fn colours_are_ours_and_nothing_else_is_obeyed() {
         let ui = |color| Ui {
             json: false,
             color,
@@ -124,9 +139,8 @@ mod tests {
         let painted = ui(true).bad("no");
         assert_eq!(ui(true).shown(&painted), painted);
         assert!(!ui(false).shown(&painted).contains('\x1b'));
-        let hostile = "a\x1b]0;title\x07b\u{9b}31m\r\n\tc";
-        let shown = "a\u{fffd}]0;title\u{fffd}b\u{fffd}31m\u{fffd}\n\tc";
-        assert_eq!(ui(true).shown(hostile), shown);
-        assert_eq!(ui(false).shown(hostile), shown);
+        let lines = Lines::from(["a\nb".to_owned(), painted + "\x1b[2J"]);
+        let shown = "a\u{fffd}b\n\x1b[1;31mno\x1b[0m\u{fffd}[2J";
+        assert_eq!(ui(true).shown_lines(&lines), shown);
     }
 }

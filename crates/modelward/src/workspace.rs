@@ -3,7 +3,6 @@
 mod dossier;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chain::Ledger;
@@ -13,13 +12,14 @@ use host::store::{Recorded, Source, Store};
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
     Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
-    TrustRoot,
+    TreePath, TrustRoot, Verified,
 };
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
 use crate::cli::Common;
 use crate::faults::{io_code, password_file};
+use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
 use crate::ui::Ui;
@@ -34,8 +34,15 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Opens the store that was named, or the nearest.
+    /// Opens the store that was named, or the nearest, and ends what a killed change of its keys left undone.
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
+        let workspace = Self::open_as_left(common)?;
+        root_change::recover(&keys_folder(&workspace.store), &workspace.root);
+        Ok(workspace)
+    }
+
+    /// As [`Workspace::open`], but for who changes the root and its keys, and ends what was left undone itself.
+    pub(crate) fn open_as_left(common: &Common) -> Result<Self, Failure> {
         let folder = locate(common)?;
         let store = Store::open(&folder)?;
         let root = host::trust_root::read(&root_path(&store))?;
@@ -143,27 +150,43 @@ impl Workspace {
         statement: &Statement<P>,
         key: &dyn Signer,
     ) -> Result<Said, Failure> {
-        let bundle = trust::seal(statement, key).map_err(|e| {
-            Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
-        })?;
-        self.record::<P>(&bundle)
+        self.record::<P>(&seal(statement, key)?)
+    }
+
+    /// As [`Self::say`], and gives back what was said: a statement over many files is long, and here is not held twice.
+    pub(crate) fn say_long<P: Predicate>(
+        &self,
+        statement: Statement<P>,
+        key: &dyn Signer,
+    ) -> Result<(Said, Verified<Statement<P>>), Failure> {
+        let bundle = seal(&statement, key)?;
+        drop(statement);
+        self.believe_and_record(&bundle)
     }
 
     /// Checks a bundle as any gate will, and records it.
     pub(crate) fn record<P: Predicate>(&self, bundle: &Bundle) -> Result<Said, Failure> {
-        let bytes = bundle.to_bytes();
-        let verified = trust::verify::<P>(&bytes, &self.root, self.now)?;
+        Ok(self.believe_and_record::<P>(bundle)?.0)
+    }
+
+    fn believe_and_record<P: Predicate>(
+        &self,
+        bundle: &Bundle,
+    ) -> Result<(Said, Verified<Statement<P>>), Failure> {
+        let verified = trust::verify_bundle::<P>(bundle, &self.root, self.now)?;
         let subjects = verified
             .value()
             .subjects
             .iter()
             .map(|subject| subject.digest);
-        let entry = Entry::new(Digest::of(&bytes), P::TYPE, subjects)
+        let entry = Entry::new(verified.proof().bundle, P::TYPE, subjects)
             .map_err(|e| Failure::from_error(Code::StatementInvalid, &e, ""))?;
+        let write = |out: &mut dyn std::io::Write| bundle.write(out);
+        let signer = self.log_signer()?;
         let Recorded {
             bundle, log_index, ..
-        } = self.store.record(&bytes, &entry, &self.log_signer()?)?;
-        Ok(Said { bundle, log_index })
+        } = self.store.record_written(&write, &entry, &signer)?;
+        Ok((Said { bundle, log_index }, verified))
     }
 
     /// The key of this store's log, as the root knows it.
@@ -190,22 +213,16 @@ impl Workspace {
         &self,
         name: &str,
         kind: Kind,
-        files: &BTreeMap<String, PathBuf>,
+        files: impl Iterator<Item = (TreePath, PathBuf)> + Clone,
         ui: &Ui,
     ) -> Result<Artifact, Failure> {
-        let size_bytes: u64 = files
-            .values()
-            .filter_map(|path| path.metadata().ok())
-            .map(|metadata| metadata.len())
-            .sum();
+        let sizes = files.clone().filter_map(|(_, path)| path.metadata().ok());
+        let size_bytes: u64 = sizes.map(|metadata| metadata.len()).sum();
         let bar = ui.bytes_bar("storing", size_bytes);
-        let sources = files
-            .iter()
-            .map(|(name, path)| (name.clone(), Source::Path(path.clone())))
-            .collect();
+        let sources = files.map(|(name, path)| (name, Source::Path(path)));
         let kept = self
             .store
-            .put_tree(name, kind, &sources, &|size_bytes| bar.inc(size_bytes))?;
+            .put_files(name, kind, sources, &|size_bytes| bar.inc(size_bytes))?;
         bar.finish_and_clear();
         Ok(kept)
     }
@@ -314,6 +331,12 @@ impl Workspace {
             )
         })
     }
+}
+
+fn seal<P: Predicate>(statement: &Statement<P>, key: &dyn Signer) -> Result<Bundle, Failure> {
+    trust::seal(statement, key).map_err(|e| {
+        Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
+    })
 }
 
 fn occupied(folder: &Path) -> Failure {

@@ -312,28 +312,21 @@ fn signature(
 }
 
 fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
-    let files = subject.files().iter();
-    let files: BTreeMap<&str, ResourceDigest> = files
-        .map(|(path, file)| (path.as_str(), file.digest.into()))
-        .collect();
+    let files = subject.files();
     let form = match files.len() {
         1 => Form::SingleFile,
         _ => Form::Folder,
     };
-    trust::differences(signed, Method::WHOLE_SHA256, &files, form)
+    let files = files.iter();
+    let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+    trust::differences(signed, Method::WHOLE_SHA256, files, form)
 }
 
 /// Whether a signature is about this model in some earlier or altered state, rather than about another one.
 fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
-    let (by_name, digests) = (
-        signed.by_name(),
-        signed.resources().map(|(_, digest)| digest),
-    );
-    let digests: BTreeSet<ResourceDigest> = digests.collect();
+    let (names, digests): (BTreeSet<&str>, BTreeSet<ResourceDigest>) = signed.resources().unzip();
     let mut files = subject.files().iter();
-    files.any(|(path, file)| {
-        by_name.contains_key(path.as_str()) || digests.contains(&file.digest.into())
-    })
+    files.any(|(path, file)| names.contains(path.as_str()) || digests.contains(&file.digest.into()))
 }
 
 /// Provenance of the model as a whole, or of every one of its files.

@@ -10,6 +10,7 @@ mod inferred;
 mod keyless;
 mod keys;
 mod logged;
+mod named;
 mod ruled;
 mod scanned;
 mod stated;
@@ -39,6 +40,17 @@ pub const ALL: &[Target] = &[
     target("bundle", stated::bundle, stated::bundle_seeds),
     target("statement", stated::statement, stated::statement_seeds),
     target("manifest", stated::manifest, stated::manifest_seeds),
+    target(
+        "oci_manifest",
+        named::oci_manifest,
+        named::oci_manifest_seeds,
+    ),
+    target("oci_index", named::oci_index, named::oci_index_seeds),
+    target(
+        "oci_reference",
+        named::oci_reference,
+        named::oci_reference_seeds,
+    ),
     target("tree_path", stated::tree_path, stated::tree_path_seeds),
     target("time", stated::time, stated::time_seeds),
     target("trust_root", keys::trust_root, keys::trust_root_seeds),

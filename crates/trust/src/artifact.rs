@@ -6,6 +6,8 @@ use std::fmt;
 use decode::json::{self, Limits};
 use digest::{Digest, Hasher, Listing};
 
+use crate::compact::{self, Hashing};
+
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_CONFIG: &[u8] = b"{}";
@@ -142,11 +144,10 @@ impl Artifact {
     /// Its name everywhere: the digest of its manifest, which covers names, sizes and contents.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let mut hasher = Hasher::new();
-        // As in `manifest`, but without holding it: of many small files it is long.
-        let written = serde_json::to_writer(Hashing(&mut hasher), &wire::Written::from(self));
-        debug_assert!(written.is_ok());
-        hasher.finish()
+        let mut hashing = Hashing::default();
+        let written = self.write_manifest(&mut hashing);
+        debug_assert!(written.is_ok(), "a hasher takes everything");
+        hashing.finish()
     }
 
     /// OpenSSF model signing's root digest: over the files' raw digests, in the order of their names.
@@ -172,7 +173,18 @@ impl Artifact {
     #[must_use]
     pub fn manifest(&self) -> Vec<u8> {
         // Strings, numbers and lists always serialise.
-        serde_json::to_vec(&wire::Written::from(self)).unwrap_or_default()
+        compact::to_vec(&wire::Written::from(self))
+    }
+
+    /// Writes what [`Artifact::manifest`] returns, without holding it: of many small files it is long.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write_manifest(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        // Each name and number is a write of its own.
+        let mut out = std::io::BufWriter::new(out);
+        serde_json::to_writer(&mut out, &wire::Written::from(self))?;
+        std::io::Write::flush(&mut out)
     }
 
     /// Reads a manifest that [`Artifact::manifest`] wrote.
@@ -180,36 +192,26 @@ impl Artifact {
     /// # Errors
     /// It is anything else: the bytes must be exactly those that this artifact's manifest has.
     pub fn from_manifest(bytes: &[u8]) -> Result<Self, ArtifactError> {
-        let limit = Limits::LARGE.size_bytes_max;
-        if bytes.len() > limit {
-            return Err(ArtifactError::Json(json::Error::TooLong {
-                size_bytes: bytes.len(),
-                size_bytes_max: limit,
-            }));
-        }
-        // A lenient reader does, since nothing but our own spelling of what it read is taken in the end.
-        let wire: wire::Read<'_> = serde_json::from_slice(bytes)
-            .map_err(|e| ArtifactError::Json(json::Error::Shape(e.to_string())))?;
+        let wire: wire::Read<'_> =
+            json::from_slice(bytes, Limits::LARGE).map_err(ArtifactError::Json)?;
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| kind.media_type() == wire.artifact_type);
         let kind = kind.ok_or(ArtifactError::Manifest(
             "its artifact type is not one of ours",
         ))?;
-        let mut files = BTreeMap::new();
-        for layer in wire.layers {
+        let layers = wire.layers.items();
+        let layers = layers.ok_or(ArtifactError::Manifest("its layers are no list"))?;
+        let files = layers.map(|layer| {
+            let layer: wire::Layer<'_> = layer.read().map_err(ArtifactError::Json)?;
             let digest = layer.digest.parse();
             let digest =
                 digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
-            files.insert(
-                TreePath::new(&layer.annotations.title)?,
-                FileEntry {
-                    digest,
-                    size_bytes: layer.size,
-                },
-            );
-        }
-        let artifact = Self::new(kind, files)?;
+            let size_bytes = layer.size;
+            let path = TreePath::new(&layer.annotations.title)?;
+            Ok((path, FileEntry { digest, size_bytes }))
+        });
+        let artifact = Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)?;
         if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {
@@ -220,24 +222,11 @@ impl Artifact {
     }
 }
 
-/// Writes into a hasher.
-struct Hashing<'a>(&'a mut Hasher);
-
-impl std::io::Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The manifest's JSON, written and read without a copy of the files' names in memory.
 mod wire {
     use std::borrow::Cow;
 
+    use decode::json::Raw;
     use digest::Digest;
     use serde::{Deserialize, Serialize, Serializer};
 
@@ -265,8 +254,9 @@ mod wire {
         pub(super) artifact_type: Cow<'a, str>,
         #[serde(rename = "config", borrow)]
         _config: Config<'a>,
+        /// One after the other is read: they may be many.
         #[serde(borrow)]
-        pub(super) layers: Vec<Layer<'a>>,
+        pub(super) layers: Raw<'a>,
     }
 
     #[derive(Serialize, Deserialize)]

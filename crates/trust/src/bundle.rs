@@ -1,11 +1,13 @@
 //! Sigstore bundles: an envelope, and what it takes to check its signature.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use decode::json::{self, Limits};
 use digest::Digest;
 use serde_json::json;
 
+use crate::compact::{self, Hashing};
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
 use crate::{Error, KeyId, PublicKey, base64};
@@ -28,8 +30,6 @@ pub struct Bundle {
     envelope: Envelope,
     material: Material,
     is_older_form: bool,
-    /// One with log entries as it was received, which is how it is written again.
-    received: Option<Vec<u8>>,
 }
 
 /// What it takes to check a signature, besides what the verifier knows already.
@@ -43,6 +43,8 @@ pub enum Material {
         entries: Vec<LogEntry>,
         /// RFC 3161 tokens over the signature, in DER; claims, unless somebody believes the authority.
         timestamps: Vec<Vec<u8>>,
+        /// One with log entries as it was received, which is how it is written again.
+        received: Option<Vec<u8>>,
     },
     /// The key of a certificate signed.
     Certificate {
@@ -61,6 +63,8 @@ pub enum Material {
         entries: Vec<LogEntry>,
         /// RFC 3161 tokens over the signature, in DER.
         timestamps: Vec<Vec<u8>>,
+        /// The bundle as it was received, which is how it is written again.
+        received: Vec<u8>,
     },
 }
 
@@ -80,6 +84,22 @@ impl KeyHint {
         match self {
             Self::Id(id) => key.id() == id,
             Self::Der(digest) => Digest::of(key.der()) == digest,
+        }
+    }
+
+    /// The key's own name, where it has that.
+    pub(crate) const fn id(self) -> Option<KeyId> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Der(_) => None,
+        }
+    }
+
+    /// The beginning of the name, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self {
+            Self::Id(digest) | Self::Der(digest) => digest.short(),
         }
     }
 
@@ -115,17 +135,22 @@ impl Bundle {
             envelope,
             material,
             is_older_form: false,
-            received: None,
         }
     }
 
     /// The bundle with a timestamp more; none if it has log entries, of which it is kept as it came, or as many as are read.
     #[must_use]
     pub fn with_timestamp(mut self, token: Vec<u8>) -> Option<Self> {
-        let (Material::Key { timestamps, .. }
-        | Material::Certificate { timestamps, .. }
-        | Material::Keyless { timestamps, .. }) = &mut self.material;
-        if self.received.is_some() || timestamps.len() >= TIMESTAMPS_MAX {
+        let (Material::Key {
+            timestamps,
+            received: None,
+            ..
+        }
+        | Material::Certificate { timestamps, .. }) = &mut self.material
+        else {
+            return None;
+        };
+        if timestamps.len() >= TIMESTAMPS_MAX {
             return None;
         }
         timestamps.push(token);
@@ -138,7 +163,7 @@ impl Bundle {
     /// # Errors
     /// It is no JSON, has unknown or doubled keys, is of another kind, or holds no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let wire: wire::Bundle =
+        let wire: wire::Bundle<'_> =
             json::from_slice(bytes, Limits::LARGE).map_err(Error::BundleJson)?;
         let is_older_name = OLDER_MEDIA_TYPES.contains(&wire.media_type.as_str());
         if wire.media_type != MEDIA_TYPE && !is_older_name {
@@ -151,27 +176,57 @@ impl Bundle {
         ))?;
         let envelope = Envelope::from_wire(envelope).map_err(Error::BundleShape)?;
         let (material, is_older_material) =
-            material(wire.verification_material).map_err(Error::BundleShape)?;
-        let has_entries = match &material {
-            Material::Key { entries, .. } => !entries.is_empty(),
-            Material::Certificate { .. } => false,
-            Material::Keyless { .. } => true,
-        };
+            material(wire.verification_material, bytes).map_err(Error::BundleShape)?;
         Ok(Self {
             envelope,
             material,
             is_older_form: is_older_name || is_older_material,
-            received: has_entries.then(|| bytes.to_vec()),
         })
     }
 
-    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order. A keyless
-    /// bundle has the bytes that were received.
+    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order. One
+    /// with log entries has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        if let Some(received) = &self.received {
-            return received.clone();
+        match self.received() {
+            Some(received) => received.to_vec(),
+            // Strings and lists of strings always serialise.
+            None => compact::to_vec(&self.written()),
         }
+    }
+
+    /// Writes what [`Bundle::to_bytes`] returns, without holding it: of many files it is long.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(received) = self.received() {
+            return out.write_all(received);
+        }
+        let mut out = io::BufWriter::new(out);
+        serde_json::to_writer(&mut out, &self.written())?;
+        out.flush()
+    }
+
+    /// The digest of its bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut hashing = Hashing::default();
+        let written = self.write(&mut hashing);
+        debug_assert!(written.is_ok(), "a hasher takes everything");
+        hashing.finish()
+    }
+
+    /// What has log entries, as it was received.
+    fn received(&self) -> Option<&[u8]> {
+        match &self.material {
+            Material::Key { received, .. } => received.as_deref(),
+            Material::Certificate { .. } => None,
+            Material::Keyless { received, .. } => Some(received),
+        }
+    }
+
+    fn written(&self) -> wire::Written<'_> {
         let raw = |bytes: &Vec<u8>| wire::Raw {
             raw_bytes: base64::encode(bytes),
         };
@@ -198,7 +253,7 @@ impl Bundle {
                 });
                 timestamps
             }
-            // It is read from bytes alone, and has entries.
+            // It is not written, but as it was received.
             Material::Keyless { timestamps, .. } => timestamps,
         };
         let stamp = |token: &Vec<u8>| wire::Timestamp {
@@ -207,13 +262,11 @@ impl Bundle {
         written.timestamp_verification_data = (!timestamps.is_empty()).then(|| wire::Timestamps {
             rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
         });
-        let wire = wire::Written {
+        wire::Written {
             media_type: MEDIA_TYPE,
             verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
-        };
-        // Strings and lists of strings always serialise.
-        serde_json::to_vec(&wire).unwrap_or_default()
+        }
     }
 
     /// The bytes of the bundle in today's form, in which a keyless one has its certificate alone: those above it are the
@@ -227,6 +280,7 @@ impl Bundle {
                 leaf,
                 entries,
                 timestamps,
+                ..
             } if self.is_older_form => (leaf, entries, timestamps),
             _ => return Ok(self.to_bytes()),
         };
@@ -269,7 +323,7 @@ impl Bundle {
 }
 
 /// The material, and whether it is written as older releases did.
-fn material(wire: wire::Material) -> Result<(Material, bool), &'static str> {
+fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &'static str> {
     if wire.tlog_entries.len() > ENTRIES_MAX {
         return Err("more than 16 log entries");
     }
@@ -289,6 +343,7 @@ fn material(wire: wire::Material) -> Result<(Material, bool), &'static str> {
                 hint: hint(key)?,
                 entries,
                 timestamps,
+                received: has_entries.then(|| received.to_vec()),
             };
             Ok((material, is_older))
         }
@@ -299,7 +354,7 @@ fn material(wire: wire::Material) -> Result<(Material, bool), &'static str> {
             }
             let leaf = certificates.next().ok_or("an empty certificate chain")??;
             if has_entries {
-                return Ok((keyless(leaf, entries, timestamps), true));
+                return Ok((keyless(leaf, entries, timestamps, received), true));
             }
             let intermediates = certificates.collect::<Result<_, _>>()?;
             let material = Material::Certificate {
@@ -312,17 +367,23 @@ fn material(wire: wire::Material) -> Result<(Material, bool), &'static str> {
         (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
         (None, None, Some(certificate)) => {
             let leaf = raw(&certificate)?;
-            Ok((keyless(leaf, entries, timestamps), false))
+            Ok((keyless(leaf, entries, timestamps, received), false))
         }
         _ => Err("not exactly one of a key, a certificate and a chain of certificates"),
     }
 }
 
-const fn keyless(leaf: Vec<u8>, entries: Vec<LogEntry>, timestamps: Vec<Vec<u8>>) -> Material {
+fn keyless(
+    leaf: Vec<u8>,
+    entries: Vec<LogEntry>,
+    timestamps: Vec<Vec<u8>>,
+    received: &[u8],
+) -> Material {
     Material::Keyless {
         leaf,
         entries,
         timestamps,
+        received: received.to_vec(),
     }
 }
 
@@ -364,26 +425,26 @@ mod wire {
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub(super) struct Bundle {
+    pub(super) struct Bundle<'a> {
         #[serde(rename = "mediaType", alias = "media_type")]
         pub(super) media_type: String,
         #[serde(rename = "verificationMaterial", alias = "verification_material")]
         pub(super) verification_material: Material,
-        #[serde(default, rename = "dsseEnvelope", alias = "dsse_envelope")]
-        pub(super) dsse_envelope: Option<dsse_wire::Envelope>,
+        #[serde(default, borrow, rename = "dsseEnvelope", alias = "dsse_envelope")]
+        pub(super) dsse_envelope: Option<dsse_wire::Envelope<'a>>,
         /// The other kind of content; known, so that it is refused for what it is.
         #[serde(default, rename = "messageSignature", alias = "message_signature")]
         _message_signature: Option<json::Value>,
     }
 
     #[derive(Serialize)]
-    pub(super) struct Written {
+    pub(super) struct Written<'a> {
         #[serde(rename = "mediaType")]
         pub(super) media_type: &'static str,
         #[serde(rename = "verificationMaterial")]
         pub(super) verification_material: Material,
         #[serde(rename = "dsseEnvelope")]
-        pub(super) dsse_envelope: dsse_wire::Envelope,
+        pub(super) dsse_envelope: dsse_wire::Written<'a>,
     }
 
     #[derive(Default, Serialize, Deserialize)]

@@ -123,6 +123,7 @@ codes! {
     RootInvalid "root_invalid" Error 400 "The trust root can't be read."
     SettingsInvalid "settings_invalid" Error 400 "The settings can't be read."
     ModelInvalid "model_invalid" Error 400 "The model's files don't make a model."
+    ManifestInvalid "manifest_invalid" Error 400 "The OCI manifest or index can't be read."
     DataInvalid "data_invalid" Error 400 "The data set's file is not what its format says."
     PictureInvalid "picture_invalid" Error 400 "The picture can't be read."
     RequestInvalid "request_invalid" Error 400 "The request has a shape or type that the model doesn't take."
@@ -138,6 +139,7 @@ codes! {
     KeyMissing "key_missing" Error 404 "There is no key for this role."
     KeyExposed "key_exposed" Error 403 "Others than its owner may read the key's file."
     KeyExists "key_exists" Error 409 "A key of that name is there already."
+    CertificateInvalid "certificate_invalid" Error 400 "The certificate can't be an authority's, or not any more."
     PasswordMissing "password_missing" Error 401 "The key is encrypted and no password was given."
     PasswordWrong "password_wrong" Error 401 "The password does not open the key."
     // No answer: the machine
@@ -146,6 +148,7 @@ codes! {
     StoreNewer "store_newer" Error 400 "The store was written by a newer version."
     StoreCorrupt "store_corrupt" Error 500 "The store can't be read: something in it is damaged."
     LogMissing "log_missing" Error 500 "The store has lost its log."
+    StoreBusy "store_busy" Error 503 "Another process holds the store."
     StoreFull "store_full" Error 507 "The disk is full."
     StoreReadOnly "store_read_only" Error 403 "The store can't be written."
     Io "io" Error 500 "A file can't be read or written."

@@ -8,19 +8,45 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// A payload and the signatures over it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
-    /// What the payload is.
-    pub payload_type: String,
-    /// The signed bytes; these, and no re-serialisation, are what is parsed.
-    pub payload: Vec<u8>,
+    payload_type: String,
+    /// The payload and what is signed before it. Of many files it is long, and so it is there once.
+    signed: Vec<u8>,
+    payload_at: usize,
     /// The signatures, raw, in the order they were written. At least one.
     pub signatures: Vec<Vec<u8>>,
 }
 
 impl Envelope {
+    /// Puts a payload where a signature can be made over it.
+    #[must_use]
+    pub(crate) fn unsigned(payload_type: String, mut payload: Vec<u8>) -> Self {
+        let before = before(&payload_type, payload.len());
+        let payload_at = before.len();
+        payload.splice(0..0, before);
+        Self {
+            payload_type,
+            signed: payload,
+            payload_at,
+            signatures: Vec::new(),
+        }
+    }
+
+    /// What the payload is.
+    #[must_use]
+    pub fn payload_type(&self) -> &str {
+        &self.payload_type
+    }
+
+    /// The payload; these bytes, and no re-serialisation, are what is parsed.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.signed.get(self.payload_at..).unwrap_or_default()
+    }
+
     /// The bytes that a signature is over: DSSE's pre-authentication encoding.
     #[must_use]
-    pub fn signed_bytes(&self) -> Vec<u8> {
-        pae(&self.payload_type, &self.payload)
+    pub fn signed_bytes(&self) -> &[u8] {
+        &self.signed
     }
 
     /// The bytes that the first release of OpenSSF model signing (0.2) signed instead, by a mistake in its encoding: the
@@ -28,8 +54,8 @@ impl Envelope {
     #[must_use]
     pub(crate) fn bytes_signed_by_first_release(&self) -> Option<Vec<u8>> {
         const PAYLOAD_SIZE_BYTES_MAX: usize = 16 << 20;
-        (self.payload.len() <= PAYLOAD_SIZE_BYTES_MAX)
-            .then(|| first_release_pae(&self.payload_type, &self.payload))
+        (self.payload().len() <= PAYLOAD_SIZE_BYTES_MAX)
+            .then(|| first_release_pae(&self.payload_type, self.payload()))
     }
 }
 
@@ -63,29 +89,45 @@ fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-/// `DSSEv1 LEN(type) type LEN(payload) payload` (DSSE v1.0 protocol, "signature definition").
-pub(crate) fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut out = format!(
-        "DSSEv1 {} {payload_type} {} ",
-        payload_type.len(),
-        payload.len()
-    )
-    .into_bytes();
-    out.extend_from_slice(payload);
-    out
+/// `DSSEv1 LEN(type) type LEN(payload) payload` (DSSE v1.0 protocol, "signature definition"), up to the payload.
+fn before(payload_type: &str, payload_size_bytes: usize) -> Vec<u8> {
+    let before = format!(
+        "DSSEv1 {} {payload_type} {payload_size_bytes} ",
+        payload_type.len()
+    );
+    before.into_bytes()
 }
 
 /// The envelope's JSON form.
 pub(crate) mod wire {
-    use serde::{Deserialize, Serialize};
+    use std::borrow::Cow;
 
-    #[derive(Serialize, Deserialize)]
+    use serde::{Deserialize, Serialize, Serializer};
+
+    use crate::base64::Encoded;
+
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    pub(crate) struct Envelope {
-        pub(crate) payload: String,
+    pub(crate) struct Envelope<'a> {
+        #[serde(borrow)]
+        pub(crate) payload: Cow<'a, str>,
         #[serde(rename = "payloadType", alias = "payload_type")]
         pub(crate) payload_type: String,
         pub(crate) signatures: Vec<Signature>,
+    }
+
+    /// What is written, in the reference's order.
+    #[derive(Serialize)]
+    pub(crate) struct Written<'a> {
+        #[serde(serialize_with = "encoded")]
+        pub(crate) payload: &'a [u8],
+        #[serde(rename = "payloadType")]
+        pub(crate) payload_type: &'a str,
+        pub(crate) signatures: Vec<Signature>,
+    }
+
+    fn encoded<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Encoded(bytes))
     }
 
     #[derive(Serialize, Deserialize)]
@@ -99,7 +141,7 @@ pub(crate) mod wire {
 }
 
 impl Envelope {
-    pub(crate) fn from_wire(wire: wire::Envelope) -> Result<Self, &'static str> {
+    pub(crate) fn from_wire(wire: wire::Envelope<'_>) -> Result<Self, &'static str> {
         const SIGNATURES_MAX: usize = 64;
         if wire.signatures.is_empty() {
             return Err("an envelope without a signature");
@@ -112,20 +154,19 @@ impl Envelope {
         let signatures: Option<Vec<_>> = signatures.collect();
         let signatures = signatures.ok_or("a signature that is not base64")?;
         Ok(Self {
-            payload_type: wire.payload_type,
-            payload,
             signatures,
+            ..Self::unsigned(wire.payload_type, payload)
         })
     }
 
-    pub(crate) fn to_wire(&self) -> wire::Envelope {
+    pub(crate) fn to_wire(&self) -> wire::Written<'_> {
         let signature = |sig: &Vec<u8>| wire::Signature {
             sig: base64::encode(sig),
             keyid: Some(String::new()),
         };
-        wire::Envelope {
-            payload: base64::encode(&self.payload),
-            payload_type: self.payload_type.clone(),
+        wire::Written {
+            payload: self.payload(),
+            payload_type: &self.payload_type,
             signatures: self.signatures.iter().map(signature).collect(),
         }
     }
@@ -133,13 +174,17 @@ impl Envelope {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_release_pae, pae};
+    use super::{Envelope, first_release_pae};
 
     #[test]
     fn encodes_as_the_protocol_says() {
         // The protocol's own example.
         assert_eq!(
-            pae("http://example.com/HelloWorld", b"hello world"),
+            Envelope::unsigned(
+                "http://example.com/HelloWorld".to_owned(),
+                b"hello world".to_vec()
+            )
+            .signed_bytes(),
             b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
         );
     }

@@ -7,6 +7,9 @@ use crate::timestamp::TimestampError;
 use crate::x509::{CertificateError, ChainError, IdentityError};
 use crate::{Code, KeyError, KeyId, Role, Time};
 
+/// Whoever tampers with a model and signs it anew is found here too: to expect them is no way to yes.
+pub(crate) const OTHER_SIGNER_WAY: &str = "get the model again from where it comes, and ask who signed this one; expect them only if it is them that you mean";
+
 /// Why a bundle did not become a [`crate::Verified`] statement.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -191,7 +194,7 @@ impl Error {
                 "give the authority's certificate, if you trust it, or sign with one that it certified"
             }
             Self::Sigstore(error) => error.way(),
-            Self::Identity(_) => "expect the one that it is, if you trust them",
+            Self::Identity(_) => OTHER_SIGNER_WAY,
             Self::Timestamp(_) => {
                 "have the signature stamped again, or believe the authority that stamped it"
             }

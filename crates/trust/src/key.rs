@@ -52,15 +52,9 @@ pub trait Signer {
     /// # Errors
     /// As [`Signer::sign`].
     fn enclose(&self, payload: Vec<u8>) -> Result<Envelope, KeyError> {
-        let payload_type = PAYLOAD_TYPE.to_owned();
-        let mut envelope = Envelope {
-            payload_type,
-            payload,
-            signatures: Vec::new(),
-        };
-        envelope
-            .signatures
-            .push(self.sign(&envelope.signed_bytes())?);
+        let mut envelope = Envelope::unsigned(PAYLOAD_TYPE.to_owned(), payload);
+        let signature = self.sign(envelope.signed_bytes())?;
+        envelope.signatures.push(signature);
         Ok(envelope)
     }
 
@@ -73,6 +67,7 @@ pub trait Signer {
             hint: Some(KeyHint::Id(self.public_key().id())),
             entries: Vec::new(),
             timestamps: Vec::new(),
+            received: None,
         };
         Ok(Bundle::new(self.enclose(payload)?, material))
     }

@@ -47,12 +47,14 @@ pub mod artifact;
 mod base64;
 mod bundle;
 pub mod code;
+mod compact;
 mod denial;
 pub mod digest_text;
 mod dsse;
 mod error;
 mod key;
 pub mod log;
+pub mod oci;
 pub mod predicate;
 mod root;
 mod seal;
@@ -60,6 +62,7 @@ pub mod sigstore;
 mod statement;
 mod time;
 pub mod timestamp;
+mod toml_cause;
 pub mod tuf;
 mod verified;
 mod verify;
@@ -81,8 +84,10 @@ pub use seal::{SealError, seal, seal_certified};
 pub use sigstore::SigstoreRoot;
 pub use statement::{Opaque, Statement, Subject};
 pub use time::{ParseTimeError, Time};
+pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, Part, differences, verify, verify_listed, verify_part, verify_resources,
-    verify_sealed, verify_to_forbid, verify_tree,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
+    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
+    verify_tree,
 };

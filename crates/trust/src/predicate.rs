@@ -1,6 +1,6 @@
 //! What can be said about a digest, one file each. Standard predicates where one fits; ours under `https://modelward.dev/`.
 
-use decode::json;
+use decode::json::Raw;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -41,13 +41,13 @@ pub trait Predicate: Serialize + Sized {
     ///
     /// # Errors
     /// The value has not the shape of this type.
-    fn read(value: json::Value) -> Result<Self, Error>;
+    fn read(predicate: Raw<'_>) -> Result<Self, Error>;
 
     /// Reads a whole statement as one that says this.
     ///
     /// # Errors
     /// It says something else, has not the shape of this type, or contradicts its subjects.
-    fn of_statement(statement: Statement<Opaque>) -> Result<Statement<Self>, Error> {
+    fn of_statement(statement: Statement<Opaque<'_>>) -> Result<Statement<Self>, Error> {
         if statement.predicate.predicate_type != Self::TYPE {
             return Err(Error::PredicateType {
                 want: Self::TYPE,
@@ -77,6 +77,6 @@ pub trait Predicate: Serialize + Sized {
 }
 
 /// Reads a predicate whose shape is its type.
-fn read_as<T: DeserializeOwned>(value: json::Value) -> Result<T, Error> {
-    json::from_value(value).map_err(Error::StatementJson)
+fn read_as<T: DeserializeOwned>(predicate: Raw<'_>) -> Result<T, Error> {
+    predicate.read().map_err(Error::StatementJson)
 }

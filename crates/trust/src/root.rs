@@ -10,10 +10,12 @@ use digest::Digest;
 
 use crate::sigstore::SigstoreRootError;
 use crate::x509::{Certificate, CertificateError, Identity, ParseIdentityError};
-use crate::{Error, KeyError, KeyId, PublicKey, SigstoreRoot, Time};
+use crate::{Error, KeyError, KeyId, PublicKey, SigstoreRoot, Time, toml_cause};
 
+mod certificate;
 mod identity;
 
+pub use certificate::RootCertificate;
 pub use identity::RootIdentity;
 
 const FORMAT: &str = "modelward-trust-root/v1";
@@ -102,27 +104,6 @@ pub struct RootKey {
     /// What it may say.
     pub roles: Vec<Role>,
     /// The names it may speak for: builder, publisher and deployer identities.
-    pub speaks_for: Vec<String>,
-    /// From when.
-    pub valid_from: Time,
-    /// Until when.
-    pub valid_until: Time,
-}
-
-/// Somebody whom the root knows by a certificate that an authority made out to them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootCertificate {
-    /// What the root calls them.
-    pub name: String,
-    /// The authorities whose word is taken.
-    pub anchors: Vec<Certificate>,
-    /// To whom the certificate must be made out; none takes everyone whom these authorities certify.
-    pub identity: Option<Identity>,
-    /// The authorities whose timestamps are believed: with one, a signature outlives its certificate.
-    pub timestamp_anchors: Vec<Certificate>,
-    /// What they may say.
-    pub roles: Vec<Role>,
-    /// The names they may speak for.
     pub speaks_for: Vec<String>,
     /// From when.
     pub valid_from: Time,
@@ -242,7 +223,8 @@ impl TrustRoot {
             return Err(RootError::TooLong);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| RootError::NotText)?;
-        let wire: wire::Root = toml::from_str(text).map_err(|e| RootError::Toml(e.to_string()))?;
+        let wire: wire::Root =
+            toml::from_str(text).map_err(|e| RootError::Toml(toml_cause(text, &e)))?;
         if wire.format != FORMAT {
             return Err(RootError::Format(wire.format));
         }
@@ -265,7 +247,7 @@ impl TrustRoot {
             root.keys.insert(key.public_key.id(), key);
         }
         for holder in wire.certificate {
-            let holder = read_certificate(holder)?;
+            let holder = RootCertificate::read(holder)?;
             if root.has_name(&holder.name) {
                 return Err(RootError::Twice(holder.name));
             }
@@ -292,7 +274,11 @@ impl TrustRoot {
             valid_from: self.valid_from,
             expires: self.expires,
             key: self.keys.values().map(write_key).collect(),
-            certificate: self.certificates.iter().map(write_certificate).collect(),
+            certificate: self
+                .certificates
+                .iter()
+                .map(RootCertificate::write)
+                .collect(),
             identity: self.identities.iter().map(RootIdentity::write).collect(),
             log: self
                 .logs
@@ -342,7 +328,9 @@ impl TrustRoot {
         self.identities.iter()
     }
 
-    fn has_name(&self, name: &str) -> bool {
+    /// Whether a key, a certificate's holder or an identity is called so.
+    #[must_use]
+    pub fn has_name(&self, name: &str) -> bool {
         let keys = self.keys.values().map(|key| &key.name);
         let certificates = self.certificates.iter().map(|holder| &holder.name);
         let identities = self.identities.iter().map(|signer| &signer.name);
@@ -476,49 +464,6 @@ fn read_key(wire: wire::Key) -> Result<RootKey, RootError> {
     })
 }
 
-fn read_certificate(wire: wire::Certificate) -> Result<RootCertificate, RootError> {
-    let bad = |cause| RootError::Certificate {
-        name: wire.name.clone(),
-        cause,
-    };
-    let anchors = Certificate::all_from_pem(&wire.anchors).map_err(bad)?;
-    let timestamp_anchors = wire
-        .timestamp_anchors
-        .as_deref()
-        .map_or(Ok(Vec::new()), Certificate::all_from_pem)
-        .map_err(bad)?;
-    let roles: Result<Vec<Role>, String> = wire.roles.iter().map(|role| role.parse()).collect();
-    Ok(RootCertificate {
-        anchors,
-        identity: Some(wire.identity.parse()?),
-        timestamp_anchors,
-        roles: roles.map_err(RootError::Role)?,
-        speaks_for: wire.speaks_for,
-        valid_from: wire.valid_from,
-        valid_until: wire.valid_until,
-        name: wire.name,
-    })
-}
-
-fn write_certificate(holder: &RootCertificate) -> wire::Certificate {
-    let pem = |certificates: &[Certificate]| certificates.iter().map(Certificate::to_pem).collect();
-    let stamps = &holder.timestamp_anchors;
-    wire::Certificate {
-        name: holder.name.clone(),
-        anchors: pem(&holder.anchors),
-        identity: holder
-            .identity
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        timestamp_anchors: (!stamps.is_empty()).then(|| pem(stamps)),
-        roles: holder.roles.iter().map(ToString::to_string).collect(),
-        speaks_for: holder.speaks_for.clone(),
-        valid_from: holder.valid_from,
-        valid_until: holder.valid_until,
-    }
-}
-
 fn write_key(key: &RootKey) -> wire::Key {
     wire::Key {
         name: key.name.clone(),
@@ -545,26 +490,11 @@ mod wire {
         #[serde(default)]
         pub(super) key: Vec<Key>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        pub(super) certificate: Vec<Certificate>,
+        pub(super) certificate: Vec<super::certificate::Wire>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub(super) identity: Vec<super::identity::Wire>,
         #[serde(default)]
         pub(super) log: Vec<Log>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Certificate {
-        pub(super) name: String,
-        pub(super) anchors: String,
-        pub(super) identity: String,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        pub(super) timestamp_anchors: Option<String>,
-        pub(super) roles: Vec<String>,
-        #[serde(default)]
-        pub(super) speaks_for: Vec<String>,
-        pub(super) valid_from: Time,
-        pub(super) valid_until: Time,
     }
 
     #[derive(Serialize, Deserialize)]

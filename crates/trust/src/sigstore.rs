@@ -17,6 +17,7 @@ pub(crate) use entry::wire as entry_wire;
 pub use root::{SigstoreRoot, SigstoreRootError};
 pub use sct::SctError;
 
+use crate::error::OTHER_SIGNER_WAY;
 use crate::log::{CheckpointError, ProofError};
 use crate::timestamp::{self, TimestampError};
 use crate::x509::{AlternativeName, Certificate, ChainError, Purpose, chain};
@@ -301,9 +302,7 @@ impl SigstoreError {
     #[must_use]
     pub const fn way(&self) -> &'static str {
         match self {
-            Self::Identity { .. } | Self::Provider { .. } => {
-                "expect the one that it is, if you trust them"
-            }
+            Self::Identity { .. } | Self::Provider { .. } => OTHER_SIGNER_WAY,
             Self::Future { .. } => "check this machine's clock",
             Self::NoTime | Self::NotLogged | Self::ProofMissing { .. } => {
                 "get the signature again from where it was signed, or sign again"
@@ -314,8 +313,10 @@ impl SigstoreError {
             | Self::NoTimestampAuthority
             | Self::StampTime { .. }
             | Self::AuthorityTime { .. }
-            | Self::Chain(_) => {
-                "give the root of the Sigstore that it was signed at, with `--trust-config`"
+            | Self::Chain(_)
+            | Self::CertificateLog(SctError::LogUnknown | SctError::LogTime { .. })
+            | Self::Timestamp(TimestampError::Chain(_) | TimestampError::SignerMissing) => {
+                "give the root of the Sigstore that it was signed at, with `--trust-config`; or a newer root, if its authorities have changed since"
             }
             _ => "get the signature again from where it was signed",
         }

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decode::json::{self, Limits};
+use decode::json::{self, Limits, Raw};
 use digest::Digest;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Artifact, Error, Predicate};
+use crate::{Artifact, Error, Predicate, compact};
 
 const TYPE: &str = "https://in-toto.io/Statement/v1";
 const SUBJECTS_MAX: usize = 100_000;
@@ -31,13 +31,13 @@ pub struct Subject {
 
 /// A statement of a type that this version doesn't know, or that a caller needs no more of than its type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opaque {
+pub struct Opaque<'a> {
     /// The predicate's type URI.
     pub predicate_type: String,
-    /// The predicate, read but not understood.
-    pub predicate: json::Value,
+    /// The predicate as it was written: strict JSON, and not understood.
+    pub predicate: Raw<'a>,
     /// What each subject's descriptor says besides, where it says something.
-    pub subject_annotations: Vec<Option<json::Value>>,
+    pub subject_annotations: Vec<Option<Raw<'a>>>,
 }
 
 impl<P: Predicate> Statement<P> {
@@ -47,12 +47,12 @@ impl<P: Predicate> Statement<P> {
     pub fn to_bytes(&self) -> Vec<u8> {
         let wire = WriteStatement {
             type_: TYPE,
-            subject: self.subjects.iter().map(write_subject).collect(),
+            subject: &self.subjects,
             predicate_type: P::TYPE,
             predicate: &self.predicate,
         };
         // Predicates hold strings, numbers, lists and maps with string keys, which always serialise.
-        serde_json::to_vec(&wire).unwrap_or_default()
+        compact::to_vec(&wire)
     }
 
     /// Whether it is about an artifact: about its digest, or about every one of its files. One file alone is not enough,
@@ -77,18 +77,14 @@ impl<P: Predicate> Statement<P> {
     }
 }
 
-impl Statement<Opaque> {
+impl<'a> Statement<Opaque<'a>> {
     /// Reads a statement of any type. Says nothing about who signed it.
     ///
     /// # Errors
     /// The bytes are no in-toto Statement v1 with SHA-256 subjects.
-    pub fn parse(payload: &[u8]) -> Result<Self, Error> {
-        let mut document = json::value(payload, Limits::LARGE).map_err(Error::StatementJson)?;
-        // Taken out as it is: over many files it is long, and reading it as a value once more doubles it.
-        let predicate = take_predicate(&mut document).ok_or_else(|| {
-            Error::StatementJson(json::Error::Shape("missing field `predicate`".to_owned()))
-        })?;
-        let wire: ReadStatement = json::from_value(document).map_err(Error::StatementJson)?;
+    pub fn parse(payload: &'a [u8]) -> Result<Self, Error> {
+        let wire: ReadStatement<'a> =
+            json::from_slice(payload, Limits::LARGE).map_err(Error::StatementJson)?;
         if wire.type_ != TYPE {
             return Err(Error::StatementShape(format!(
                 "its `_type` is `{}`, not `{TYPE}`",
@@ -102,13 +98,14 @@ impl Statement<Opaque> {
         }
         let mut subject_annotations = Vec::with_capacity(wire.subject.len());
         let mut subjects = Vec::with_capacity(wire.subject.len());
-        for mut subject in wire.subject {
-            subject_annotations.push(subject.annotations.take());
+        for subject in wire.subject {
+            let subject: ReadSubject<'a> = subject.read().map_err(Error::StatementJson)?;
+            subject_annotations.push(subject.annotations);
             subjects.push(read_subject(subject)?);
         }
         let predicate = Opaque {
             predicate_type: wire.predicate_type,
-            predicate,
+            predicate: wire.predicate,
             subject_annotations,
         };
         Ok(Self {
@@ -122,55 +119,58 @@ impl Statement<Opaque> {
 struct WriteStatement<'a, P> {
     #[serde(rename = "_type")]
     type_: &'static str,
-    subject: Vec<WireSubject>,
+    #[serde(serialize_with = "write_subjects")]
+    subject: &'a [Subject],
     #[serde(rename = "predicateType")]
     predicate_type: &'static str,
     predicate: &'a P,
 }
 
-fn take_predicate(document: &mut json::Value) -> Option<json::Value> {
-    let json::Value::Object(members) = document else {
-        return None;
-    };
-    let position = members.iter().position(|(key, _)| key == "predicate")?;
-    Some(members.swap_remove(position).1)
-}
-
-/// A statement without its predicate. in-toto's parsing rules let it carry fields that its reader doesn't know.
+/// in-toto's parsing rules let a statement carry fields that its reader doesn't know.
 #[derive(Deserialize)]
-struct ReadStatement {
+struct ReadStatement<'a> {
     #[serde(rename = "_type")]
     type_: String,
-    subject: Vec<ReadSubject>,
+    /// One after the other is read: they may be many.
+    #[serde(borrow)]
+    subject: Vec<Raw<'a>>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
+    #[serde(borrow)]
+    predicate: Raw<'a>,
 }
 
 #[derive(Serialize)]
-struct WireSubject {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
-    digest: BTreeMap<&'static str, String>,
+struct WireSubject<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    digest: WireDigest,
+}
+
+#[derive(Serialize)]
+struct WireDigest {
+    sha256: String,
 }
 
 #[derive(Deserialize)]
-struct ReadSubject {
+struct ReadSubject<'a> {
     #[serde(default)]
     name: String,
     digest: BTreeMap<String, String>,
-    #[serde(default)]
-    annotations: Option<json::Value>,
+    #[serde(default, borrow)]
+    annotations: Option<Raw<'a>>,
 }
 
-fn write_subject(subject: &Subject) -> WireSubject {
-    let digest = BTreeMap::from([("sha256", subject.digest.hex())]);
-    WireSubject {
-        name: subject.name.clone(),
-        digest,
-    }
+fn write_subjects<S: Serializer>(subjects: &[Subject], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(subjects.iter().map(|subject| WireSubject {
+        name: &subject.name,
+        digest: WireDigest {
+            sha256: subject.digest.hex(),
+        },
+    }))
 }
 
-fn read_subject(wire: ReadSubject) -> Result<Subject, Error> {
+fn read_subject(wire: ReadSubject<'_>) -> Result<Subject, Error> {
     let refused =
         || Error::StatementShape(format!("its subject `{}` has no SHA-256 digest", wire.name));
     let hex = wire.digest.get("sha256").ok_or_else(refused)?;

@@ -138,6 +138,16 @@ pub fn claimed_time(token: &[u8]) -> Option<Time> {
     Info::read(signed.content).ok().map(|info| info.time)
 }
 
+/// Whether a token says that it is over these bytes, whoever made it: nothing of it is checked. To leave it out, and for
+/// nothing else.
+pub(crate) fn claims_to_stamp(token: &[u8], bytes: &[u8]) -> bool {
+    let claims = |token| {
+        let signed = SignedData::read(token_of(token).ok()?).ok()?;
+        Some(Info::read(signed.content).ok()?.is_about(bytes))
+    };
+    token.len() <= SIZE_BYTES_MAX && claims(token) == Some(true)
+}
+
 /// The token that a response holds, or that these bytes are.
 fn token_of(bytes: &[u8]) -> Result<Element<'_>, TimestampError> {
     let unread = TimestampError::Malformed { part: "token" };

@@ -4,17 +4,20 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Statement, Time, TrustRoot, Verified,
+    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement, Time, TrustRoot,
+    Verified,
 };
 
+mod manifest;
 mod signed;
 mod signer;
 
+pub use manifest::{ManifestError, Named, verify_manifest};
 pub use signed::{
     Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
     verify_sealed, verify_tree,
 };
-use signer::{Encoding, Signer, When, signer};
+use signer::{Encoding, Signer, When, signers};
 
 /// Believes a bundle, or says why not. Every statement, of whatever stage, comes through here.
 ///
@@ -26,6 +29,19 @@ pub fn verify<P: Predicate>(
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
     believe(bundle_bytes, root, now, Purpose::Allow)
+}
+
+/// As [`verify()`], where the bundle was read or made before: what is believed are the bytes that it writes.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_bundle<P: Predicate>(
+    bundle: &Bundle,
+    root: &TrustRoot,
+    now: Time,
+) -> Result<Verified<Statement<P>>, Error> {
+    root.check_time(now)?;
+    believe_parsed(bundle, bundle.digest(), root, now, Purpose::Allow)
 }
 
 /// Believes a bundle though its key's time may be over, or its role taken away: only for what forbids. A recall does not
@@ -59,59 +75,105 @@ fn believe<P: Predicate>(
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
     let bundle = Bundle::parse(bundle_bytes)?;
+    believe_parsed(&bundle, Digest::of(bundle_bytes), root, now, purpose)
+}
+
+fn believe_parsed<P: Predicate>(
+    bundle: &Bundle,
+    digest: Digest,
+    root: &TrustRoot,
+    now: Time,
+    purpose: Purpose,
+) -> Result<Verified<Statement<P>>, Error> {
     // (2) Somebody of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
     let when = match purpose {
         Purpose::Allow => When::At(now),
         Purpose::Forbid => When::AtItsBeginning,
     };
-    let signer = signer(&bundle, root, when)?;
-    // (3) The root believes them now. Stops: keys that were retired.
-    if purpose == Purpose::Allow {
-        check_time(&signer, now)?;
-    }
-    // (4) That key may say what is said here. Stops: a scanner's key that publishes.
-    if purpose == Purpose::Allow && !signer.roles.contains(&P::ROLE) {
-        return Err(Error::KeyRole {
-            key_name: signer.name.to_owned(),
-            role: P::ROLE,
-        });
-    }
+    let signers = signers(bundle, root, when)?;
+    // Of several, one is enough: that of them counts of whom all that follows is true.
+    let signers = those(signers, |signer| match purpose {
+        Purpose::Allow => may_say(signer, P::ROLE, now),
+        Purpose::Forbid => Ok(()),
+    })?;
     // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
     let envelope = bundle.envelope();
-    if envelope.payload_type != PAYLOAD_TYPE {
+    if envelope.payload_type() != PAYLOAD_TYPE {
         return Err(Error::PayloadType {
-            got: envelope.payload_type.clone(),
+            got: envelope.payload_type().to_owned(),
         });
     }
-    let statement = Statement::<Opaque>::parse(&envelope.payload)?;
-    // Of many files it is long, and not needed besides what was read from it.
-    drop(bundle);
-    let said = &statement.predicate.predicate_type;
-    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
-        return Err(Error::Signature {
-            key_name: signer.name.to_owned(),
-        });
-    }
+    let statement = Statement::<Opaque<'_>>::parse(envelope.payload())?;
+    let said = statement.predicate.predicate_type.clone();
+    let signers = those(signers, |signer| read_as_signed(signer, &said))?;
     let statement = P::of_statement(statement)?;
     // (6) The name in the statement is one that the key may speak for. Stops: one builder that poses as another.
-    if let Some(claimed) = statement.predicate.speaker()
-        && !signer.speaks_for.iter().any(|name| name == claimed)
-    {
-        return Err(Error::Speaker {
-            key_name: signer.name.to_owned(),
-            claimed: claimed.to_owned(),
-        });
-    }
+    let signers = those(signers, |signer| {
+        may_speak(signer, statement.predicate.speaker())
+    })?;
+    // `those` are at least one.
+    let signer = signers
+        .into_iter()
+        .next()
+        .ok_or(Error::KeyUnknown { key: None })?;
     let proof = Proof {
         key: signer.key,
         key_name: signer.name.to_owned(),
         speaks_for: signer.speaks_for.to_vec(),
         root: root.digest(),
-        bundle: Digest::of(bundle_bytes),
+        bundle: digest,
         at: now,
         how: signer.how,
     };
     Ok(Verified::new(statement, proof))
+}
+
+/// Those of whom it is true, at least one; else what was said against the first.
+fn those<'a>(
+    signers: Vec<Signer<'a>>,
+    check: impl Fn(&Signer<'_>) -> Result<(), Error>,
+) -> Result<Vec<Signer<'a>>, Error> {
+    let refused = signers.first().map(&check);
+    let fitting: Vec<_> = signers.into_iter().filter(|s| check(s).is_ok()).collect();
+    match refused {
+        Some(Err(error)) if fitting.is_empty() => Err(error),
+        _ => Ok(fitting),
+    }
+}
+
+fn may_say(signer: &Signer<'_>, role: Role, now: Time) -> Result<(), Error> {
+    // (3) The root believes them now. Stops: keys that were retired.
+    check_time(signer, now)?;
+    // (4) That key may say what is said here. Stops: a scanner's key that publishes.
+    if signer.roles.contains(&role) {
+        return Ok(());
+    }
+    Err(Error::KeyRole {
+        key_name: signer.name.to_owned(),
+        role,
+    })
+}
+
+/// Only the first release's own statements were signed as it did.
+fn read_as_signed(signer: &Signer<'_>, said: &str) -> Result<(), Error> {
+    if signer.encoding == Encoding::FirstRelease && said != FIRST_RELEASE_TYPE {
+        return Err(Error::Signature {
+            key_name: signer.name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn may_speak(signer: &Signer<'_>, claimed: Option<&str>) -> Result<(), Error> {
+    match claimed {
+        Some(claimed) if !signer.speaks_for.iter().any(|name| name == claimed) => {
+            Err(Error::Speaker {
+                key_name: signer.name.to_owned(),
+                claimed: claimed.to_owned(),
+            })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_time(signer: &Signer<'_>, now: Time) -> Result<(), Error> {

@@ -55,8 +55,8 @@ impl Chart {
         ]
         .into_iter()
         .chain(node.facts.iter().map(|fact| match fact.doubt {
-            None => format!("{} by {}", fact.stage, fact.by),
-            Some(_) => format!("{} by {} (not believed)", fact.stage, fact.by),
+            None => format!("{} by {}", fact.stage, fact.who()),
+            Some(_) => format!("{} by {} (not believed)", fact.stage, fact.who()),
         }))
         .map(|line| plain(&line))
         .collect();

@@ -81,7 +81,7 @@ fn claimed<P: Predicate>(ledger: &Ledger<'_>, bundle: Digest, cause: &Error) -> 
         | Error::KeyNotYetValid { key_name, .. }
         | Error::KeyRole { key_name, .. }
         | Error::Speaker { key_name, .. } => key_name.clone(),
-        Error::KeyUnknown { key } => key.map_or("an unknown key".to_owned(), |key| key.short()),
+        Error::KeyUnknown { key } => key.map_or("an unknown key".to_owned(), |id| id.to_string()),
         _ => return None,
     };
     let (index, statement) = ledger.claimed(bundle)?;

@@ -47,7 +47,7 @@ pub(crate) fn root_key(seed: u8) -> RootKey {
 /// What was gathered, and the root to believe it by.
 pub(crate) struct World {
     pub(crate) root: TrustRoot,
-    pub(crate) gathered: Dossier,
+    pub(crate) gathered: Dossier<'static>,
 }
 
 impl World {
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// What was gathered, with the log's signature over it.
-    pub(crate) fn dossier(&self) -> Dossier {
+    pub(crate) fn dossier(&self) -> Dossier<'static> {
         let mut dossier = self.gathered.clone();
         dossier.checkpoint = Some(checkpoint(&dossier.entries, &log()));
         dossier

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chain::{Dossier, Fault, Ledger};
+use chain::{Dossier, Fault, Ledger, Shelf};
 use digest::Digest;
 use trust::log::{Entry, LogSigner};
 use trust::predicate::{Dataset, Provenance, Recall, RecallKind};
@@ -13,7 +13,7 @@ use crate::kit::{
     model, now, recall, root_key, whole,
 };
 
-fn opened(dossier: Dossier, root: &TrustRoot, at: i64) -> Result<(), &'static str> {
+fn opened(dossier: Dossier<'_>, root: &TrustRoot, at: i64) -> Result<(), &'static str> {
     let opened = Ledger::open(dossier, root, Time::from_unix(at));
     opened
         .map(|_| ())
@@ -175,6 +175,51 @@ fn a_bundle_that_is_gone_or_altered_is_refused_and_not_believed() {
                 .into_iter()
                 .collect::<Vec<_>>()
         );
+    }
+}
+
+/// Everything that was gathered, to be fetched one by one; `liar` gives others' bytes.
+struct Fetching {
+    all: Dossier<'static>,
+    is_liar: bool,
+}
+
+impl Shelf for Fetching {
+    fn bundle(&self, digest: Digest) -> Option<Vec<u8>> {
+        let mut bytes = self.all.bundles.get(&digest).cloned()?;
+        bytes[99] ^= u8::from(self.is_liar);
+        Some(bytes)
+    }
+
+    fn artifact(&self, digest: Digest) -> Option<trust::Artifact> {
+        let mut artifacts = self.all.artifacts.iter();
+        artifacts.find(|it| it.digest() == digest).cloned()
+    }
+}
+
+#[test]
+fn what_is_on_the_shelf_is_believed_no_more_and_no_less() {
+    let mut world = World::new();
+    let bundle = world.add("digits", &data("a"));
+    for is_liar in [false, true] {
+        let all = world.dossier();
+        let shelf = Fetching { all, is_liar };
+        let dossier = Dossier {
+            bundles: std::collections::BTreeMap::new(),
+            artifacts: Vec::new(),
+            shelved: vec![data("a").digest(), data("nowhere").digest()],
+            shelf: Some(&shelf),
+            ..world.dossier()
+        };
+        let ledger = Ledger::open(dossier, &world.root, now()).unwrap();
+        let found = ledger.all::<Dataset>();
+        assert_eq!(found.believed.len(), usize::from(!is_liar));
+        let refused: Vec<_> = found.refused.iter().map(|(refused, _)| *refused).collect();
+        assert_eq!(refused, is_liar.then_some(bundle).as_slice());
+        assert_eq!(ledger.artifact(data("a").digest()), Some(&data("a")));
+        assert_eq!(ledger.artifact(data("nowhere").digest()), None);
+        assert_eq!(ledger.artifact(data("b").digest()), None);
+        assert_eq!(ledger.artifacts().collect::<Vec<_>>(), [&data("a")]);
     }
 }
 

@@ -1,5 +1,6 @@
-//! Bytes to [`Value`], by one pass with an explicit position.
+//! The one grammar: bytes to checked text, and checked text to [`Value`] or to a type, by an explicit position.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::{Error, Limits, Value};
@@ -7,7 +8,8 @@ use super::{Error, Limits, Value};
 /// Above this many members, duplicates are looked for by a set instead of by looking back.
 const MEMBERS_LOOKED_BACK_OVER: usize = 16;
 
-pub(super) fn document(bytes: &[u8], limits: Limits) -> Result<Value, Error> {
+/// The text of the one value of a document that is strict JSON within its limits.
+pub(super) fn document(bytes: &[u8], limits: Limits) -> Result<&str, Error> {
     if bytes.len() > limits.size_bytes_max {
         return Err(Error::TooLong {
             size_bytes: bytes.len(),
@@ -18,15 +20,9 @@ pub(super) fn document(bytes: &[u8], limits: Limits) -> Result<Value, Error> {
         at: e.valid_up_to(),
         problem: "invalid UTF-8",
     })?;
-    let mut reader = Reader {
-        text,
-        bytes,
-        at: 0,
-        depth: 0,
-        depth_max: limits.depth_max,
-    };
+    let mut reader = Reader::new(text, 0, limits.depth_max);
     reader.skip_space();
-    let value = reader.value()?;
+    let value = reader.as_written()?;
     reader.skip_space();
     if reader.at < bytes.len() {
         Err(Error::Trailing { at: reader.at })
@@ -35,30 +31,104 @@ pub(super) fn document(bytes: &[u8], limits: Limits) -> Result<Value, Error> {
     }
 }
 
-struct Reader<'a> {
+/// What a reader makes of each value that it comes by.
+pub(super) trait Node: Sized {
+    fn scalar(scalar: Scalar<'_>) -> Self;
+    fn array(items: Vec<Self>) -> Self;
+    fn object(members: Vec<(Cow<'_, str>, Self)>) -> Self;
+}
+
+/// A value without parts.
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Number(&'a str),
+    String(Cow<'a, str>),
+}
+
+/// Nothing is kept: it was JSON. A list of these takes no memory.
+pub(super) struct Checked;
+
+impl Node for Checked {
+    fn scalar(_: Scalar<'_>) -> Self {
+        Self
+    }
+
+    fn array(_: Vec<Self>) -> Self {
+        Self
+    }
+
+    fn object(_: Vec<(Cow<'_, str>, Self)>) -> Self {
+        Self
+    }
+}
+
+impl Node for Value {
+    fn scalar(scalar: Scalar<'_>) -> Self {
+        match scalar {
+            Scalar::Null => Self::Null,
+            Scalar::Bool(value) => Self::Bool(value),
+            Scalar::Number(text) => Self::Number(text.to_owned()),
+            Scalar::String(text) => Self::String(text.into_owned()),
+        }
+    }
+
+    fn array(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+
+    fn object(members: Vec<(Cow<'_, str>, Self)>) -> Self {
+        let members = members.into_iter();
+        Self::Object(
+            members
+                .map(|(key, value)| (key.into_owned(), value))
+                .collect(),
+        )
+    }
+}
+
+pub(super) struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    at: usize,
+    pub(super) at: usize,
     depth: usize,
     depth_max: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self) -> Result<Value, Error> {
+    /// Reads from `at`, which is where a value begins, or space before one.
+    pub(super) const fn new(text: &'a str, at: usize, depth_max: usize) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at,
+            depth: 0,
+            depth_max,
+        }
+    }
+
+    pub(super) fn node<N: Node>(&mut self) -> Result<N, Error> {
         match self.peek() {
-            Some(b'{') => self.nested(Self::object),
-            Some(b'[') => self.nested(Self::array),
-            Some(b'"') => self.string().map(Value::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.literal("true", Value::Bool(true)),
-            Some(b'f') => self.literal("false", Value::Bool(false)),
-            Some(b'n') => self.literal("null", Value::Null),
+            Some(b'{') => self.object(),
+            Some(b'[') => self.array(),
+            _ => self.scalar().map(N::scalar),
+        }
+    }
+
+    pub(super) fn scalar(&mut self) -> Result<Scalar<'a>, Error> {
+        match self.peek() {
+            Some(b'"') => self.string().map(Scalar::String),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Scalar::Number),
+            Some(b't') => self.literal("true", Scalar::Bool(true)),
+            Some(b'f') => self.literal("false", Scalar::Bool(false)),
+            Some(b'n') => self.literal("null", Scalar::Null),
             Some(_) => Err(self.syntax("a value was expected")),
             None => Err(self.syntax("it ends where a value was expected")),
         }
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Error>) -> Result<Value, Error> {
+    /// Goes into an array or an object.
+    pub(super) fn open(&mut self) -> Result<(), Error> {
         if self.depth == self.depth_max {
             return Err(Error::TooDeep {
                 at: self.at,
@@ -68,63 +138,104 @@ impl<'a> Reader<'a> {
         self.depth += 1;
         self.at += 1;
         self.skip_space();
-        let value = read(self)?;
-        self.depth -= 1;
-        Ok(value)
+        Ok(())
     }
 
-    fn object(&mut self) -> Result<Value, Error> {
-        let mut members: Vec<(String, Value)> = Vec::new();
-        let mut seen: HashSet<String> = HashSet::new();
-        if self.eat(b'}') {
-            return Ok(Value::Object(members));
+    /// Whether another part follows before `end`, which closes the array or object; the comma before it is eaten.
+    pub(super) fn next_part(
+        &mut self,
+        is_first: bool,
+        end: u8,
+        expected: &'static str,
+    ) -> Result<bool, Error> {
+        if !is_first {
+            self.skip_space();
         }
+        if self.eat(end) {
+            self.depth -= 1;
+            return Ok(false);
+        }
+        if !is_first {
+            if !self.eat(b',') {
+                return Err(self.syntax(expected));
+            }
+            self.skip_space();
+        }
+        Ok(true)
+    }
+
+    pub(super) fn next_item(&mut self, is_first: bool) -> Result<bool, Error> {
+        self.next_part(is_first, b']', "`,` or `]` was expected")
+    }
+
+    /// The key of the next member; what follows is its value.
+    pub(super) fn next_key(&mut self, is_first: bool) -> Result<Option<Cow<'a, str>>, Error> {
+        if !self.next_part(is_first, b'}', "`,` or `}` was expected")? {
+            return Ok(None);
+        }
+        if self.peek() != Some(b'"') {
+            return Err(self.syntax("a key in quotes was expected"));
+        }
+        let key = self.string()?;
+        self.skip_space();
+        if !self.eat(b':') {
+            return Err(self.syntax("`:` was expected after a key"));
+        }
+        self.skip_space();
+        Ok(Some(key))
+    }
+
+    /// Whether the array or object ends here.
+    pub(super) fn closes(&mut self) -> bool {
+        self.skip_space();
+        let closes = self.eat(b']') || self.eat(b'}');
+        self.depth -= usize::from(closes);
+        closes
+    }
+
+    /// The text of the next value.
+    pub(super) fn as_written(&mut self) -> Result<&'a str, Error> {
+        let start = self.at;
+        self.node::<Checked>()?;
+        Ok(self.slice(start, self.at))
+    }
+
+    fn object<N: Node>(&mut self) -> Result<N, Error> {
+        let mut members: Vec<(Cow<'a, str>, N)> = Vec::new();
+        let mut seen: HashSet<Cow<'a, str>> = HashSet::new();
+        self.open()?;
         loop {
             let key_at = self.at;
-            if self.peek() != Some(b'"') {
-                return Err(self.syntax("a key in quotes was expected"));
-            }
-            let key = self.string()?;
+            let Some(key) = self.next_key(members.is_empty())? else {
+                return Ok(N::object(members));
+            };
             if is_duplicate(&members, &mut seen, &key) {
-                return Err(Error::DuplicateKey { key, at: key_at });
+                return Err(Error::DuplicateKey {
+                    key: key.into_owned(),
+                    at: self.key_after(key_at),
+                });
             }
-            self.skip_space();
-            if !self.eat(b':') {
-                return Err(self.syntax("`:` was expected after a key"));
-            }
-            self.skip_space();
-            let value = self.value()?;
+            let value = self.node()?;
             members.push((key, value));
-            self.skip_space();
-            if self.eat(b'}') {
-                return Ok(Value::Object(members));
-            }
-            if !self.eat(b',') {
-                return Err(self.syntax("`,` or `}` was expected"));
-            }
-            self.skip_space();
         }
     }
 
-    fn array(&mut self) -> Result<Value, Error> {
+    /// Where the key is that was looked for from here: after a comma and space, if it is not the first.
+    fn key_after(&self, at: usize) -> usize {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        at + rest.iter().position(|byte| *byte == b'"').unwrap_or(0)
+    }
+
+    fn array<N: Node>(&mut self) -> Result<N, Error> {
         let mut items = Vec::new();
-        if self.eat(b']') {
-            return Ok(Value::Array(items));
+        self.open()?;
+        while self.next_item(items.is_empty())? {
+            items.push(self.node()?);
         }
-        loop {
-            items.push(self.value()?);
-            self.skip_space();
-            if self.eat(b']') {
-                return Ok(Value::Array(items));
-            }
-            if !self.eat(b',') {
-                return Err(self.syntax("`,` or `]` was expected"));
-            }
-            self.skip_space();
-        }
+        Ok(N::array(items))
     }
 
-    fn number(&mut self) -> Result<Value, Error> {
+    fn number(&mut self) -> Result<&'a str, Error> {
         let start = self.at;
         self.eat(b'-');
         match self.peek() {
@@ -142,7 +253,7 @@ impl<'a> Reader<'a> {
             }
             self.some_digits()?;
         }
-        Ok(Value::Number(self.slice(start, self.at).to_owned()))
+        Ok(self.slice(start, self.at))
     }
 
     fn some_digits(&mut self) -> Result<(), Error> {
@@ -159,7 +270,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn literal(&mut self, word: &'static str, value: Value) -> Result<Value, Error> {
+    fn literal(&mut self, word: &'static str, value: Scalar<'a>) -> Result<Scalar<'a>, Error> {
         if self.bytes.get(self.at..self.at + word.len()) != Some(word.as_bytes()) {
             return Err(self.syntax("a value was expected"));
         }
@@ -167,22 +278,27 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    fn string(&mut self) -> Result<String, Error> {
+    /// Text in quotes: itself where nothing in it is escaped.
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
         self.at += 1;
-        let mut out = String::new();
+        let mut unescaped = String::new();
         let mut start = self.at;
         loop {
             match self.peek() {
                 None => return Err(self.syntax("it ends inside a string")),
                 Some(b'"') => {
-                    out.push_str(self.slice(start, self.at));
+                    let last = self.slice(start, self.at);
                     self.at += 1;
-                    return Ok(out);
+                    if unescaped.is_empty() {
+                        return Ok(Cow::Borrowed(last));
+                    }
+                    unescaped.push_str(last);
+                    return Ok(Cow::Owned(unescaped));
                 }
                 Some(b'\\') => {
-                    out.push_str(self.slice(start, self.at));
+                    unescaped.push_str(self.slice(start, self.at));
                     self.at += 1;
-                    out.push(self.escape()?);
+                    unescaped.push(self.escape()?);
                     start = self.at;
                 }
                 Some(0..0x20) => return Err(self.syntax("a control character in a string")),
@@ -239,11 +355,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The text between two positions, both next to ASCII bytes and so on character boundaries.
-    fn slice(&self, start: usize, end: usize) -> &'a str {
+    pub(super) fn slice(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
@@ -253,7 +369,7 @@ impl<'a> Reader<'a> {
         eaten
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -267,14 +383,18 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn is_duplicate(members: &[(String, Value)], seen: &mut HashSet<String>, key: &str) -> bool {
+fn is_duplicate<'a, N>(
+    members: &[(Cow<'a, str>, N)],
+    seen: &mut HashSet<Cow<'a, str>>,
+    key: &str,
+) -> bool {
     if members.len() < MEMBERS_LOOKED_BACK_OVER {
         return members.iter().any(|(earlier, _)| earlier == key);
     }
-    if seen.is_empty() {
-        seen.extend(members.iter().map(|(earlier, _)| earlier.clone()));
-    }
-    !seen.insert(key.to_owned())
+    // Each member is put there when the next one is looked for.
+    let unseen = members.get(seen.len()..).unwrap_or_default();
+    seen.extend(unseen.iter().map(|(earlier, _)| earlier.clone()));
+    seen.contains(key)
 }
 
 #[cfg(test)]
@@ -282,13 +402,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Value, Error> {
-        document(
-            text.as_bytes(),
-            Limits {
-                size_bytes_max: 10_000,
-                depth_max: 4,
-            },
-        )
+        let limits = Limits {
+            size_bytes_max: 10_000,
+            depth_max: 4,
+        };
+        crate::json::value(text.as_bytes(), limits)
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn module(named: &ModuleName, folders: &[&str], proxies: &[&str]) -> Result<Path
             .iter()
             .map(PathBuf::from)
             .find(|proxy| proxy.is_file())
-            .ok_or_else(|| no_module("p11-kit-proxy")),
+            .ok_or(TokenError::NoModuleNamed),
     }
 }
 
@@ -365,6 +365,11 @@ pub enum TokenError {
         /// The name that was looked for.
         name: String,
     },
+    /// The URI names no module, and nothing here knows the machine's.
+    #[error(
+        "the URI names no PKCS#11 module, and p11-kit, which knows those of the machine, is not installed"
+    )]
+    NoModuleNamed,
     /// A module's path that is not absolute.
     #[error("the PKCS#11 module `{}` is not an absolute path", path.display())]
     RelativeModule {
@@ -451,6 +456,7 @@ impl TokenError {
         match self {
             Self::Uri(_) | Self::RelativeModule { .. } | Self::ModuleFolder { .. } => Code::Usage,
             Self::NoModule { .. }
+            | Self::NoModuleNamed
             | Self::NoTokenLabel { .. }
             | Self::NoTokenSlot { .. }
             | Self::NoObjectLabel { .. }
@@ -473,6 +479,9 @@ impl TokenError {
             Self::NoModule { .. } | Self::RelativeModule { .. } => {
                 "give the module's file: `…?module-path=/usr/lib/softhsm/libsofthsm2.so`"
             }
+            Self::NoModuleNamed => {
+                "name it: `…?module-name=softhsm2`, or its file with `module-path=`; or install p11-kit"
+            }
             Self::ModuleFolder { .. } => "add `module-name=NAME`, or give the module's file",
             Self::NoTokenLabel { .. } | Self::NoTokenSlot { .. } => {
                 "`pkcs11-tool --module FILE --list-token-slots` shows the tokens"
@@ -482,10 +491,20 @@ impl TokenError {
             }
             Self::TwoTokens => "add `serial=` or `slot-id=` to the URI",
             Self::TwoObjects => "add `id=` to the URI",
-            Self::PinMissing => "give it at the prompt, or in a file with `pin-source=FILE`",
-            Self::LogIn { .. } => "it was tried once: tokens lock themselves after some wrong PINs",
+            Self::PinMissing => {
+                "set `MODELWARD_PIN`, or name a file of mode 600 that has it: `…?pin-source=FILE`; at a terminal it is asked for"
+            }
+            Self::LogIn { .. } => {
+                "give the right PIN; it was tried once, since a token locks itself after some wrong ones"
+            }
             Self::Key(_) => "make an ECDSA key on P-256, P-384 or P-521",
-            Self::PinFile(_) | Self::Load { .. } | Self::Module { .. } => "",
+            Self::PinFile(_) => "`pin-source` names a file that its owner alone may read",
+            Self::Load { .. } => {
+                "give the file of a PKCS#11 module for this machine's architecture"
+            }
+            Self::Module { .. } => {
+                "is the token plugged in, and does its vendor's own program find it?"
+            }
         }
     }
 }
@@ -535,7 +554,7 @@ mod tests {
         assert!(matches!(other, TokenError::NoModule { .. }));
         let other = refused(None, Some("opensc"));
         assert!(matches!(other, TokenError::NoModule { .. }));
-        assert!(matches!(refused(None, None), TokenError::NoModule { .. }));
+        assert!(matches!(refused(None, None), TokenError::NoModuleNamed));
         let no_name = refused(Some(path), None);
         assert!(matches!(no_name, TokenError::ModuleFolder { .. }));
         let relative = refused(Some("libsofthsm2.so"), None);

@@ -1,5 +1,5 @@
 //! Writes that are whole or not there, and that outlive a power cut once they return: write a temporary file, fsync it,
-//! rename it, fsync the folder. And the lock that keeps two writers apart.
+//! rename it, fsync the folder. And the locks' files.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::FlockOperation;
 use tempfile::NamedTempFile;
 
-const LOCK_WAIT: Duration = Duration::from_secs(60);
-const LOCK_POLL: Duration = Duration::from_millis(2);
+use crate::lock::{Lock, LockError, WAIT_MAX};
+
 const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Who may write a file later: anybody the umask allows, or nobody.
@@ -131,50 +131,22 @@ pub(crate) fn clear(tmp: &Path, now: SystemTime) -> Result<(), DiskError> {
     Ok(())
 }
 
-/// Held while it lives; the system lets go of it when the process dies.
-#[derive(Debug)]
-pub(crate) struct Lock {
-    _file: File,
+/// Waits until nobody else writes what this file is the lock of.
+pub(crate) fn lock(path: &Path) -> Result<Lock, DiskError> {
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(DiskError::at(path))?;
+    Ok(Lock::exclusive(file, path, WAIT_MAX)?)
 }
 
-impl Lock {
-    /// Waits until nobody else writes.
-    pub(crate) fn exclusive(path: &Path) -> Result<Self, DiskError> {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(path)
-            .map_err(DiskError::at(path))?;
-        Self::wait(file, path, FlockOperation::NonBlockingLockExclusive)
-    }
-
-    /// Waits until nobody writes; others may read too. None if nobody ever wrote.
-    pub(crate) fn shared(path: &Path) -> Result<Option<Self>, DiskError> {
-        match File::open(path) {
-            Ok(file) => Self::wait(file, path, FlockOperation::NonBlockingLockShared).map(Some),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(DiskError::at(path)(e)),
-        }
-    }
-
-    fn wait(file: File, path: &Path, operation: FlockOperation) -> Result<Self, DiskError> {
-        let started = std::time::Instant::now();
-        loop {
-            match rustix::fs::flock(&file, operation) {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR)
-                    if started.elapsed() < LOCK_WAIT =>
-                {
-                    std::thread::sleep(LOCK_POLL);
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(DiskError::Busy {
-                        path: path.to_owned(),
-                    });
-                }
-                Err(e) => return Err(DiskError::at(path)(e.into())),
-            }
-        }
+/// Waits until nobody writes; others may read too. None if nobody ever wrote.
+pub(crate) fn lock_shared(path: &Path) -> Result<Option<Lock>, DiskError> {
+    match File::open(path) {
+        Ok(file) => Ok(Some(Lock::shared(file, path, WAIT_MAX)?)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(DiskError::at(path)(e)),
     }
 }
 
@@ -209,11 +181,8 @@ pub enum DiskError {
         cause: io::Error,
     },
     /// Another process keeps the lock.
-    #[error("another process has been writing for a minute and holds `{}`", path.display())]
-    Busy {
-        /// The lock.
-        path: PathBuf,
-    },
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Anything else.
     #[error("`{}` can't be read or written", path.display())]
     Io {
@@ -250,10 +219,10 @@ impl DiskError {
             Self::Denied { .. } => {
                 Some("run as the folder's owner, or name another folder with `--store`")
             }
-            Self::Busy { .. } => {
+            Self::Lock(LockError::Busy { .. }) => {
                 Some("wait for the other process to end, or end it: the lock goes with it")
             }
-            Self::Io { .. } => None,
+            Self::Lock(LockError::Io { .. }) | Self::Io { .. } => None,
         }
     }
 }

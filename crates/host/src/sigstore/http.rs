@@ -27,20 +27,7 @@ pub(super) struct Client(Agent);
 
 impl Client {
     pub(super) fn new() -> Result<Self, HttpError> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(provider))
-            .root_certs(authorities()?)
-            .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(TIMEOUT))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .user_agent("modelward")
-            .build();
-        Ok(Self(config.into()))
+        agent().map(Self)
     }
 
     /// Sends JSON, and gets JSON.
@@ -126,8 +113,26 @@ impl Client {
     }
 }
 
+/// What speaks HTTPS as the machine's authorities say, follows no redirects, and takes every status for an answer.
+pub(crate) fn agent() -> Result<Agent, HttpError> {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(provider))
+        .root_certs(authorities()?)
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .timeout_global(Some(TIMEOUT))
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent("modelward")
+        .build();
+    Ok(config.into())
+}
+
 /// Tokens are sent: nothing goes out in the clear but to this machine.
-pub(super) fn check(url: &str) -> Result<(), HttpError> {
+pub(crate) fn check(url: &str) -> Result<(), HttpError> {
     let refused = || HttpError::Clear {
         url: url.to_owned(),
     };

@@ -13,8 +13,8 @@ pub(super) fn envelope(envelope: &Envelope) -> Value {
     let signature = |bytes: &Vec<u8>| json!({"sig": BASE64.encode(bytes), "keyid": ""});
     let signatures: Vec<Value> = envelope.signatures.iter().map(signature).collect();
     json!({
-        "payload": BASE64.encode(&envelope.payload),
-        "payloadType": envelope.payload_type,
+        "payload": BASE64.encode(envelope.payload()),
+        "payloadType": envelope.payload_type(),
         "signatures": signatures,
     })
 }
@@ -105,7 +105,7 @@ pub(super) fn first_entry(answer: &[u8]) -> Option<Value> {
 /// What Rekor v2 is asked to enter: it takes an envelope as the hash of what its signature is over.
 pub(super) fn second_request(enclosed: &Envelope, leaf: &Certificate) -> Value {
     json!({"hashedRekordRequestV002": {
-        "digest": BASE64.encode(Digest::of(&enclosed.signed_bytes()).raw()),
+        "digest": BASE64.encode(Digest::of(enclosed.signed_bytes()).raw()),
         "signature": {
             "content": BASE64.encode(&enclosed.signatures[0]),
             "verifier": {

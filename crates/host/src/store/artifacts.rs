@@ -53,14 +53,30 @@ impl Store {
         let paths: Vec<TreePath> = paths
             .collect::<Result<_, _>>()
             .map_err(StoreError::Artifact)?;
-        let mut entries = BTreeMap::new();
-        for (path, source) in paths.into_iter().zip(files.values()) {
-            let taken = self.take(source, progress)?;
+        let files = paths.into_iter().zip(files.values().cloned());
+        self.put_files(name, kind, files, progress)
+    }
+
+    /// As [`Store::put_tree`], one file after the other: there may be many.
+    ///
+    /// # Errors
+    /// As [`Store::put_tree`].
+    pub fn put_files(
+        &self,
+        name: &str,
+        kind: Kind,
+        files: impl Iterator<Item = (TreePath, Source)>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Artifact, StoreError> {
+        check_name(name)?;
+        let taken = files.map(|(path, source)| {
+            let taken = self.take(&source, progress)?;
             let (digest, size_bytes) = (taken.digest(), taken.size_bytes());
-            entries.insert(path, FileEntry { digest, size_bytes });
-        }
+            Ok((path, FileEntry { digest, size_bytes }))
+        });
+        let entries = taken.collect::<Result<_, StoreError>>()?;
         let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
-        let measured = self.put_bytes(&artifact.manifest())?;
+        let measured = self.put_written(&|out| artifact.write_manifest(out))?;
         self.give_name(&NameRow {
             digest: measured.digest(),
             name: name.to_owned(),

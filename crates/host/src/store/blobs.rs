@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use digest::{Digest, Measured, ReadError, measure_bytes, measure_copy, measure_reader};
+use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_written};
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
@@ -38,13 +38,25 @@ impl Store {
     /// # Errors
     /// The disk fails.
     pub fn put_bytes(&self, bytes: &[u8]) -> Result<Measured, StoreError> {
-        // Small blobs are often there already; then nothing is written.
-        let measured = measure_bytes(bytes);
+        self.put_written(&|out| out.write_all(bytes))
+    }
+
+    /// Puts in what `write` writes, always the same, without holding it.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn put_written(
+        &self,
+        write: &dyn Fn(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Measured, StoreError> {
+        let write = |out: &mut dyn Write| measure_written(out, write).map_err(StoreError::Read);
+        // It is often there already; then nothing is written.
+        let measured = write(&mut io::sink())?;
         if self.holds(measured) {
             durable::sync_folder(&self.blobs_path())?;
             return Ok(measured);
         }
-        self.put_reader(&mut &*bytes, &|_| ())
+        self.put(&|_| (), write)
     }
 
     /// Opens a blob. Its bytes were right when they were put in; who relies on them re-hashes what it reads.

@@ -1,6 +1,7 @@
 //! Statements: recorded once, found by what they are about.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use digest::Digest;
@@ -34,14 +35,28 @@ impl Store {
         entry: &Entry,
         signer: &LogSigner,
     ) -> Result<Recorded, StoreError> {
-        let got = Digest::of(bundle);
+        self.record_written(&|out| out.write_all(bundle), entry, signer)
+    }
+
+    /// As [`Store::record`], of the bundle that `write` writes: one over many files is long.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn record_written(
+        &self,
+        write: &dyn Fn(&mut dyn Write) -> io::Result<()>,
+        entry: &Entry,
+        signer: &LogSigner,
+    ) -> Result<Recorded, StoreError> {
+        let measured = digest::measure_written(&mut io::sink(), write);
+        let got = measured.map_err(StoreError::Read)?.digest();
         if got != entry.bundle() {
             return Err(StoreError::OtherBundle {
                 want: entry.bundle(),
                 got,
             });
         }
-        self.put_bytes(bundle)?;
+        self.put_written(write)?;
         let _lock = self.lock()?;
         let mut index = self.index();
         self.log.repair()?;

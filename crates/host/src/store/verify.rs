@@ -297,10 +297,12 @@ impl Findings<'_> {
             let bytes = self
                 .store
                 .read_blob(entry.bundle(), MANIFEST_SIZE_BYTES_MAX);
-            let bundle = Bundle::parse(&bytes.ok()?).ok()?;
-            Statement::<Opaque>::parse(&bundle.envelope().payload).ok()
+            Bundle::parse(&bytes.ok()?).ok()
         };
-        let Some(statement) = is_of_interest.then(read).flatten() else {
+        let Some(bundle) = is_of_interest.then(read).flatten() else {
+            return;
+        };
+        let Ok(statement) = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()) else {
             return;
         };
         if entry.predicate_type() == Dataset::TYPE {

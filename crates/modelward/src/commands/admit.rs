@@ -62,8 +62,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     )?;
     let statement = allowed(verdict)?;
     let said = args.key.say(&statement, &workspace)?;
-    let text = format!(
-        "admitted {} for `{}` in `{}` until {}\n{said}",
+    let admitted = format!(
+        "admitted {} for `{}` in `{}` until {}",
         artifact.digest(),
         place.service_account,
         place.environment,
@@ -72,5 +72,5 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let data = json!({"model": artifact.digest().to_string(), "environment": place.environment,
                       "serviceAccount": place.service_account, "expires": statement.predicate.expires.to_string(),
                       "evidence": statement.predicate.evidence, "statement": said.data()});
-    Ok(Answer::new(text, data))
+    Ok(Answer::new([admitted, said.to_string()], data))
 }

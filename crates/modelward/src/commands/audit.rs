@@ -1,7 +1,6 @@
 //! `modelward audit PREDICTION|DIGEST|FILE`
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use chain::audit::{Fact, Node, Trace, mermaid};
@@ -12,6 +11,7 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::model;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let trace = chain::audit::trace(&ledger, digest)?.ok_or_else(|| nothing(&args.target))?;
     let picture = mermaid(&trace);
     let text = if args.mermaid {
-        picture.trim_end().to_owned()
+        Lines::page(&picture)
     } else {
         tree(&trace, prediction.as_ref())
     };
@@ -82,11 +82,7 @@ fn resolve(
         return Err(nothing(target));
     }
     let (_, artifact) = model::artifact(target, workspace, ui)?;
-    let known: BTreeSet<Digest> = ledger
-        .artifacts()
-        .iter()
-        .map(trust::Artifact::digest)
-        .collect();
+    let known: BTreeSet<Digest> = ledger.artifacts().map(trust::Artifact::digest).collect();
     let whole = artifact.digest();
     let only = artifact
         .files()
@@ -108,29 +104,24 @@ fn is_session(word: &str) -> bool {
     word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn tree(trace: &Trace, prediction: Option<&Prediction>) -> String {
-    let mut text = String::new();
-    // Writing to a string does not fail.
+fn tree(trace: &Trace, prediction: Option<&Prediction>) -> Lines {
+    let mut text = Lines::default();
     if let Some(prediction) = prediction {
-        let _ = writeln!(
-            text,
+        text.push(format!(
             "prediction {} at {}: {}",
             prediction.id, prediction.at, prediction.answer
-        );
-        let _ = writeln!(
-            text,
-            "   as the server's own record says: nobody signed it, and whoever can write to the store can change it"
-        );
-        let _ = writeln!(text, "made by");
+        ));
+        text.push("   as the server's own record says: nobody signed it, and whoever can write to the store can change it");
+        text.push("made by");
     }
     branch(&mut text, &trace.backward, "", "", "← ");
     if !trace.forward.is_empty() {
-        let _ = writeln!(text, "went into");
+        text.push("went into");
         for node in &trace.forward {
             branch(&mut text, node, "", "", "→ ");
         }
     }
-    text.trim_end().to_owned()
+    text
 }
 
 fn line(fact: &Fact) -> String {
@@ -144,24 +135,23 @@ fn line(fact: &Fact) -> String {
     }
 }
 
-fn branch(text: &mut String, node: &Node, first: &str, rest: &str, arrow: &str) {
+fn branch(text: &mut Lines, node: &Node, first: &str, rest: &str, arrow: &str) {
     let digest: String = node.digest.chars().take(19).collect();
-    let _ = writeln!(text, "{first}{} `{}`  {digest}", node.kind, node.name);
+    text.push(format!("{first}{} `{}`  {digest}", node.kind, node.name));
     for fact in &node.facts {
-        let _ = writeln!(
-            text,
+        text.push(format!(
             "{rest}   {:8} {}  [by {}, {}]",
             fact.stage,
             fact.says,
-            fact.by,
+            fact.who(),
             line(fact)
-        );
+        ));
     }
     for claim in &node.claims {
-        let _ = writeln!(text, "{rest}   claim    {claim}");
+        text.push(format!("{rest}   claim    {claim}"));
     }
     for gap in &node.gaps {
-        let _ = writeln!(text, "{rest}   gap      {gap}");
+        text.push(format!("{rest}   gap      {gap}"));
     }
     let last = node.links.len().saturating_sub(1);
     for (position, link) in node.links.iter().enumerate() {

@@ -41,7 +41,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
     let Action::Convert(args) = args.action;
     let received = read_signature(&args.old)?;
     let bundle = Bundle::parse(&received)?;
-    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
     let signed = ModelSignature::of_statement(statement)?.predicate;
     if signed.is_first_release() {
         let what = "it is by release 0.2, whose signatures cover other bytes than later ones do";
@@ -58,7 +58,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
     let mut lines = vec![said.to_owned()];
     lines.extend(remaining.iter().map(|what| format!("as before: {what}")));
     let data = json!({"signature": args.to, "changed": is_changed, "remaining": remaining, "verified": false});
-    Ok(Answer::new(lines.join("\n"), data))
+    Ok(Answer::new(lines, data))
 }
 
 /// What other tools may stumble over and only a new signature changes.

@@ -13,6 +13,7 @@ use trust::{Artifact, Code, Kind, Reason};
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::lines::{Lines, counted};
 use crate::model::unreadable;
 use crate::release::SigningKey;
 use crate::ui::Ui;
@@ -92,11 +93,9 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let verdict =
         chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)?;
     let (artifact, statement) = allowed(verdict)?;
-    let sources = listing
-        .keys()
-        .map(|name| (name.clone(), taken.join(name)))
-        .collect();
-    workspace.keep(&args.name, Kind::DataSet, &sources, ui)?;
+    let sources = artifact.files().keys();
+    let sources = sources.map(|path| (path.clone(), taken.join(path.as_str())));
+    workspace.keep(&args.name, Kind::DataSet, sources, ui)?;
     let said = args.key.say(&statement, workspace)?;
     warn_if_recalled(&args.name, &artifact, workspace, ui)?;
     Ok(answer(
@@ -170,10 +169,10 @@ fn bring_source(
     let held = rule.archive.as_ref().map(|archive| archive.digest);
     let held = held.filter(|digest| workspace.store.blob_size_bytes(*digest).is_some());
     if let Some(digest) = held {
-        ui.note(&format!("{} is in the store already", rule.source));
+        ui.note(format!("{} is in the store already", rule.source));
         return Ok(workspace.store.blob_path(digest));
     }
-    ui.note(&format!("fetching {} as the policy names it", rule.source));
+    ui.note(format!("fetching {} as the policy names it", rule.source));
     match &rule.source {
         Source::Npm { package, version } => {
             let folder = staging.join("package");
@@ -221,13 +220,15 @@ fn want(file: &policy::dependency::FileRule) -> Wanted {
 
 fn answer(name: &str, artifact: &Artifact, bundle: Digest, log_index: u64, reused: bool) -> Answer {
     let how = if reused { "unchanged, reused" } else { "added" };
-    let text = format!(
-        "{how}: data set `{name}` ({}), {} files, {} bytes\nstatement {} in log line {log_index}",
-        artifact.digest(),
-        artifact.files().len(),
-        artifact.size_bytes(),
-        bundle.short()
-    );
+    let text = [
+        format!(
+            "{how}: data set `{name}` ({}), {}, {} bytes",
+            artifact.digest(),
+            counted(artifact.files().len(), "file"),
+            artifact.size_bytes()
+        ),
+        format!("statement {} in log line {log_index}", bundle.short()),
+    ];
     let data = json!({"name": name, "dataset": artifact.digest().to_string(), "reused": reused,
                       "statement": {"bundle": bundle.to_string(), "logIndex": log_index}});
     Answer::new(text, data)
@@ -253,7 +254,7 @@ fn list(workspace: &Workspace) -> Result<Answer, Failure> {
         let said = &logged.statement.value().predicate;
         json!({"name": said.name, "digest": digest(logged), "licence": said.licence, "purposes": said.purposes, "source": said.source})
     };
-    let text = datasets.iter().map(line).collect::<Vec<_>>().join("\n");
+    let text: Lines = datasets.iter().map(line).collect();
     Ok(Answer::new(
         text,
         json!({"datasets": datasets.iter().map(datum).collect::<Vec<_>>()}),

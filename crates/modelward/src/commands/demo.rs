@@ -12,6 +12,7 @@ use trust::{Code, Denied, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::ui::Ui;
 
 /// What the demo's model is published as, where it runs, and as whom.
@@ -56,7 +57,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         return Ok(answer(&scene, &[], None, &[attack], begun));
     }
     let stages = stages::run(&scene, ui)?;
-    ui.note("\nthe attacks, each with its control: the same steps without it");
+    ui.note(Lines::page(
+        "\nthe attacks, each with its control: the same steps without it",
+    ));
     let attacks = attacks::all(&scene, ui)?;
     Ok(answer(
         &scene,
@@ -96,14 +99,14 @@ fn answer(
     begun: Instant,
 ) -> Answer {
     let held = attacks.iter().filter(|attack| attack.held()).count();
-    let mut lines = Vec::new();
+    let mut lines = Lines::default();
     if let Some(accuracy) = accuracy {
         lines.push(format!(
             "accuracy on the 10,000 test pictures, asked of the server: {:.2} %",
             accuracy * 100.0
         ));
     }
-    lines.push(attacks::table(attacks));
+    lines.extend(attacks::table(attacks));
     lines.push(format!(
         "{held} of {} attacks refused by the right gate, their controls allowed; {:.0} s in all",
         attacks.len(),
@@ -131,7 +134,7 @@ fn answer(
                 format!("run it alone: `modelward demo --attack {}`", attack.name),
             )
         });
-    Answer::new(lines.join("\n"), data).denied_if(Denied::from_reasons(failed.collect()))
+    Answer::new(lines, data).denied_if(Denied::from_reasons(failed.collect()))
 }
 
 /// The program by its path: whoever has only built it has none in `PATH`.

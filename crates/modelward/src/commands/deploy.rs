@@ -50,12 +50,12 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .iter()
         .map(|(scope, value)| format!("{scope} = {value}"))
         .collect();
-    let text = format!(
-        "{} may be deployed where {}\n{said}",
+    let deployed = format!(
+        "{} may be deployed where {}",
         artifact.digest(),
         scopes.join(" and ")
     );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "scopes": statement.predicate.scopes,
                       "statement": said.data()});
-    Ok(Answer::new(text, data))
+    Ok(Answer::new([deployed, said.to_string()], data))
 }

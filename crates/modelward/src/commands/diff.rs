@@ -9,6 +9,7 @@ use trust::{Bundle, Code, Denied, Difference, Opaque, Predicate, Reason, Stateme
 
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
+use crate::lines::counted;
 use crate::model::{Resources, default_ignored};
 use crate::step_lines::harmless;
 use crate::ui::Ui;
@@ -65,20 +66,23 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
         .map(|(name, change)| format!("{} {}", change.sign(), harmless(name)));
     let mut lines: Vec<String> = lines.chain(said).collect();
     if changes.is_empty() {
-        lines.insert(0, format!("the same: {} files", a.signed_files().len()));
+        lines.insert(
+            0,
+            format!("the same: {}", counted(a.signed_files().len(), "file")),
+        );
     }
     let message = format!(
-        "`{}` and `{}` differ in {} files",
+        "`{}` and `{}` differ in {}",
         args.a.display(),
         args.b.display(),
-        changes.len()
+        counted(changes.len(), "file")
     );
     let way = "what stands with `+` is in the second alone, with `-` in the first alone, with `~` in both and not the same";
     let reasons = match changes.is_empty() {
         true => vec![],
         false => vec![Reason::new(Code::DigestMismatch, message, way)],
     };
-    Ok(Answer::new(lines.join("\n"), data).denied_if(Denied::from_reasons(reasons)))
+    Ok(Answer::new(lines, data).denied_if(Denied::from_reasons(reasons)))
 }
 
 /// One of the two.
@@ -100,7 +104,7 @@ impl Side {
         else {
             return tree();
         };
-        let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+        let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
         Ok(Self::Signature(
             ModelSignature::of_statement(statement)?.predicate,
         ))
@@ -144,7 +148,7 @@ impl Change {
 
 /// The files that differ, in the order of their names.
 fn changes(a: &ModelSignature, b: &ModelSignature) -> Result<BTreeMap<String, Change>, Failure> {
-    let differences = trust::differences(a, b.method(), &b.by_name(), b.form());
+    let differences = trust::differences(a, b.method(), b.by_name(), b.form());
     let (in_a, in_b) = (a.signed_files(), b.signed_files());
     let mut changes = BTreeMap::new();
     for difference in &differences {

@@ -9,6 +9,7 @@ use trust::Kind;
 
 use super::sign::algorithm;
 use crate::answer::{Answer, Failure};
+use crate::lines::Lines;
 use crate::model::{self, Model, default_ignored, left_out, left_out_line};
 use crate::ui::Ui;
 
@@ -56,17 +57,17 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let ours = root(&resources);
     let theirs = root(&in_python_order(&resources, method));
     let left_out = left_out(&args.model, &beside);
-    let mut text = ours.to_string();
+    let mut text = Lines::from(ours.to_string());
     if let Some(manifest) = manifest {
-        text += &format!("\nin a store it is called {manifest}");
+        text.push(format!("in a store it is called {manifest}"));
     }
     if args.python_order {
-        text += &match theirs == ours {
-            true => "\nin the order of the Python reference it is the same".to_owned(),
-            false => format!("\nin the order of the Python reference it is {theirs}"),
-        };
+        text.push(match theirs == ours {
+            true => "in the order of the Python reference it is the same".to_owned(),
+            false => format!("in the order of the Python reference it is {theirs}"),
+        });
     }
-    text += &left_out_line(&left_out);
+    text.extend(left_out_line(&left_out));
     let data = json!({"digest": ours.to_string(), "model": manifest.map(|digest| digest.to_string()),
                       "pythonOrder": theirs.to_string(), "resources": resources.len(), "ignored": left_out,
                       "method": method.to_string()});

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
@@ -39,18 +40,18 @@ pub(crate) fn run(_args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Fail
             "the commit that a program was built from goes into provenance",
         ),
     ];
-    let line = |finding: &Finding| {
+    let lines = |finding: &Finding| {
         let word = if finding.good {
             ui.good("yes")
         } else {
             ui.bad("no ")
         };
-        format!(
-            "{word}  {:18} {}\n     {}",
-            finding.name, finding.says, finding.means
-        )
+        [
+            format!("{word}  {:18} {}", finding.name, finding.says),
+            format!("     {}", finding.means),
+        ]
     };
-    let text = findings.iter().map(line).collect::<Vec<_>>().join("\n");
+    let text: Lines = findings.iter().flat_map(lines).collect();
     let datum = |finding: &Finding| {
         (
             finding.name.replace(' ', "_"),

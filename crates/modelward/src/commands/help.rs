@@ -4,6 +4,7 @@ use serde_json::json;
 use trust::Code;
 
 use crate::answer::{Answer, Failure};
+use crate::lines::Lines;
 use crate::settings::VARIABLES;
 use crate::{cli, pages};
 
@@ -35,7 +36,7 @@ fn error(word: &str) -> Result<Answer, Failure> {
         Some(code) => {
             let page = pages::of(code).trim_end();
             Ok(Answer::new(
-                page,
+                Lines::page(page),
                 json!({"code": code.as_str(), "page": page}),
             ))
         }
@@ -55,7 +56,7 @@ fn error(word: &str) -> Result<Answer, Failure> {
 
 fn codes() -> Answer {
     let line = |code: &Code| format!("{:22} {}", code.as_str(), code.summary());
-    let text = Code::ALL.iter().map(line).collect::<Vec<_>>().join("\n");
+    let text: Lines = Code::ALL.iter().map(line).collect();
     let word = |code: &Code| json!({"code": code.as_str(), "exit": code.kind().exit_status(), "http": code.http(), "summary": code.summary()});
     Answer::new(
         text,
@@ -65,7 +66,7 @@ fn codes() -> Answer {
 
 fn environment() -> Answer {
     let line = |(name, what): &(&str, &str)| format!("{name:26} {what}");
-    let text = VARIABLES.iter().map(line).collect::<Vec<_>>().join("\n");
+    let text: Lines = VARIABLES.iter().map(line).collect();
     let data: serde_json::Map<_, _> = VARIABLES
         .iter()
         .map(|(name, what)| ((*name).to_owned(), json!(what)))
@@ -84,7 +85,7 @@ fn command(words: &[&str]) -> Result<Answer, Failure> {
         })?;
     }
     let text = cli::help(words).unwrap_or_default();
-    Ok(Answer::new(text.clone(), json!({"help": text})))
+    Ok(Answer::new(Lines::page(&text), json!({"help": text})))
 }
 
 /// The command that was probably meant.

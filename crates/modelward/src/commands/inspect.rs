@@ -11,6 +11,7 @@ use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement, Time, timesta
 use super::verify::{certificate, identity, read_signature, who};
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
+use crate::lines::counted;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
 
@@ -36,19 +37,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let proof = match args.believed.root(now, ui)? {
         None => None,
         Some(root) => {
-            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)?;
+            let verified = trust::verify::<ModelSignature>(&bytes, &root, now)
+                .map_err(|e| args.believed.refused(&root, e))?;
             Some(verified.proof().clone())
         }
     };
     let bundle = Bundle::parse(&bytes)?;
-    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload)?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
     let said = Said::of(&statement)?;
     let (mut lines, mut data) = signers(&bundle, proof.as_ref());
     lines.extend(said.lines(args.files));
     if let (Some(members), Value::Object(more)) = (data.as_object_mut(), said.data(args.files)) {
         members.extend(more);
     }
-    Ok(Answer::new(lines.join("\n"), data))
+    Ok(Answer::new(lines, data))
 }
 
 /// Who is said to have signed, and whether that was checked.
@@ -74,7 +76,7 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
         "kind: {kind}, {}{older}",
         counted(count, "signature")
     ));
-    lines.extend(hint.map(|key| format!("key: {key}")));
+    lines.extend(hint.map(|key| format!("key: {}", key.short())));
     let leaf = leaf.map(|der| described(der));
     if let Some((text, _)) = &leaf {
         lines.extend(text.iter().map(|line| harmless(line)));
@@ -147,7 +149,7 @@ struct Said {
 }
 
 impl Said {
-    fn of(statement: &Statement<Opaque>) -> Result<Self, Failure> {
+    fn of(statement: &Statement<Opaque<'_>>) -> Result<Self, Failure> {
         let model = match ModelSignature::of_statement(statement.clone()) {
             Ok(signed) => Some(signed.predicate),
             Err(trust::Error::PredicateType { .. }) => None,
@@ -221,12 +223,5 @@ impl Said {
                "ignored": signed.map(ModelSignature::ignored),
                "files": files, "filesInAll": signed.map(|signed| signed.resources().count()),
                "inOrder": signed.map(ModelSignature::is_in_order)})
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
     }
 }

@@ -9,6 +9,7 @@ use trust::{Code, SigstoreRoot, Time};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::{days_between, public_sigstore, refreshed_folder};
+use crate::lines::Lines;
 use crate::model::unreadable;
 use crate::ui::Ui;
 
@@ -88,13 +89,9 @@ fn told(refreshed: &Refreshed, is_changed: bool, to: Option<&Path>) -> Answer {
         false => "refreshed: the Sigstore's root is the one that was there",
     };
     let newest = refreshed.root.newest();
-    let mut text = said.to_owned();
-    if let Some(newest) = newest {
-        text += &format!("\nits youngest member is in use since {newest}");
-    }
-    if let Some(to) = to {
-        text += &format!("\nwritten to `{}`, for `--trust-config`", to.display());
-    }
+    let mut text = Lines::from(said);
+    text.extend(newest.map(youngest));
+    text.extend(to.map(|to| format!("written to `{}`, for `--trust-config`", to.display())));
     let data = json!({"changed": is_changed, "refreshed": refreshed.at.to_string(), "to": to,
                       "newest": newest.map(|time: Time| time.to_string())});
     Answer::new(text, data)
@@ -115,16 +112,18 @@ fn show(ui: &Ui) -> Result<Answer, Failure> {
         false => "is built in, and was taken",
     };
     let newest = used.root.newest();
-    let mut text = format!(
+    let mut text = Lines::from(format!(
         "the root of the public Sigstore {from} on {}, {days} days ago",
         used.since
-    );
-    if let Some(newest) = newest {
-        text += &format!("\nits youngest member is in use since {newest}");
-    }
+    ));
+    text.extend(newest.map(youngest));
     let data = json!({"builtIn": !used.is_refreshed, "since": used.since.to_string(), "days": days,
                       "newest": newest.map(|time| time.to_string())});
     Ok(Answer::new(text, data))
+}
+
+fn youngest(newest: Time) -> String {
+    format!("its youngest member is in use since {newest}")
 }
 
 impl From<host::sigstore::RefreshError> for Failure {

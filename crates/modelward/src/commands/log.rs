@@ -9,6 +9,7 @@ use trust::{Code, Denied, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::model::unreadable;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -88,13 +89,7 @@ fn show(workspace: &Workspace) -> Result<Answer, Failure> {
         let subjects: Vec<String> = entry.subjects().iter().map(ToString::to_string).collect();
         json!({"index": index, "bundle": entry.bundle().to_string(), "predicateType": entry.predicate_type(), "subjects": subjects})
     };
-    let text = ledger
-        .entries()
-        .iter()
-        .enumerate()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let text: Lines = ledger.entries().iter().enumerate().map(line).collect();
     let entries: Vec<_> = ledger.entries().iter().enumerate().map(datum).collect();
     Ok(Answer::new(text, json!({"entries": entries})))
 }
@@ -138,7 +133,7 @@ fn checkpoint(workspace: &Workspace) -> Result<Answer, Failure> {
             "record something first",
         )
     })?;
-    Ok(Answer::new(note.trim_end(), json!({"checkpoint": note})))
+    Ok(Answer::new(Lines::page(&note), json!({"checkpoint": note})))
 }
 
 fn grown(workspace: &Workspace, since: &Path) -> Result<Answer, Failure> {
@@ -185,7 +180,7 @@ fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
     }
     let proof = workspace.store.log().prove(index, &key)?.to_string();
     Ok(Answer::new(
-        proof.trim_end(),
+        Lines::page(&proof),
         json!({"index": index, "proof": proof}),
     ))
 }
@@ -205,7 +200,7 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
     let proof = Proof::parse(&text).map_err(|e| invalid(&e))?;
     let bytes = read(bundle, BUNDLE_SIZE_BYTES_MAX)?;
     let statement = trust::Bundle::parse(&bytes)?;
-    let statement = trust::Statement::<trust::Opaque>::parse(&statement.envelope().payload)?;
+    let statement = trust::Statement::<trust::Opaque<'_>>::parse(statement.envelope().payload())?;
     let subjects = statement.subjects.iter().map(|subject| subject.digest);
     let entry = Entry::new(
         digest::Digest::of(&bytes),

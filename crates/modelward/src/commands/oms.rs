@@ -17,10 +17,13 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use trust::Code;
 
 use crate::answer::{Answer, Failure};
+use crate::lines::Lines;
+use crate::ui::Ui;
 
 mod conformance;
 mod digest;
 mod hand_over;
+mod manifest;
 mod measure;
 mod methods;
 mod refused;
@@ -31,7 +34,7 @@ mod voice;
 mod words;
 
 use refused::Refused;
-use voice::{Voice, printable};
+use voice::Voice;
 use words::{Command, Words};
 
 /// The reference's program.
@@ -159,17 +162,17 @@ fn done(words: &Words) -> Result<String, Refused> {
 fn conclude(deed: Deed, result: Result<String, Refused>) -> ExitCode {
     match result {
         Ok(text) => {
-            crate::answer::line(&text);
+            crate::answer::say(text);
             ExitCode::SUCCESS
         }
         Err(refused) => {
-            complain(&format!(
+            complain(format!(
                 "{}{}",
                 deed.failed(),
                 refused.text.replace('\n', " ")
             ));
             if !refused.way.is_empty() {
-                complain(&format!("hint: {}", refused.way));
+                complain(format!("hint: {}", refused.way));
             }
             ExitCode::FAILURE
         }
@@ -180,18 +183,18 @@ fn conclude(deed: Deed, result: Result<String, Refused>) -> ExitCode {
 fn misread(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp => {
-            crate::answer::line(error.to_string().trim_end());
+            crate::answer::say(Lines::page(error.to_string().trim_end()));
             ExitCode::SUCCESS
         }
         ErrorKind::DisplayVersion => {
             let ours = env!("CARGO_PKG_VERSION");
-            crate::answer::line(&format!(
+            crate::answer::say(format!(
                 "{NAME}, version {RELEASE} (as answered by modelward {ours})"
             ));
             ExitCode::SUCCESS
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            complain(error.to_string().trim_end());
+            complain(Lines::page(error.to_string().trim_end()));
             ExitCode::from(NOT_UNDERSTOOD)
         }
         _ => {
@@ -203,7 +206,9 @@ fn misread(error: &clap::Error) -> ExitCode {
 }
 
 fn not_understood(usage: &str, sentence: &str) -> ExitCode {
-    complain(&format!("{usage}\n\nError: {sentence}"));
+    let mut lines = Lines::page(usage);
+    lines.extend([String::new(), format!("Error: {sentence}")]);
+    complain(lines);
     ExitCode::from(NOT_UNDERSTOOD)
 }
 
@@ -249,7 +254,8 @@ fn sentence(error: &clap::Error) -> String {
     }
 }
 
-fn complain(text: &str) {
+fn complain(said: impl Into<Lines>) {
+    let shown = Ui::plain().shown_lines(&said.into());
     // Whoever has no standard error is told by the exit status.
-    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+    let _ = writeln!(std::io::stderr(), "{shown}");
 }

@@ -46,11 +46,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let level = statement.predicate.build_level();
     let said = args.key.say(&statement, &workspace)?;
     let place = environment.as_deref().unwrap_or("any environment");
-    let text = format!(
-        "published {} as `{package}` for {place} at SLSA Build L{level}\n{said}",
+    let published = format!(
+        "published {} as `{package}` for {place} at SLSA Build L{level}",
         artifact.digest()
     );
     let data = json!({"model": artifact.digest().to_string(), "package": package, "environment": environment,
                       "level": level, "statement": said.data()});
-    Ok(Answer::new(text, data))
+    Ok(Answer::new([published, said.to_string()], data))
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use chain::Ledger;
+use clap::builder::NonEmptyStringValueParser;
 use digest::Digest;
+use host::store::NamedArtifact;
 use serde_json::json;
 use trust::artifact::FileEntry;
 use trust::predicate::{Dataset, RecallKind};
-use trust::{Artifact, Bundle, Code, Opaque, Predicate, Role, Statement, Subject, TreePath};
+use trust::{Artifact, Bundle, Code, Kind, Opaque, Predicate, Role, Statement, Subject, TreePath};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -28,19 +30,20 @@ const FILES_MAX: usize = 2000;
 #[command(after_help = "Example: modelward recall dataset mnist --reason 'its labels were wrong'")]
 pub(crate) struct Args {
     /// What it is
-    kind: Kind,
+    kind: Asked,
     /// Which one: a digest (of it, or of one of its files), a data set's name, a model's path, a builder's id, or a key's
     /// name or id
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     target: String,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     reason: String,
     #[command(flatten)]
     key: SigningKey,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Kind {
+enum Asked {
     Dataset,
     Builder,
     Key,
@@ -50,10 +53,10 @@ enum Kind {
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let kind = match args.kind {
-        Kind::Dataset => RecallKind::Dataset,
-        Kind::Builder => RecallKind::Builder,
-        Kind::Key => RecallKind::Key,
-        Kind::Model => RecallKind::Model,
+        Asked::Dataset => RecallKind::Dataset,
+        Asked::Builder => RecallKind::Builder,
+        Asked::Key => RecallKind::Key,
+        Asked::Model => RecallKind::Model,
     };
     let targets = resolve(kind, &args.target, &workspace, ui)?;
     let key = workspace.signer(Role::Recall, args.key.name())?;
@@ -70,11 +73,20 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         if !is_known {
             ui.warn(&unknown(kind, target));
         }
-        lines.push(format!("recalled the {} {target}: {said}", kind.as_str()));
+        let shown = shown(kind, target);
+        lines.push(format!("recalled the {} {shown}: {said}", kind.as_str()));
         recalled.push(json!({"target": target, "known": is_known, "statement": said.data()}));
     }
     let data = json!({"kind": kind.as_str(), "recalled": recalled});
-    Ok(Answer::new(lines.join("\n"), data))
+    Ok(Answer::new(lines, data))
+}
+
+/// What is recalled, for a person: a key as everywhere by the first digits of its id.
+fn shown(kind: RecallKind, target: &str) -> String {
+    match target.parse::<Digest>() {
+        Ok(id) if kind == RecallKind::Key => id.short(),
+        _ => target.to_owned(),
+    }
 }
 
 /// The files of what is recalled, where they are known: so that the same files under other names are recalled too, whatever
@@ -102,7 +114,7 @@ fn has_all(ledger: &Ledger<'_>, files: &[Subject]) -> bool {
         let own: BTreeSet<Digest> = artifact.files().values().map(|f| f.digest).collect();
         digests.is_subset(&own)
     };
-    !digests.is_empty() && ledger.artifacts().iter().any(has)
+    !digests.is_empty() && ledger.artifacts().any(has)
 }
 
 /// A recall may come before what it is about, and it may be a slip of the pen.
@@ -134,7 +146,8 @@ fn resolve(
             // Its list of files, for a copy under other names.
             vec![workspace.store.put_bytes(&model.manifest())?.digest()]
         }
-        RecallKind::Model | RecallKind::Builder => Vec::new(),
+        RecallKind::Model => return Err(model_unknown(target, workspace)?),
+        RecallKind::Builder => Vec::new(),
     };
     if found.is_empty() {
         let message = format!("there is no {} `{target}` here", kind.as_str());
@@ -145,6 +158,28 @@ fn resolve(
         ));
     }
     Ok(found.iter().map(ToString::to_string).collect())
+}
+
+/// A model's name may have been given to any model, and so it names none; but those that it was given to are told.
+fn model_unknown(target: &str, workspace: &Workspace) -> Result<Failure, Failure> {
+    let kept = workspace.store.artifacts()?;
+    let is_meant = |kept: &&NamedArtifact| {
+        kept.name == target && kept.artifact_type == Kind::Model.media_type()
+    };
+    let called = kept.iter().filter(is_meant);
+    let called: Vec<String> = called.map(|kept| kept.digest.to_string()).collect();
+    let (message, hint) = match called.as_slice() {
+        [] => (
+            format!("there is no model `{target}` here"),
+            "give its path, or its digest, `sha256:…`; `modelward store list` shows them"
+                .to_owned(),
+        ),
+        called => (
+            format!("`{target}` is a name, and a model is recalled by its path or digest"),
+            format!("the store has under this name: {}", called.join(", ")),
+        ),
+    };
+    Ok(Failure::error(Code::NotFound, message, hint))
 }
 
 /// Every data set that was ever added under a name, whether or not the keys that said so still hold. Where the root has
@@ -172,7 +207,7 @@ fn versions(name: &str, workspace: &Workspace, ui: &Ui) -> Result<BTreeSet<Diges
 /// The name and digest of the data set that a bundle speaks of, whoever signed it.
 fn claimed(bundle: Digest, workspace: &Workspace) -> Option<(String, Digest)> {
     let bundle = Bundle::parse(&workspace.bundle(bundle)?).ok()?;
-    let statement = Statement::<Opaque>::parse(&bundle.envelope().payload).ok()?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload()).ok()?;
     let whole = statement.subjects.first()?.digest;
     let predicate = Dataset::read(statement.predicate.predicate).ok()?;
     Some((predicate.name, whole))

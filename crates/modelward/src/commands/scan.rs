@@ -1,18 +1,18 @@
 //! `modelward scan MODEL`
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::path::PathBuf;
 
 use digest::Digest;
 use scan::{Finding, Report, Severity, Verdict};
 use serde_json::{Value, json};
-use trust::predicate::{ScanVerdict, ScannedFile};
-use trust::{Code, Denied, Kind, Reason};
+use trust::predicate::{Form, ScanReport, ScanVerdict, ScannedFile};
+use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::Lines;
 use crate::model::{Model, default_ignored, unreadable};
 use crate::release::SigningKey;
 use crate::ui::Ui;
@@ -34,11 +34,36 @@ pub(crate) struct Args {
     no_record: bool,
 }
 
-/// A scanned file and what was measured of it.
+/// What was found in a model's files: there may be many of them, and something to tell only of some.
 struct Scanned {
-    name: String,
-    digest: Digest,
-    report: Report,
+    files: Files,
+    /// The whole of what was found, where something was.
+    findings: BTreeMap<usize, Vec<Finding>>,
+    verdict: Verdict,
+}
+
+enum Files {
+    Found(Vec<ScannedFile>),
+    /// As they stand in the statement.
+    Said(Box<Verified<Statement<ScanReport>>>),
+}
+
+impl Scanned {
+    fn files(&self) -> &[ScannedFile] {
+        match &self.files {
+            Files::Found(files) => files,
+            Files::Said(statement) => &statement.value().predicate.files,
+        }
+    }
+
+    fn findings(&self, at: usize) -> &[Finding] {
+        self.findings.get(&at).map_or(&[], Vec::as_slice)
+    }
+
+    fn each(&self) -> impl Iterator<Item = (&ScannedFile, &[Finding])> {
+        let files = self.files().iter().enumerate();
+        files.map(|(at, file)| (file, self.findings(at)))
+    }
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
@@ -47,125 +72,134 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     } else {
         Workspace::open_if_there(common)?
     };
-    let model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
-    let scanned = scan_all(&model, ui)?;
-    let said = workspace
-        .map(|workspace| record(&model, &scanned, &workspace, &args.key, ui))
-        .transpose()?;
-    let verdict = scan::fold(scanned.iter().map(|scanned| scanned.report.verdict));
+    let mut model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
+    let digest = model.artifact.digest();
+    let mut scanned = scan_all(&mut model, ui)?;
+    let (name, form) = (model.name.clone(), model.form);
+    let said = match workspace {
+        None => None,
+        Some(workspace) => Some(record(model, &mut scanned, &workspace, &args.key, ui)?),
+    };
+    let verdict = scanned.verdict;
+    let denied = Denied::from_reasons(scanned.each().filter_map(reason).collect());
+    let told = Told { name, digest, said };
     // Of many files either is long, and only one of them is printed.
     let mut answer = match ui.json {
-        true => Answer::new("", data(&model, &scanned, verdict, said.as_ref())),
-        false => {
-            let text = text(&model, &scanned, verdict, said.as_ref(), args.explain, ui);
-            Answer::new(text, Value::Null)
-        }
+        true => data(&told, form, scanned),
+        false => Answer::new(text(&told, &scanned, args.explain, ui), Value::Null),
     };
     answer.unsure = verdict == Verdict::Inconclusive;
-    Ok(answer.denied_if(Denied::from_reasons(
-        scanned.iter().filter_map(reason).collect(),
-    )))
+    Ok(answer.denied_if(denied))
 }
 
-fn scan_all(model: &Model, ui: &Ui) -> Result<Vec<Scanned>, Failure> {
+/// What is told of the model as a whole.
+struct Told {
+    name: String,
+    digest: Digest,
+    said: Option<Said>,
+}
+
+/// Takes the model's listing along.
+fn scan_all(model: &mut Model, ui: &Ui) -> Result<Scanned, Failure> {
     let size_bytes = model.artifact.size_bytes();
     let bar = ui.bytes_bar("scanning", size_bytes);
-    let mut all = Vec::new();
+    let (mut files, mut findings) = (Vec::with_capacity(model.listing.len()), BTreeMap::new());
+    let mut verdicts = Vec::with_capacity(model.listing.len());
     let mut before = 0;
-    for (name, measured) in &model.listing {
-        let path = model.file(name);
+    for (name, measured) in std::mem::take(&mut model.listing) {
+        let path = model.file(&name);
         let mut file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
-        let report = scan::scan_file(name, &mut file, &mut |at| bar.set_position(before + at));
+        let report = scan::scan_file(&name, &mut file, &mut |at| bar.set_position(before + at));
         before += measured.size_bytes();
         // What was scanned is what was measured: whoever changed it meanwhile is found out here.
-        if digest::measure_file(&path)? != *measured {
+        if digest::measure_file(&path)? != measured {
             return Err(Failure::error(
                 Code::Io,
                 format!("`{}` changed while it was scanned", path.display()),
                 "scan it again when nobody writes to it",
             ));
         }
-        all.push(Scanned {
-            name: name.clone(),
-            digest: measured.digest(),
-            report,
-        });
+        verdicts.push(report.verdict);
+        let (file, found) = stated(name, measured.digest(), report);
+        if !found.is_empty() {
+            findings.insert(files.len(), found);
+        }
+        files.push(file);
     }
     bar.finish_and_clear();
-    Ok(all)
+    Ok(Scanned {
+        files: Files::Found(files),
+        findings,
+        verdict: scan::fold(verdicts),
+    })
 }
 
 fn record(
-    model: &Model,
-    scanned: &[Scanned],
+    model: Model,
+    scanned: &mut Scanned,
     workspace: &Workspace,
     key: &SigningKey,
     ui: &Ui,
 ) -> Result<Said, Failure> {
-    let files = scanned.iter().map(stated).collect();
+    let unfit = || Failure::error(Code::Internal, "the scanned files are not the model's", "");
+    let Files::Found(files) = &mut scanned.files else {
+        return Err(unfit());
+    };
+    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
     let scanner = concat!("modelward ", env!("CARGO_PKG_VERSION"));
     let rules = Digest::of(&scan::rules_digest_input());
-    let statement = chain::scan::statement(
-        &model.name,
-        &model.artifact,
-        files,
-        scanner,
-        rules,
-        workspace.now,
-    );
-    let statement = statement.ok_or_else(|| {
-        Failure::error(Code::Internal, "the scanned files are not the model's", "")
-    })?;
-    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
-    key.say(&statement, workspace)
+    let (files, now) = (std::mem::take(files), workspace.now);
+    let statement =
+        chain::scan::statement(&model.name, &model.artifact, files, scanner, rules, now);
+    let statement = statement.ok_or_else(unfit)?;
+    // Of many files it is long.
+    drop(model);
+    let (said, statement) = key.say_long(statement, workspace)?;
+    scanned.files = Files::Said(Box::new(statement));
+    Ok(said)
 }
 
-fn stated(scanned: &Scanned) -> ScannedFile {
+fn stated(name: String, digest: Digest, report: Report) -> (ScannedFile, Vec<Finding>) {
     let mut findings = BTreeMap::new();
-    for finding in &scanned.report.findings {
+    for finding in &report.findings {
         *findings.entry(finding.rule.id.to_owned()).or_insert(0) += 1;
     }
-    ScannedFile {
-        name: scanned.name.clone(),
-        digest: scanned.digest,
-        format: scanned.report.format.as_str().to_owned(),
-        verdict: match scanned.report.verdict {
+    let file = ScannedFile {
+        name,
+        digest,
+        format: report.format.as_str().to_owned(),
+        verdict: match report.verdict {
             Verdict::Clean => ScanVerdict::Clean,
             Verdict::Suspicious => ScanVerdict::Suspicious,
             Verdict::Inconclusive => ScanVerdict::Inconclusive,
             Verdict::Malicious => ScanVerdict::Malicious,
         },
         findings,
-        not_read: scanned.report.not_read.clone(),
-    }
+        not_read: report.not_read,
+    };
+    (file, report.findings)
 }
 
-fn reason(scanned: &Scanned) -> Option<Reason> {
-    let name = &scanned.name;
-    let report = &scanned.report;
-    let worst = report
-        .findings
-        .iter()
-        .max_by_key(|finding| finding.severity);
+fn reason((file, findings): (&ScannedFile, &[Finding])) -> Option<Reason> {
+    let name = &file.name;
+    let worst = findings.iter().max_by_key(|finding| finding.severity);
     let what = worst.map_or_else(String::new, |finding| format!(": {}", finding.what));
     let fix = worst.map_or("", |finding| finding.rule.fix);
-    match report.verdict {
-        Verdict::Clean => None,
-        Verdict::Malicious => Some(Reason::new(
+    match file.verdict {
+        ScanVerdict::Clean => None,
+        ScanVerdict::Malicious => Some(Reason::new(
             Code::ScanMalicious,
             format!("`{name}` is malicious{what}"),
             fix,
         )),
-        Verdict::Suspicious => Some(Reason::new(
+        ScanVerdict::Suspicious => Some(Reason::new(
             Code::ScanSuspicious,
             format!("`{name}` is suspicious{what}"),
             fix,
         )),
-        Verdict::Inconclusive => {
-            let why = report
-                .not_read
-                .first()
-                .map_or("it was not read whole", String::as_str);
+        ScanVerdict::Inconclusive => {
+            let why = file.not_read.first();
+            let why = why.map_or("it was not read whole", String::as_str);
             Some(Reason::new(
                 Code::ScanInconclusive,
                 format!("`{name}` could not be understood to its last byte: {why}"),
@@ -175,52 +209,38 @@ fn reason(scanned: &Scanned) -> Option<Reason> {
     }
 }
 
-fn text(
-    model: &Model,
-    scanned: &[Scanned],
-    verdict: Verdict,
-    said: Option<&Said>,
-    explain: bool,
-    ui: &Ui,
-) -> String {
+fn text(told: &Told, scanned: &Scanned, explain: bool, ui: &Ui) -> Lines {
+    let verdict = scanned.verdict;
     let word = if verdict == Verdict::Clean {
         ui.good(verdict.as_str())
     } else {
         ui.bad(verdict.as_str())
     };
-    let mut text = format!("{word}  {} ({})", model.name, model.artifact.digest());
-    for scanned in scanned {
-        // Writing to a string does not fail.
-        let _ = write!(
-            text,
-            "\n  {:12} {:12} {}",
-            scanned.report.verdict.as_str(),
-            scanned.report.format.as_str(),
-            scanned.name
-        );
-        for finding in &scanned.report.findings {
-            let _ = write!(
-                text,
-                "\n    [{}] {}{}",
+    let mut text = Lines::from(format!("{word}  {} ({})", told.name, told.digest));
+    for (file, findings) in scanned.each() {
+        text.push(format!(
+            "  {:12} {:12} {}",
+            file.verdict.as_str(),
+            file.format,
+            file.name
+        ));
+        for finding in findings {
+            text.push(format!(
+                "    [{}] {}{}",
                 finding.rule.id,
                 place(finding),
                 finding.what
-            );
+            ));
             if explain {
-                let _ = write!(
-                    text,
-                    "\n      why: {}\n      fix: {}",
-                    finding.rule.why, finding.rule.fix
-                );
+                text.push(format!("      why: {}", finding.rule.why));
+                text.push(format!("      fix: {}", finding.rule.fix));
             }
         }
-        for why in &scanned.report.not_read {
-            let _ = write!(text, "\n    not read: {why}");
+        for why in &file.not_read {
+            text.push(format!("    not read: {why}"));
         }
     }
-    if let Some(said) = said {
-        let _ = write!(text, "\n{said}");
-    }
+    text.extend(told.said.as_ref().map(ToString::to_string));
     text
 }
 
@@ -233,35 +253,39 @@ fn place(finding: &Finding) -> String {
 }
 
 /// One file is one object with a `verdict`; a folder has one for each under `files`.
-fn data(model: &Model, scanned: &[Scanned], verdict: Verdict, said: Option<&Said>) -> Value {
+fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
     let mut data = json!({
-        "verdict": verdict.as_str(),
-        "model": model.artifact.digest().to_string(),
-        "statement": said.map(Said::data),
+        "verdict": scanned.verdict.as_str(),
+        "model": told.digest.to_string(),
+        "statement": told.said.as_ref().map(Said::data),
     });
-    // `json!` would copy it.
-    data["files"] = Value::Array(scanned.iter().map(file).collect());
-    if let (trust::predicate::Form::SingleFile, [only]) = (model.form, scanned)
-        && let (Value::Object(data), Value::Object(file)) = (&mut data, file(only))
+    if let (Form::SingleFile, [only]) = (form, scanned.files())
+        && let (Value::Object(data), Value::Object(file)) =
+            (&mut data, file(only, scanned.findings(0)))
     {
-        data.remove("files");
         data.extend(file);
+        return Answer::new(Lines::default(), Value::Object(std::mem::take(data)));
     }
-    data
+    let count = scanned.files().len();
+    let files = (0..count).filter_map(move |at| {
+        let stated = scanned.files().get(at)?;
+        Some(file(stated, scanned.findings(at)))
+    });
+    Answer::new(Lines::default(), data).with_list("files", files)
 }
 
-fn file(scanned: &Scanned) -> Value {
+fn file(stated: &ScannedFile, findings: &[Finding]) -> Value {
     let finding = |finding: &Finding| {
         json!({"rule": finding.rule.id, "severity": severity(finding.severity), "offset": finding.offset,
                "place": finding.place, "what": finding.what, "why": finding.rule.why, "fix": finding.rule.fix})
     };
     json!({
-        "name": scanned.name,
-        "digest": scanned.digest.to_string(),
-        "format": scanned.report.format.as_str(),
-        "verdict": scanned.report.verdict.as_str(),
-        "findings": scanned.report.findings.iter().map(finding).collect::<Vec<_>>(),
-        "notRead": scanned.report.not_read,
+        "name": stated.name,
+        "digest": stated.digest.to_string(),
+        "format": stated.format,
+        "verdict": stated.verdict.as_str(),
+        "findings": findings.iter().map(finding).collect::<Vec<_>>(),
+        "notRead": stated.not_read,
     })
 }
 

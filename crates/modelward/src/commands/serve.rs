@@ -130,7 +130,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         )
     })?;
     // Where it was is its answer; that it ended is for whoever watches.
-    ui.note(&format!("stopped serving on http://{address}"));
+    ui.note(format!("stopped serving on http://{address}"));
     Ok(Answer::printed())
 }
 
@@ -224,7 +224,7 @@ async fn interrupted(told: &str) {
     ) else {
         return;
     };
-    crate::answer::line(told);
+    crate::answer::say(told);
     tokio::select! {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}

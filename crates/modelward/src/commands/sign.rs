@@ -11,10 +11,13 @@ use trust::{Bundle, Code, Kind, Role, Statement};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
+use crate::lines::{Lines, counted};
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
+
+mod manifest;
 
 /// Sign a model, a folder or a single file, as OpenSSF model signing does
 ///
@@ -23,7 +26,8 @@ use crate::workspace::Workspace;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward sign out/digits")]
 pub(crate) struct Args {
-    /// The model
+    /// The model; or the manifest of an OCI artifact, whose blobs are not read: `oci-manifest://FILE`,
+    /// `oci-layout://FOLDER:TAG` or `oci://HOST/NAME@DIGEST`
     model: PathBuf,
     /// Where the signature goes; `MODEL.sig` by default
     #[arg(long, value_name = "FILE")]
@@ -69,6 +73,9 @@ struct Odd {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::sign(args, reference);
+    }
     let target = args
         .signature
         .clone()
@@ -83,18 +90,16 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     host::whole_file::write(&target, &signed.bundle.to_bytes())
         .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
-    let mut text = format!(
+    let mut text = Lines::from(format!(
         "signed {} of `{}` ({}): {}",
         signed.what,
         signed.name,
         signed.digest,
         target.display()
-    );
-    text += &from_cache_line(signed.from_cache);
-    text += &left_out_line(&left_out);
-    if let Some(said) = &signed.said {
-        text = format!("{text}\n{said}");
-    }
+    ));
+    text.extend(from_cache_line(signed.from_cache));
+    text.extend(left_out_line(&left_out));
+    text.extend(signed.said.iter().map(ToString::to_string));
     let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
                       "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
@@ -114,22 +119,28 @@ struct Signed {
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
-    let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    let ignored = left_out_of(model.form, ignored);
-    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
+    let mut model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+    // Of many files each of these is long, and each goes as soon as it is not needed.
+    model.listing.clear();
+    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
+    let ignored = left_out_of(model.form, ignored);
+    let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
+    let name = model.name;
+    drop(model.artifact);
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;
-    workspace.keep(&model.name, Kind::Model, &model.sources(), ui)?;
+    drop(statement);
     let said = workspace.record::<ModelSignature>(&bundle)?;
     Ok(Signed {
         bundle,
-        digest: model.artifact.digest().to_string(),
-        files: model.listing.len(),
+        digest: digest.to_string(),
+        files,
         from_cache: 0,
-        what: format!("{} files", model.listing.len()),
-        name: model.name,
+        what: counted(files, "file"),
+        name,
         said: Some(said),
     })
 }
@@ -140,17 +151,24 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         return by_held_from_cache(args, folder, &terms, ui);
     }
     if terms.method == Method::WHOLE_SHA256 && !terms.follows_links {
-        let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-        let files = model.artifact.files().iter();
+        let Model {
+            name,
+            form,
+            artifact,
+            ..
+        } = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+        let files = artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
-        let statement = statement(&model.name, files, model.form, &terms);
+        let statement = statement(&name, files, form, &terms);
+        let (digest, files) = (artifact.digest(), artifact.files().len());
+        drop(artifact);
         return Ok(Signed {
             bundle: args.held.seal(&statement)?,
-            digest: model.artifact.digest().to_string(),
-            files: model.listing.len(),
+            digest: digest.to_string(),
+            files,
             from_cache: 0,
-            what: format!("{} files", model.listing.len()),
-            name: model.name,
+            what: counted(files, "file"),
+            name,
             said: None,
         });
     }
@@ -165,7 +183,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         digest: statement.predicate.root().to_string(),
         files: model.files(method),
         from_cache: 0,
-        what: format!("{} files, {method}", model.files(method)),
+        what: format!("{}, {method}", counted(model.files(method), "file")),
         name: model.name,
         said: None,
     })
@@ -191,7 +209,7 @@ fn by_held_from_cache(
         digest: digest.to_string(),
         files: model.files,
         from_cache: model.from_cache,
-        what: format!("{} files{how}", model.files),
+        what: format!("{}{how}", counted(model.files, "file")),
         name: model.name,
         said: None,
     })
@@ -229,6 +247,15 @@ impl Odd {
                 false => Spelling::Interoperable,
             },
         }
+    }
+
+    /// Whether it is as all verifiers take it, and everything is read.
+    const fn is_usual(&self) -> bool {
+        matches!(self.hash, Algorithm::Sha256)
+            && self.shard_size.is_none()
+            && self.follow_links.is_none()
+            && !self.strict_spec
+            && self.cache.is_none()
     }
 
     /// The folder inside which links are followed, if they are.

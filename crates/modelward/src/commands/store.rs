@@ -8,6 +8,7 @@ use trust::{Code, Denied, Reason, TrustRoot};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::lines::{Lines, counted};
 use crate::root_change::{self, RootChange};
 use crate::ui::Ui;
 use crate::workspace::{Workspace, here, keys_folder, locate, root_path};
@@ -83,7 +84,7 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
             "move it away, or name another folder",
         ));
     }
-    let _alone = root_change::alone_in(&folder);
+    let _alone = root_change::alone_in(&folder)?;
     let store = Store::init(&folder)?;
     let now = host::clock::now()?;
     let keys = keys_folder(&store);
@@ -98,10 +99,10 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
         );
         host::trust_root::write(&root_path(&store), &root.with_log(log.key().to_string()))?;
     }
-    let text = format!(
-        "a store is in {}\nnext: `modelward key new NAME`",
-        store.path().display()
-    );
+    let text = [
+        format!("a store is in {}", store.path().display()),
+        "next: `modelward key new NAME`".to_owned(),
+    ];
     Ok(Answer::new(
         text,
         json!({"store": folder, "path": store.path()}),
@@ -127,12 +128,12 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let reasons: Vec<Reason> = checked.problems.iter().map(reason).collect();
     let unrecorded: Vec<String> = checked.unrecorded.iter().map(ToString::to_string).collect();
     let data = json!({"problems": reasons.len(), "unrecorded": unrecorded});
-    let mut text = String::new();
+    let mut text = Lines::default();
     if reasons.is_empty() {
-        text.push_str("the store holds what it says");
+        text.push("the store holds what it says");
         for bundle in &unrecorded {
-            text.push_str(&format!(
-                "\nnote: the statement {bundle} was not recorded: what said it was killed, or the log was made shorter; a recall counts all the same"
+            text.push(format!(
+                "note: the statement {bundle} was not recorded: what said it was killed, or the log was made shorter; a recall counts all the same"
             ));
         }
     }
@@ -165,7 +166,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
             files.join(", ")
         )
     };
-    let text = artifacts.iter().map(line).collect::<Vec<_>>().join("\n");
+    let text: Lines = artifacts.iter().map(line).collect();
     let datum = |artifact: &trust::Artifact| {
         let files: Vec<&str> = artifact
             .files()
@@ -189,8 +190,8 @@ fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {
     };
     workspace.write_out(&artifact, &args.to)?;
     let text = format!(
-        "wrote {} files of {} to {}",
-        artifact.files().len(),
+        "wrote {} of {} to {}",
+        counted(artifact.files().len(), "file"),
         artifact.digest(),
         args.to.display()
     );

@@ -12,9 +12,11 @@ use std::process::ExitCode;
 use chain::train::Build;
 use digest::Digest;
 use host::builder::{self, Expected, Input, Ran, Step, Users};
+use host::store::StoreError;
 use serde_json::{Value, json};
+use trust::artifact::ArtifactError;
 use trust::predicate::{Provenance, ResourceDescriptor};
-use trust::{Artifact, Code, Kind, Role, Statement};
+use trust::{Artifact, Code, Kind, Role, Statement, TreePath};
 
 use limits::Limits as StepLimits;
 
@@ -149,12 +151,13 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let mut ran = ran?;
     let statement = statement(&plan, &ran, started)?;
     let bundle = ran.sign(&statement.to_bytes())?;
-    let files = ran
-        .outputs
-        .keys()
-        .map(|name| (name.clone(), ran.staged().join(name)))
-        .collect();
-    let artifact = workspace.keep(&args.name, Kind::Model, &files, ui)?;
+    let files = ran.outputs.keys().map(|name| {
+        let path = ran.staged().join(name);
+        Ok((TreePath::new(name)?, path))
+    });
+    let files: Result<Vec<_>, ArtifactError> = files.collect();
+    let files = files.map_err(StoreError::Artifact)?;
+    let artifact = workspace.keep(&args.name, Kind::Model, files.into_iter(), ui)?;
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;
     let said = workspace.record::<Provenance>(&bundle)?;
@@ -189,13 +192,12 @@ fn answer(name: &str, artifact: &Artifact, build: &Recorded, reused: bool) -> An
         .iter()
         .map(|(name, value)| format!("{name} {}", harmless(value.trim())))
         .collect();
-    let text = format!(
-        "{how}: `{name}` {}\nthe step claims: {}\nisolation: {}\n{}",
-        artifact.digest(),
-        claims.join(", "),
-        build.isolation,
-        build.said
-    );
+    let text = [
+        format!("{how}: `{name}` {}", artifact.digest()),
+        format!("the step claims: {}", claims.join(", ")),
+        format!("isolation: {}", build.isolation),
+        build.said.to_string(),
+    ];
     let outputs: BTreeMap<String, String> = artifact
         .files()
         .iter()
@@ -246,7 +248,7 @@ fn inputs(args: &Args, workspace: &Workspace) -> Result<Vec<Given>, Failure> {
             artifact: workspace.artifact(digest)?,
         });
     }
-    let is_plain = |name: &str| trust::TreePath::new(name).is_ok() && !name.contains('/');
+    let is_plain = |name: &str| TreePath::new(name).is_ok() && !name.contains('/');
     if let Some(odd) = inputs.iter().find(|given| !is_plain(&given.inside)) {
         let message = format!("`{}` is no name for an input", harmless(&odd.inside));
         return Err(Failure::error(

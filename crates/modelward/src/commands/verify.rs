@@ -5,21 +5,26 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Artifact, Denied, Difference, How, KeyId, Kind, Proof, Statement, Time, Verified};
+use trust::{
+    Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Time, Verified,
+};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
-use crate::model::{
-    Model, Resources, SIGNATURE_ENDING, default_ignored, left_out, left_out_line, signature_path,
-    unreadable,
-};
+use crate::lines::Lines;
+use crate::model::{Model, Resources, default_ignored, left_out, left_out_line, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
+mod manifest;
 mod part;
+mod place;
+mod several;
+
+pub(crate) use place::missing_way;
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -31,11 +36,13 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
-    /// The model, or its signature `MODEL.sig`
+    /// The model, or its signature `MODEL.sig`; or the manifest of an OCI artifact, whose blobs are not read:
+    /// `oci://HOST/NAME@DIGEST`, `oci-layout://FOLDER:TAG` or `oci-manifest://FILE`
     model: PathBuf,
-    /// The signature; `MODEL.sig` by default
-    #[arg(long, value_name = "FILE")]
-    signature: Option<PathBuf>,
+    /// The signature; `MODEL.sig` by default, and of an artifact in a registry or layout what refers to it there. Of several,
+    /// given one by one, any that is believed and holds is enough; which one is said
+    #[arg(long = "signature", value_name = "FILE")]
+    signatures: Vec<PathBuf>,
     #[command(flatten)]
     believed: Believed,
     /// Where links of a model that was signed through links may lead; the model itself by default
@@ -52,25 +59,37 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
-    let asked = Asked::of(args, common, ui)?;
+    if let Some(reference) = crate::artifact::reference(&args.model)? {
+        return manifest::verify(args, reference, common, ui);
+    }
+    let (model, signatures) = place::paths(args)?;
+    several::any(&signatures, ui, |signature| {
+        let asked = Asked::of(args, (&model, signature, &signatures), common, ui)?;
+        by_one(args, &asked, ui)
+    })
+}
+
+/// Holds the model against one signature.
+fn by_one(args: &Args, asked: &Asked, ui: &Ui) -> Result<Answer, Failure> {
     if !args.only.is_empty() {
-        return part::verify(&asked, &args.only, ui);
+        return part::verify(asked, &args.only, ui);
     }
     let signed = &asked.verified.value().predicate;
     let found = match &args.cache {
         Some(_) if signed.follows_links() => {
             ui.warn("the cache is not used: the model was signed through links");
-            measured(&asked, ui)?
+            measured(asked, ui)?
         }
-        Some(folder) => remembered(&asked, folder, ui)?,
-        None => measured(&asked, ui)?,
+        Some(folder) => remembered(asked, folder, ui)?,
+        None => measured(asked, ui)?,
     };
-    Ok(answer(&asked, &found))
+    Ok(answer(asked, &found))
 }
 
 /// What is held against what.
 struct Asked {
     model: PathBuf,
+    signature: PathBuf,
     verified: Verified<Statement<ModelSignature>>,
     /// The paths that are not part of the model.
     ignored: Vec<String>,
@@ -83,33 +102,38 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(args: &Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
-        let (model, signature) = paths(args)?;
+    fn of(
+        args: &Args,
+        (model, signature, signatures): (&Path, &Path, &[PathBuf]),
+        common: &Common,
+        ui: &Ui,
+    ) -> Result<Self, Failure> {
         let now = host::clock::now()?;
         let (root, now, workspace) = match args.believed.root(now, ui)? {
             Some(root) => (root, now, None),
             None => {
-                let workspace = Workspace::open(common)?;
+                let workspace = Workspace::open_if_there(common)?.ok_or_else(nobody_named)?;
                 (workspace.root.clone(), workspace.now, Some(workspace))
             }
         };
-        let bundle = read_signature(&signature)?;
-        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)?;
+        let bundle = place::signature_of(model, signature)?;
+        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
+            .map_err(|e| args.believed.refused(&root, e))?;
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();
-        let links = follows.then(|| args.links_inside.as_ref().unwrap_or(&model).clone());
-        let inside = signature.strip_prefix(&model).ok();
-        let told = beside.iter();
-        let told = told.filter(|path| Some(Path::new(path)) != inside).cloned();
-        let told: Vec<String> = told.collect();
+        let links = follows.then(|| args.links_inside.as_deref().unwrap_or(model).to_owned());
+        let inside = inside(model, signatures);
+        let told = beside.iter().filter(|path| !inside.contains(path));
+        let told: Vec<String> = told.cloned().collect();
         Ok(Self {
-            ignored: with_signature(beside, &model, &signature),
-            left_out: left_out(&model, &told),
+            left_out: left_out(model, &told),
+            ignored: [beside, inside].concat(),
             links,
             verified,
             workspace,
-            model,
+            model: model.to_owned(),
+            signature: signature.to_owned(),
         })
     }
 
@@ -119,10 +143,25 @@ impl Asked {
         subject.map_or("", |subject| &subject.name)
     }
 
+    /// Who signed, for a program.
+    fn who_as_json(&self) -> serde_json::Value {
+        let signature = self.signature.display().to_string();
+        who_as_json(self.verified.proof(), &signature)
+    }
+
     /// Who signed, for a person.
     fn who(&self) -> String {
         who(self.verified.proof())
     }
+}
+
+/// Whoever has no store says whom to believe.
+fn nobody_named() -> Failure {
+    Failure::error(
+        Code::StoreMissing,
+        "it is not said whom to believe: there is no store here whose trust root would say so",
+        "name the signer: `--public-key FILE`; `--certificate-chain FILE --certificate-identity WHO`; or `--identity WHO --identity-provider URL`. Or name a store: `--store DIR`",
+    )
 }
 
 /// Reads a signature's file.
@@ -157,10 +196,11 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
         let measured = whole()?;
         let artifact = trust::verify_tree(&asked.verified, &measured.listing, measured.form)
             .map_err(|differences| differs(&differences))?;
-        asked.not_recalled(|| Ok(measured.artifact.clone()))?;
+        let files = measured.listing.len();
+        asked.not_recalled(|| Ok(measured.artifact))?;
         return Ok(Found {
             digest: artifact.value().digest(),
-            files: measured.listing.len(),
+            files,
             from_cache: 0,
         });
     }
@@ -183,8 +223,7 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
     let signed = &asked.verified.value().predicate;
     let (model, ignored, method) = (&asked.model, &asked.ignored, signed.method());
     let found = Remembered::measure(model, ignored, folder, method, ui)?;
-    let there = found.resources().collect();
-    let differences = trust::differences(signed, method, &there, found.form);
+    let differences = trust::differences(signed, method, found.resources(), found.form);
     if !differences.is_empty() {
         return Err(differs(&differences));
     }
@@ -209,31 +248,31 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
         Method::WHOLE_SHA256 => String::new(),
         method => format!(", {method},"),
     };
-    let text = format!(
-        "verified: {} files of `{}` are{method} as {} signed them{}{}{}",
-        found.files,
+    let (files, are, them) = match found.files {
+        1 => ("1 file".to_owned(), "is", "it"),
+        count => (format!("{count} files"), "are", "them"),
+    };
+    let mut text = Lines::from(format!(
+        "verified: {files} of `{}` {are}{method} as {} signed {them}",
         asked.name(),
         asked.who(),
-        from_cache_line(found.from_cache),
-        if signed.follows_links() {
-            "\nlinks were followed, as when it was signed"
-        } else {
-            ""
-        },
-        left_out_line(&asked.left_out)
-    );
+    ));
+    text.extend(from_cache_line(found.from_cache));
+    if signed.follows_links() {
+        text.push("links were followed, as when it was signed");
+    }
+    text.extend(left_out_line(&asked.left_out));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
                           "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
     Answer::new(text, data)
 }
 
 /// Who signed, for a program.
-fn who_as_json(asked: &Asked) -> serde_json::Value {
-    let proof = asked.verified.proof();
-    json!({"key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
+fn who_as_json(proof: &Proof, signature: &str) -> serde_json::Value {
+    json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
            "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string()})
 }
 
@@ -281,9 +320,15 @@ pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
         How::Key { stamped, logged_at } => {
             let said = [("stamped", stamped), ("logged", logged_at)];
-            let said = said.map(|(what, time)| time.map(|time| format!(", {what} {time}")));
-            let said: String = said.into_iter().flatten().collect();
-            format!("`{}` ({}{said})", proof.key_name, proof.key.short())
+            let said = said.map(|(what, time)| time.map(|time| format!("{what} {time}")));
+            // A key that has no name but its own is not named twice.
+            let has_name = proof.key_name != proof.key.short();
+            let id = has_name.then(|| proof.key.short());
+            let beside: Vec<String> = id.into_iter().chain(said.into_iter().flatten()).collect();
+            match beside.as_slice() {
+                [] => format!("`{}`", proof.key_name),
+                beside => format!("`{}` ({})", proof.key_name, beside.join(", ")),
+            }
         }
         How::Certificate {
             subject, stamped, ..
@@ -307,7 +352,7 @@ fn differs(differences: &[Difference]) -> Failure {
     Denied::from_reasons(reasons).map_or_else(
         || {
             Failure::error(
-                trust::Code::Internal,
+                Code::Internal,
                 "the model differs in nothing and is not the same",
                 "",
             )
@@ -342,20 +387,6 @@ fn not_recalled(models: &[Artifact], key: KeyId, workspace: &Workspace) -> Resul
     Denied::from_reasons(reasons).map_or(Ok(()), |denied| Err(denied.into()))
 }
 
-/// The model and its signature, whichever of the two was named.
-fn paths(args: &Args) -> Result<(PathBuf, PathBuf), Failure> {
-    let named = args
-        .model
-        .to_str()
-        .and_then(|name| name.strip_suffix(SIGNATURE_ENDING))
-        .map(PathBuf::from);
-    match (named, &args.signature) {
-        (Some(model), None) if model.exists() => Ok((model, args.model.clone())),
-        (_, Some(signature)) => Ok((args.model.clone(), signature.clone())),
-        (_, None) => Ok((args.model.clone(), signature_path(&args.model)?)),
-    }
-}
-
 /// What was left out when it was signed. Releases of the reference before 1.1 left git's files out and did not say so;
 /// where they were signed after all, they are not left out.
 pub(crate) fn left_out_when_signed(signed: &ModelSignature) -> Vec<String> {
@@ -374,12 +405,11 @@ pub(crate) fn left_out_when_signed(signed: &ModelSignature) -> Vec<String> {
     ignored
 }
 
-/// A signature that lies inside the model is not part of it.
-fn with_signature(mut ignored: Vec<String>, model: &Path, signature: &Path) -> Vec<String> {
-    let inside = signature
-        .strip_prefix(model)
-        .ok()
-        .and_then(|path| path.to_str());
-    ignored.extend(inside.map(ToOwned::to_owned));
-    ignored
+/// The signatures that lie inside the model: they are no part of it.
+fn inside(model: &Path, signatures: &[PathBuf]) -> Vec<String> {
+    let inside = signatures
+        .iter()
+        .filter_map(|it| it.strip_prefix(model).ok());
+    let inside = inside.filter_map(Path::to_str).map(ToOwned::to_owned);
+    inside.collect()
 }

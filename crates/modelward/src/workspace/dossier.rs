@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chain::Dossier;
+use chain::{Dossier, Shelf};
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::{Provenance, Recall};
@@ -11,20 +11,27 @@ use trust::{Artifact, Bundle, Opaque, Predicate, Statement};
 use super::Workspace;
 use crate::answer::Failure;
 
+/// Statements up to so long are gathered; longer ones, which are over many files, are read when they are needed.
+const GATHERED_SIZE_BYTES_MAX: u64 = 1 << 20;
+/// And artifacts of up to so many files.
+const GATHERED_FILES_MAX: usize = 4_000;
 /// The largest statement that is read back from a store.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
 impl Workspace {
     /// Gathers the whole log, checked against every head it ever had, its statements, and the artifacts.
-    pub(crate) fn dossier(&self) -> Result<Dossier, Failure> {
+    pub(crate) fn dossier(&self) -> Result<Dossier<'_>, Failure> {
         let Some(key) = self.log_key()? else {
             return Ok(Dossier::default());
         };
         let checkpoint = self.store.log().verify(&key, &|_| ())?;
         let mut dossier = Dossier {
-            artifacts: self.artifacts()?,
+            shelf: Some(self),
             ..Dossier::default()
         };
+        for named in self.store.artifacts()? {
+            gather(self.artifact(named.digest)?, named.digest, &mut dossier);
+        }
         let head_size = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.head().size);
@@ -43,14 +50,20 @@ impl Workspace {
         let entries: Vec<Entry> = entries.filter_map(|line| Entry::parse(line).ok()).collect();
         let logged: BTreeSet<Digest> = entries.iter().map(Entry::bundle).collect();
         for entry in &entries {
-            if let Some(bytes) = self.bundle(entry.bundle()) {
+            let size_bytes = self.store.blob_size_bytes(entry.bundle());
+            if size_bytes.is_some_and(|size_bytes| size_bytes <= GATHERED_SIZE_BYTES_MAX)
+                && let Some(bytes) = self.bundle(entry.bundle())
+            {
                 dossier.bundles.insert(entry.bundle(), bytes);
             }
         }
         let unlogged = self.store.unlogged(&logged)?;
         (dossier.unlogged, dossier.lost) = (unlogged.bundles, unlogged.lost);
-        let unnamed = self.unnamed(&entries, &dossier);
-        dossier.artifacts.extend(unnamed);
+        for digest in self.unnamed(&entries, &dossier) {
+            if let Ok(artifact) = self.artifact(digest) {
+                gather(artifact, digest, &mut dossier);
+            }
+        }
         Ok(dossier)
     }
 
@@ -61,15 +74,15 @@ impl Workspace {
 
     /// The artifacts that recalls and builds name by digest: a name in an index, which anybody may take away, is not what
     /// a recall hangs on.
-    fn unnamed(&self, entries: &[Entry], dossier: &Dossier) -> Vec<Artifact> {
+    fn unnamed(&self, entries: &[Entry], dossier: &Dossier<'_>) -> BTreeSet<Digest> {
         let mut wanted: BTreeSet<Digest> = BTreeSet::new();
         for entry in entries {
             if entry.predicate_type() == Recall::TYPE {
                 wanted.extend(entry.subjects());
             } else if entry.predicate_type() == Provenance::TYPE
-                && let Some(bundle) = dossier.bundles.get(&entry.bundle())
+                && let Some(bundle) = self.bundle(entry.bundle())
             {
-                wanted.extend(chain::step_root::lists_named_in(bundle));
+                wanted.extend(chain::step_root::lists_named_in(&bundle));
             }
         }
         // A recall counts without its line.
@@ -82,16 +95,37 @@ impl Workspace {
         for named in &dossier.artifacts {
             wanted.remove(&named.digest());
         }
-        let read = |digest| self.artifact(digest).ok();
-        wanted.into_iter().filter_map(read).collect()
+        for named in &dossier.shelved {
+            wanted.remove(named);
+        }
+        wanted
+    }
+}
+
+impl Shelf for Workspace {
+    fn bundle(&self, digest: Digest) -> Option<Vec<u8>> {
+        self.bundle(digest)
+    }
+
+    fn artifact(&self, digest: Digest) -> Option<Artifact> {
+        self.artifact(digest).ok()
+    }
+}
+
+/// Adds an artifact that was found to be whole, or, if it is long, only its name.
+fn gather(artifact: Artifact, digest: Digest, dossier: &mut Dossier<'_>) {
+    match artifact.files().len() {
+        0..=GATHERED_FILES_MAX => dossier.artifacts.push(artifact),
+        _ => dossier.shelved.push(digest),
     }
 }
 
 /// What a bundle recalls, if it is a recall; believed or not.
 fn recalled_in(bundle: &[u8]) -> Vec<Digest> {
-    let claimed = Bundle::parse(bundle)
-        .and_then(|bundle| Statement::<Opaque>::parse(&bundle.envelope().payload));
-    match claimed {
+    let Ok(bundle) = Bundle::parse(bundle) else {
+        return Vec::new();
+    };
+    match Statement::<Opaque<'_>>::parse(bundle.envelope().payload()) {
         Ok(claimed) if claimed.predicate.predicate_type == Recall::TYPE => claimed
             .subjects
             .iter()

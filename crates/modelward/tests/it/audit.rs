@@ -77,6 +77,13 @@ fn the_chain_is_shown_when_its_key_is_gone() {
         );
         let trace = workshop.allowed("audit out/digits");
         assert_eq!(trace["backward"]["name"], "digits");
+        if change.ends_with("--remove") {
+            // A key without a name is shown by its id: people see its first digits, programs the whole.
+            let id = trace["backward"]["facts"][0]["by"].as_str().unwrap();
+            let short = format!("[by {}, log line", &id["sha256:".len()..][..12]);
+            assert!(id.len() == 71 && told.contains(&short), "{id}: {told}");
+            assert!(!told.contains(&id[..20]), "{told}");
+        }
         let gaps = trace["backward"]["gaps"].to_string();
         assert_eq!(gaps, "[\"no provenance that is believed now\"]");
         let facts = trace["backward"]["facts"].as_array().unwrap().clone();

@@ -50,6 +50,29 @@ fn each_demand_of_the_policy_is_made() {
         workshop.replace(&file, to, from);
         workshop.yes(&deploy("prod"));
     }
-    let unknown = deploy("prod").replace("servers-prod.json", "nowhere.json");
-    assert_ne!(workshop.run(&unknown).status, 0);
+    let all =
+        "name a project's by its path in the folder: `servers-prod.json`, `servers-staging.json`";
+    for (policy, message, way) in [
+        (
+            "nowhere",
+            "the folder of deployment policies has no `nowhere`",
+            all,
+        ),
+        ("org.json", "`org.json` is the organisation's policy", all),
+        (
+            "deployment/servers-prod.json",
+            "has no `deployment/servers-prod.json`",
+            "did you mean `servers-prod.json`?",
+        ),
+        ("../publish/digits", "has no `../publish/digits`", all),
+    ] {
+        let answer = workshop.json(&deploy("prod").replace("servers-prod.json", policy));
+        let reason = &answer["reasons"][0];
+        assert_eq!(reason["code"], "package_unknown", "{answer:#}");
+        assert!(
+            reason["message"].as_str().unwrap().contains(message),
+            "{answer:#}"
+        );
+        assert_eq!(reason["way"], way);
+    }
 }

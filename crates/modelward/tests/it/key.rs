@@ -390,3 +390,38 @@ fn a_rotated_key_ends_no_later_than_before() {
     let rotated = workshop.allowed("key rotate signer --overlap 3660");
     assert_eq!(rotated["old"]["validUntil"], first);
 }
+
+/// People see the first twelve digits of a key's id, whichever command they ask, and programs the whole.
+#[test]
+fn a_key_is_shown_in_one_form() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let made = workshop
+        .yes("key new signer --role sign --role recall")
+        .stdout;
+    let id = workshop.allowed("key list")["keys"][0]["id"].clone();
+    let hex = id.as_str().unwrap().strip_prefix("sha256:").unwrap();
+    let short = &hex[..12];
+    workshop.write("model/w", "w");
+    workshop.yes("sign model");
+    let told = [
+        made,
+        workshop.yes("key list").stdout,
+        workshop.yes("verify model").stdout,
+        workshop.yes("inspect model.sig").stdout,
+        workshop.yes("key rotate signer").stdout,
+        workshop
+            .yes("recall key signer --key signer-2 --reason lost")
+            .stdout,
+    ];
+    for text in &told {
+        assert!(text.contains(short), "{text}");
+        assert!(!text.contains(&hex[..13]), "{text}");
+        assert!(!text.contains(&format!("sha256:{short}")), "{text}");
+    }
+    assert_eq!(workshop.allowed("inspect model.sig")["key"], id);
+    let retired = workshop.file(format!(".modelward/keys/retired/signer-{short}.key.pem").as_str());
+    assert!(retired.exists());
+    let retired = workshop.allowed("key rotate signer-2")["new"]["id"].clone();
+    assert_eq!(retired.as_str().unwrap().len(), id.as_str().unwrap().len());
+}

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use crate::workshop::{Outcome, Workshop, program, words};
@@ -460,36 +459,6 @@ fn the_conformance_adapter_answers() {
     }
 }
 
-/// The guide's commands do what it says, as they stand there.
-#[test]
-fn the_guide_for_newcomers_runs_as_it_stands() {
-    let guide = crate::bands::house().join("docs/guides/coming-from-model-signing.md");
-    let guide = fs::read_to_string(guide).unwrap();
-    let blocks = guide.split("```sh\n").skip(1);
-    let script: String = blocks
-        .map(|block| block.split_once("```").unwrap().0)
-        .collect();
-    let room = tempfile::tempdir().unwrap();
-    let ours = Path::new(env!("CARGO_BIN_EXE_modelward")).parent().unwrap();
-    let path = format!("{}:{}", ours.display(), std::env::var("PATH").unwrap());
-    let mut command = Command::new("bash");
-    command
-        .args(["-euo", "pipefail", "-c", &script])
-        .env("PATH", path);
-    let outcome = Outcome::of(command.current_dir(room.path()));
-    assert_eq!(outcome.status, 0, "{outcome:#?}");
-    let count = |said: &str| outcome.stdout.matches(said).count();
-    assert_eq!(
-        (count("Signing succeeded"), count("Verification succeeded")),
-        (3, 3)
-    );
-    assert_eq!(
-        outcome.stderr.matches("identity was not checked").count(),
-        1,
-        "{outcome:#?}"
-    );
-}
-
 /// A name that no verifier reads is not signed.
 #[test]
 fn names_that_are_not_verified_are_not_signed() {
@@ -514,4 +483,65 @@ fn our_own_help_knows_the_face() {
     let workshop = Workshop::bare();
     assert!(workshop.yes("oms --help").stdout.contains("model_signing"));
     assert_eq!(workshop.run("oms").status, 2);
+}
+
+/// As the port to Go takes a manifest for the model that it names; and as the reference, where a file was signed.
+#[test]
+fn an_oci_manifest_stands_for_its_blobs() {
+    let bench = Bench::new();
+    let blob = |digest: char, more: &str| {
+        let digest = digest.to_string().repeat(64);
+        format!(r#"{{"mediaType":"m","digest":"sha256:{digest}","size":5{more}}}"#)
+    };
+    let title = r#","annotations":{"org.opencontainers.image.title":"w.bin"}"#;
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{},"layers":[{},{}]}}"#,
+        blob('a', ""),
+        blob('b', title),
+        blob('c', "")
+    );
+    bench.write("image.json", &manifest);
+    let signed = bench.yes("sign key image.json --private_key key.pem");
+    assert!(
+        signed.stderr.contains("none of them was read"),
+        "{signed:?}"
+    );
+    let verify = "verify key image.json --signature model.sig --public_key key.pub";
+    let verified = bench.yes(verify);
+    assert!(
+        verified.stderr.contains("none of its blobs was read"),
+        "{verified:?}"
+    );
+    for (from, to, said) in [
+        ("bbbb", "dddd", "Hash mismatch for 'w.bin'"),
+        (
+            "w.bin",
+            "v.bin",
+            "Extra files found in model 'image': v.bin",
+        ),
+        (
+            "\"layers\":[",
+            "\"layers\":[],\"layers\":[",
+            "Missing files",
+        ),
+    ] {
+        bench.write("image.json", manifest.replacen(from, to, 1));
+        let outcome = bench.run(verify);
+        assert!(
+            outcome.status == 1 && outcome.stderr.contains(said),
+            "{outcome:?}"
+        );
+    }
+    let more = manifest.replacen("]}", &format!(",{}]}}", blob('d', "")), 1);
+    assert_ne!(more, manifest);
+    bench.write("image.json", more);
+    assert_eq!(bench.run(verify).status, 1);
+    bench.yes(&format!("{verify} --ignore_unsigned_files"));
+    bench.write("image.json", &manifest);
+    let line = "sign key image.json --private_key key.pem --ignore_paths w.bin";
+    assert_eq!(bench.run(line).status, 1);
+    // What was signed as a file is verified as one.
+    bench.write("file.txt", &manifest);
+    bench.yes("sign key file.txt --private_key key.pem --signature file.sig");
+    bench.yes("verify key image.json --signature file.sig --public_key key.pub");
 }

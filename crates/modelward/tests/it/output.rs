@@ -63,6 +63,7 @@ fn everything() -> Vec<(String, &'static str)> {
         ),
         line("keyless show", "keyless-show"),
         line("key new rotated --role sign", "key-new"),
+        line("key show rotated", "key-show"),
         line("key rotate rotated", "key-rotate"),
         line(&deploy("prod"), "denied"),
         line(&publish("nowhere"), "denied"),

@@ -61,6 +61,56 @@ fn every_setting_of_the_file_is_used() {
     );
 }
 
+/// What is set to nothing says nothing; and whoever types nothing has forgotten something.
+#[test]
+fn an_empty_variable_is_none_and_an_empty_flag_is_refused() {
+    let workshop = Workshop::admitted();
+    let release = "--package docker.io/lmrs2/bh-aisec-model-inference";
+    let asked = |line: &str, variables: &[&str]| {
+        let mut command = workshop.command(line);
+        for variable in variables {
+            command.env(variable, "");
+        }
+        json_of(line, &mut command)
+    };
+    let line = format!("admit out/digits {release} --service-account {PROD} --json");
+    let answer = asked(&line, &["MODELWARD_ENVIRONMENT"]);
+    assert_eq!(answer["message"], "no environment was given");
+    let line = format!("admit out/digits {release} --environment prod --json");
+    let answer = asked(&line, &["MODELWARD_SERVICE_ACCOUNT"]);
+    assert_eq!(answer["message"], "no service account was given");
+    let line =
+        format!("admit out/digits --environment prod --service-account {PROD} {release} --json");
+    let others = ["MODELWARD_STORE", "MODELWARD_SETTINGS", "MODELWARD_PACKAGE"];
+    assert_eq!(asked(&line, &others)["result"], "allowed");
+    workshop.write("modelward.toml", "environment = \"prod\"\n");
+    let line = format!("admit out/digits {release} --service-account {PROD} --json");
+    let answer = asked(&line, &["MODELWARD_ENVIRONMENT"]);
+    assert_eq!(answer["result"], "allowed", "the file is heard");
+    for flag in ["environment", "service-account", "package"] {
+        let mut command = workshop.command("admit out/digits --json");
+        let answer = json_of("admit", command.arg(format!("--{flag}=")));
+        assert_eq!(answer["code"], "usage", "{answer:#}");
+    }
+    workshop.write("modelward.toml", "environment = \"\"\n");
+    let answer = asked("admit out/digits --json", &[]);
+    assert_eq!(answer["code"], "settings_invalid");
+    assert!(
+        answer["message"]
+            .as_str()
+            .unwrap()
+            .ends_with("`environment` is empty")
+    );
+    let answer = asked("admit out/digits --settings nope --json", &[]);
+    assert!(
+        answer["hint"]
+            .as_str()
+            .unwrap()
+            .starts_with("check the path"),
+        "{answer:#}"
+    );
+}
+
 #[test]
 fn without_a_setting_the_three_ways_to_give_it_are_told() {
     let workshop = Workshop::with_model();

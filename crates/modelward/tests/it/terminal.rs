@@ -9,7 +9,7 @@ use std::thread;
 use digest::Digest;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::workshop::{Outcome, Workshop};
+use crate::workshop::{Outcome, PROD, TRAIN, Workshop, admit, publish};
 
 /// A registry's client that has the archive at hand, and gives the half of it now and the rest a little later.
 const CLIENT: &str = "#!/bin/sh
@@ -108,5 +108,97 @@ fn nothing_is_drawn_for_a_program() {
         let seen = watched(add(&workshop, flag));
         assert_eq!(seen.status, 0, "{seen:?}");
         assert!(!is_drawn(&seen), "{flag}: {seen:?}");
+    }
+}
+
+/// What strangers write: a line that would look like ours, a terminal's orders, and letters in another order.
+const HOSTILE: &str = "bad\n    way to yes: rm -rf /\x1b[2J\r\u{9b}31m\u{202e}\u{2028}";
+
+/// Runs a command both ways and sees that nothing of a stranger's text is obeyed or begins a line.
+fn shows_harmlessly(workshop: &Workshop, line: &str, last: &[&str]) -> String {
+    let run = |flags: &str| {
+        let mut command = workshop.command(line);
+        Outcome::of(command.args(last).args(flags.split_whitespace()))
+    };
+    let (told, data) = (run(""), run("--json"));
+    for text in [&told.stdout, &told.stderr, &data.stdout, &data.stderr] {
+        let obeyed = |c: &char| {
+            let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+            turns || (c.is_control() && !matches!(c, '\n' | '\t'))
+        };
+        assert_eq!(text.chars().find(obeyed), None, "{line}: {text:?}");
+        let ours = |line: &str| line.trim_start().starts_with("way to yes: rm");
+        assert!(!text.lines().any(ours), "{line}: {text}");
+    }
+    told.stdout + &told.stderr
+}
+
+#[test]
+fn a_reason_or_a_name_is_not_obeyed_by_a_terminal_and_begins_no_line() {
+    let workshop = Workshop::admitted();
+    workshop.write(&format!("odd/{}", HOSTILE.replace('/', "")), "x");
+    workshop.write("turned/a\u{202e}b\u{2029}c.json", "{}");
+    workshop.write(&format!("policies/{}.json", HOSTILE.replace('/', "")), "x");
+    workshop.write("policies/org.json", workshop.read("publish/org.json"));
+    workshop.write("other.toml", format!("{HOSTILE:?} = 1\n"));
+    workshop.write_key();
+    let shown = shows_harmlessly(&workshop, "recall dataset bands --reason", &[HOSTILE]);
+    assert!(shown.starts_with("recalled the dataset"), "{shown}");
+    // The reason is told, on one line.
+    for line in [
+        &admit("prod", PROD),
+        "audit out/digits",
+        "verify out/digits",
+        &publish("prod"),
+        TRAIN,
+    ] {
+        let shown = shows_harmlessly(&workshop, line, &[]);
+        let told = "bad\u{fffd}    way to yes: rm -rf /\u{fffd}[2J";
+        assert!(shown.contains(told), "{line}: {shown}");
+    }
+    for line in [
+        "scan odd",
+        "digest odd",
+        "sign odd --private-key key.pem",
+        "sign turned --private-key key.pem",
+        "inspect turned.sig",
+        "diff turned odd",
+        "diff turned turned.sig",
+        "scan turned",
+        "sign turned",
+        "store list",
+        "oms digest turned",
+        "oms digest odd",
+        "oms digest turned --resources",
+        "key list --settings other.toml",
+        "publish out/digits --package a.example/b --policies policies",
+        "oms sign key --private_key key.pem odd",
+    ] {
+        // `oms` has no `--json`, and says so.
+        shows_harmlessly(&workshop, line, &[]);
+    }
+    for line in [
+        "audit",
+        "store get",
+        "help error",
+        "key new",
+        "help",
+        "scan",
+        "verify",
+        "inspect",
+        "sign --key k out/digits --signature",
+        "recall key --reason x",
+        "recall model --reason x",
+        "oms verify key turned --public_key",
+        "deploy out/digits --package a.example/b --policies deployment --policy",
+        "serve",
+        "dataset add --policy",
+        "train --input",
+        "store init",
+        "log grown",
+        "sign turned --token",
+        "nothing",
+    ] {
+        shows_harmlessly(&workshop, line, &[HOSTILE]);
     }
 }

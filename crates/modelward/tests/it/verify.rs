@@ -289,3 +289,56 @@ fn an_unreadable_file_is_told() {
     assert_eq!(outcome.status, 2, "{outcome:?}");
     assert!(outcome.stderr.contains("model/closed"), "{outcome:?}");
 }
+
+/// One bundle has one signer, and a model may have several bundles: any that is believed and holds is enough, and it is told
+/// which one.
+#[test]
+fn of_several_signatures_one_that_is_believed_is_enough() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.yes("store init");
+    workshop.yes("key new laptop --role sign");
+    workshop.write("model/w", "w");
+    workshop.yes("sign model --private-key key.pem --signature model/theirs.sig");
+    workshop.write("other/w", "another");
+    workshop.yes("sign other --signature old.sig");
+    workshop.yes("sign model --ignore theirs.sig --signature model/ours.sig");
+    let all =
+        "verify model --signature model/theirs.sig --signature old.sig --signature model/ours.sig";
+    let answer = workshop.allowed(all);
+    assert_eq!(
+        (&answer["signature"], &answer["keyName"]),
+        (&"model/ours.sig".into(), &"laptop".into())
+    );
+    let outcome = workshop.yes(all);
+    for (text, part) in [
+        (&outcome.stdout, "by the signature model/ours.sig"),
+        (
+            &outcome.stderr,
+            "model/theirs.sig does not count: [key_unknown]",
+        ),
+        (&outcome.stderr, "old.sig does not count: [digest_mismatch]"),
+    ] {
+        assert!(text.contains(part), "{part}: {outcome:?}");
+    }
+    let part = workshop.allowed(&format!("{all} --only w"));
+    assert_eq!(part["signature"], "model/ours.sig");
+    // None that holds: each says why.
+    let none =
+        "verify model --signature model/theirs.sig --signature old.sig --signature model/ours.sig";
+    workshop.write("model/w", "changed");
+    assert_eq!(
+        workshop.denied(none),
+        ["key_unknown", "digest_mismatch", "digest_mismatch"]
+    );
+    let told = workshop.run(none).stderr;
+    assert!(told.contains("old.sig: "), "{told}");
+    // One that can't be read may have been the one, if no other holds.
+    workshop.write("nonsense.sig", "nonsense");
+    assert_eq!(
+        workshop.error("verify model --signature nonsense.sig --signature old.sig"),
+        "bundle_invalid"
+    );
+    workshop.write("model/w", "w");
+    workshop.yes("verify model --signature nonsense.sig --signature model/theirs.sig --signature model/ours.sig");
+}

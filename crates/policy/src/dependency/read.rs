@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use decode::json::Value;
 use digest::Digest;
-use trust::TreePath;
+use trust::{TreePath, toml_cause};
 
 use super::{ArchiveRule, DatasetRule, DependencyPolicy, FileRule, Source};
 use crate::PolicyError;
@@ -141,7 +141,7 @@ fn table(file: &str, bytes: &[u8]) -> Result<Value, PolicyError> {
     let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_owned()))?;
     let table: toml::Table = text
         .parse()
-        .map_err(|e: toml::de::Error| refused(e.to_string()))?;
+        .map_err(|e: toml::de::Error| refused(toml_cause(text, &e)))?;
     Ok(members(table))
 }
 

@@ -15,6 +15,8 @@ use crate::PolicyError;
 use crate::fields::{Fields, nearest};
 use crate::verdict;
 
+const IDS_SHOWN_MAX: usize = 8;
+
 /// An organisation's deployment policy with those of its projects.
 #[derive(Debug, Clone)]
 pub struct DeploymentPolicies {
@@ -183,16 +185,36 @@ impl DeploymentPolicies {
     }
 
     fn policy_unknown(&self, policy_id: &str) -> Reason {
-        let nearest = nearest(policy_id, self.projects.keys().map(String::as_str));
-        let way = nearest.map_or_else(
-            || format!("add the file `{policy_id}`"),
-            |known| format!("did you mean `{known}`?"),
-        );
+        let ids = || self.projects.keys().map(String::as_str);
+        if policy_id == ORGANISATION {
+            let message = format!(
+                "`{ORGANISATION}` is the organisation's policy, which binds every project and deploys nothing itself"
+            );
+            return Reason::new(Code::PackageUnknown, message, one_of(ids()));
+        }
+        // By its name alone, whatever folders somebody wrote before it.
+        let last = policy_id.rsplit('/').next().unwrap_or(policy_id);
+        let nearest = nearest(policy_id, ids()).or_else(|| nearest(last, ids()));
         Reason::new(
             Code::PackageUnknown,
-            format!("there is no deployment policy `{policy_id}`"),
-            way,
+            format!("the folder of deployment policies has no `{policy_id}`"),
+            nearest.map_or_else(|| one_of(ids()), |known| format!("did you mean `{known}`?")),
         )
+    }
+}
+
+/// The policies that can be named.
+fn one_of<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    let mut shown: Vec<String> = ids.map(|id| format!("`{id}`")).collect();
+    let more = shown.len() > IDS_SHOWN_MAX;
+    shown.truncate(IDS_SHOWN_MAX);
+    match shown.as_slice() {
+        [] => "write a project's policy into the folder, beside `org.json`".to_owned(),
+        shown => format!(
+            "name a project's by its path in the folder: {}{}",
+            shown.join(", "),
+            if more { ", …" } else { "" }
+        ),
     }
 }
 

@@ -175,7 +175,7 @@ fn read(reader: &str, bytes: &[u8]) -> Result<(), String> {
         "json" => told(json::value(bytes, Limits::SMALL)),
         "safetensors" => told(safetensors::read(bytes)),
         "bundle" => told(Bundle::parse(bytes)),
-        "statement" => told(Statement::<Opaque>::parse(bytes)),
+        "statement" => told(Statement::<Opaque<'_>>::parse(bytes)),
         "manifest" => told(Artifact::from_manifest(bytes)),
         "trust_root" => told(TrustRoot::parse(bytes)),
         "private_key" => told(PrivateKey::from_pem(text(), Some("another"))),

@@ -5,6 +5,7 @@ mod certificates;
 mod mutate;
 mod oms;
 mod replay;
+mod several_signatures;
 mod sigstore;
 mod tidy;
 mod timestamps;

@@ -1,6 +1,6 @@
 //! `https://modelward.dev/admission/v1`: a gate let a model in.
 
-use decode::json;
+use decode::json::Raw;
 use serde::{Deserialize, Serialize};
 
 use super::{Predicate, read_as};
@@ -28,7 +28,7 @@ impl Predicate for Admission {
     const TYPE: &'static str = "https://modelward.dev/admission/v1";
     const ROLE: Role = Role::Admit;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

@@ -1,6 +1,6 @@
 //! `https://modelward.dev/dataset/v1`: data may be used, by which policy.
 
-use decode::json;
+use decode::json::Raw;
 use serde::{Deserialize, Serialize};
 
 use super::{Predicate, read_as};
@@ -28,7 +28,7 @@ impl Predicate for Dataset {
     const TYPE: &'static str = "https://modelward.dev/dataset/v1";
     const ROLE: Role = Role::Dataset;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decode::json;
+use decode::json::Raw;
 use serde::{Deserialize, Serialize};
 
 use super::{Predicate, read_as};
@@ -33,7 +33,7 @@ impl Predicate for Deployment {
     const TYPE: &'static str = "https://slsa.dev/deployment/v0.1";
     const ROLE: Role = Role::Deploy;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decode::json;
+use decode::json::Raw;
 use digest::{Digest, Hasher, Method, ResourceDigest};
 use serde::{Serialize, Serializer};
 
@@ -13,9 +13,11 @@ use crate::{Artifact, Error, Role, Statement, Subject};
 pub(crate) mod first_release;
 mod name;
 mod read;
+mod resources;
 
 pub use name::Span;
 use name::{Name, SINGLE_FILE};
+use resources::Resources;
 
 /// The files of a model, or pieces of them, each with its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,15 +25,9 @@ pub struct ModelSignature {
     method: Method,
     follows_links: bool,
     ignored: Vec<String>,
-    resources: Vec<Resource>,
+    resources: Resources,
     spelling: Spelling,
     is_first_release: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Resource {
-    name: String,
-    digest: ResourceDigest,
 }
 
 /// How the two things are written that the specification and its released implementations write differently: the name of
@@ -105,17 +101,18 @@ impl ModelSignature {
         terms: Terms,
     ) -> Statement<Self> {
         let is_dot = form == Form::SingleFile && terms.spelling == Spelling::Interoperable;
-        let named = |name: &str| match is_dot {
-            true => single(name, terms.method),
-            false => name.to_owned(),
-        };
-        let mut resources: Vec<Resource> = resources
-            .map(|(name, digest)| Resource {
-                name: named(name),
-                digest,
-            })
-            .collect();
-        resources.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut listed = Resources::new(terms.method.algorithm);
+        for (name, digest) in resources {
+            let listed = match is_dot {
+                true => listed.push(&single(name, terms.method), &digest),
+                false => listed.push(name, &digest),
+            };
+            debug_assert!(
+                listed.is_some(),
+                "whoever measures does so as the terms say"
+            );
+        }
+        let resources = listed.sorted();
         let predicate = Self {
             method: terms.method,
             follows_links: terms.follows_links,
@@ -148,13 +145,12 @@ impl ModelSignature {
 
     /// The signed resources by their names: paths, or `PATH:START:END`.
     pub fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
-        self.resources.iter().map(|r| (r.name.as_str(), r.digest))
+        self.resources.iter()
     }
 
-    /// The same, to look many up.
-    #[must_use]
-    pub fn by_name(&self) -> BTreeMap<&str, ResourceDigest> {
-        self.resources().collect()
+    /// The same, in the order of their names.
+    pub fn by_name(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
+        self.resources.by_name()
     }
 
     /// The file that a resource is, or is a piece of.
@@ -166,8 +162,9 @@ impl ModelSignature {
     /// The files that were signed, whole or in pieces.
     #[must_use]
     pub fn signed_files(&self) -> BTreeSet<&str> {
-        let names = self.resources.iter();
-        names.map(|r| self.file_of(&r.name)).collect()
+        self.resources()
+            .map(|(name, _)| self.file_of(name))
+            .collect()
     }
 
     /// The signed files, if they were signed whole and by SHA-256, as artifacts are.
@@ -198,9 +195,8 @@ impl ModelSignature {
     #[must_use]
     pub fn form(&self) -> Form {
         let mut names = self
-            .resources
-            .iter()
-            .map(|r| Name::of(&r.name, self.method));
+            .resources()
+            .map(|(name, _)| Name::of(name, self.method));
         match names.all(|name| name.is_some_and(|name| name.path == SINGLE_FILE)) {
             true => Form::SingleFile,
             false => Form::Folder,
@@ -226,7 +222,8 @@ impl ModelSignature {
     /// Whether the resources are in the specification's order. The reference wrote another, which is read as well.
     #[must_use]
     pub fn is_in_order(&self) -> bool {
-        self.resources.is_sorted_by(|a, b| a.name < b.name)
+        let names = self.resources().map(|(name, _)| name);
+        names.is_sorted_by(|a, b| a < b)
     }
 
     /// What a piece's or a file's algorithm is called.
@@ -250,8 +247,8 @@ impl Predicate for ModelSignature {
     const TYPE: &'static str = "https://model_signing/signature/v1.0";
     const ROLE: Role = Role::Sign;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read::predicate(&value, true)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read::predicate(predicate, true)
     }
 
     fn fits(&self, subjects: &[Subject]) -> Result<(), Error> {
@@ -271,7 +268,7 @@ impl Predicate for ModelSignature {
         }
     }
 
-    fn of_statement(statement: Statement<Opaque>) -> Result<Statement<Self>, Error> {
+    fn of_statement(statement: Statement<Opaque<'_>>) -> Result<Statement<Self>, Error> {
         if statement.predicate.predicate_type == first_release::TYPE {
             return first_release::read(statement);
         }
@@ -283,7 +280,7 @@ impl Predicate for ModelSignature {
                 got: statement.predicate.predicate_type,
             });
         }
-        let predicate = read::predicate(&statement.predicate.predicate, is_strict)?;
+        let predicate = read::predicate(statement.predicate.predicate, is_strict)?;
         predicate.fits(&statement.subjects)?;
         Ok(Statement {
             subjects: statement.subjects,
@@ -294,12 +291,6 @@ impl Predicate for ModelSignature {
 
 impl Serialize for ModelSignature {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let algorithm = self.algorithm_name();
-        let resources = self.resources.iter().map(|resource| wire::Resource {
-            name: &resource.name,
-            algorithm: &algorithm,
-            digest: resource.digest.hex(),
-        });
         let signature = wire::Signature {
             serialization: wire::Serialization {
                 method: match self.method.shard_size {
@@ -311,7 +302,10 @@ impl Serialize for ModelSignature {
                 allow_symlinks: self.follows_links,
                 ignore_paths: &self.ignored,
             },
-            resources: resources.collect(),
+            resources: wire::Resources {
+                algorithm: &self.algorithm_name(),
+                resources: &self.resources,
+            },
         };
         signature.serialize(serializer)
     }
@@ -319,12 +313,28 @@ impl Serialize for ModelSignature {
 
 /// What is written.
 mod wire {
-    use super::Serialize;
+    use super::{Serialize, Serializer};
 
     #[derive(Serialize)]
     pub(super) struct Signature<'a> {
         pub(super) serialization: Serialization<'a>,
-        pub(super) resources: Vec<Resource<'a>>,
+        pub(super) resources: Resources<'a>,
+    }
+
+    /// Each is put into its form when it is written: they may be many.
+    pub(super) struct Resources<'a> {
+        pub(super) algorithm: &'a str,
+        pub(super) resources: &'a super::Resources,
+    }
+
+    impl Serialize for Resources<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.resources.iter().map(|(name, digest)| Resource {
+                name,
+                algorithm: self.algorithm,
+                digest: digest.hex(),
+            }))
+        }
     }
 
     #[derive(Serialize)]
@@ -339,9 +349,9 @@ mod wire {
     }
 
     #[derive(Serialize)]
-    pub(super) struct Resource<'a> {
-        pub(super) name: &'a str,
-        pub(super) algorithm: &'a str,
-        pub(super) digest: String,
+    struct Resource<'a> {
+        name: &'a str,
+        algorithm: &'a str,
+        digest: String,
     }
 }

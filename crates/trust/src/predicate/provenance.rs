@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decode::json;
+use decode::json::Raw;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -191,8 +191,8 @@ impl Predicate for Provenance {
     const TYPE: &'static str = "https://slsa.dev/provenance/v1";
     const ROLE: Role = Role::Build;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 
     fn speaker(&self) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! `https://slsa.dev/publish/v0.1` of slsa-policy: a package may be published in an environment.
 
-use decode::json;
+use decode::json::Raw;
 use serde::{Deserialize, Serialize};
 
 use super::{Predicate, read_as};
@@ -63,8 +63,8 @@ impl Predicate for Publish {
     const TYPE: &'static str = "https://slsa.dev/publish/v0.1";
     const ROLE: Role = Role::Publish;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        let publish: Self = read_as(value)?;
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        let publish: Self = read_as(predicate)?;
         if publish.build_level() > 4 {
             return Err(Error::StatementShape(format!(
                 "`{BUILD_LEVEL}` is {}, and 4 is the highest",

@@ -1,6 +1,6 @@
 //! `https://modelward.dev/recall/v1`: something is bad, and so is all that descends from it.
 
-use decode::json;
+use decode::json::Raw;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl Predicate for Recall {
     const TYPE: &'static str = "https://modelward.dev/recall/v1";
     const ROLE: Role = Role::Recall;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use decode::json;
+use decode::json::Raw;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,7 @@ impl Predicate for ScanReport {
     const TYPE: &'static str = "https://modelward.dev/scan/v1";
     const ROLE: Role = Role::Scan;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

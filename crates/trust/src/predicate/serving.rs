@@ -1,6 +1,6 @@
 //! `https://modelward.dev/serving/v1`: a server started on an admitted model.
 
-use decode::json;
+use decode::json::Raw;
 use digest::Digest;
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +24,7 @@ impl Predicate for Serving {
     const TYPE: &'static str = "https://modelward.dev/serving/v1";
     const ROLE: Role = Role::Serve;
 
-    fn read(value: json::Value) -> Result<Self, Error> {
-        read_as(value)
+    fn read(predicate: Raw<'_>) -> Result<Self, Error> {
+        read_as(predicate)
     }
 }

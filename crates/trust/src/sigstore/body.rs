@@ -21,7 +21,7 @@ pub(super) fn is_of_rekor_1(kind: &str, version: &str) -> bool {
 }
 
 /// Checks that the entry is what it says it is, and is about this payload, this signature alone, and this certificate
-/// or key.
+/// or key. Other signatures that came along are not looked at, and prove nothing.
 pub(super) fn check(
     body: &[u8],
     kind: &str,
@@ -43,13 +43,13 @@ pub(super) fn check(
     };
     let other = |what| Err(SigstoreError::EntryOther { what });
     let is_payload = match &entered.payload {
-        Payload::Itself(digest) => *digest == Digest::of(&evidence.envelope.payload),
-        Payload::AsSigned(hash, digest) => hash.of(&evidence.envelope.signed_bytes()) == *digest,
+        Payload::Itself(digest) => *digest == Digest::of(evidence.envelope.payload()),
+        Payload::AsSigned(hash, digest) => hash.of(evidence.envelope.signed_bytes()) == *digest,
     };
     if !is_payload {
         return other("payload");
     }
-    if entered.signature != evidence.signature || evidence.envelope.signatures.len() != 1 {
+    if entered.signature != evidence.signature {
         return other("signature");
     }
     match (evidence.by, &entered.verifier) {
@@ -133,7 +133,7 @@ fn in_toto(body: &[u8], evidence: &Evidence<'_>) -> Result<Entered, SigstoreErro
     let wire: wire::Body<wire::InToto> = read(body, "intoto", IN_TOTO)?;
     let content = wire.spec.content;
     let other = |what| SigstoreError::EntryOther { what };
-    if content.envelope.payload_type != evidence.envelope.payload_type {
+    if content.envelope.payload_type != evidence.envelope.payload_type() {
         return Err(other("payload"));
     }
     let [signature] = content.envelope.signatures.as_slice() else {

@@ -94,7 +94,8 @@ impl SigstoreRoot {
     }
 
     /// The name of an embedded root.
-    pub(crate) fn name(&self) -> Option<&'static str> {
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
         let mut embedded = EMBEDDED.iter();
         let found = embedded.find(|(_, text)| *text == self.text);
         found.map(|(name, _)| *name)

@@ -1,6 +1,7 @@
 //! What was signed, held against what is there.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use digest::{Digest, Listing, Method, ResourceDigest, Resources, Sealed};
 
@@ -58,7 +59,7 @@ impl Difference {
             Self::Missing { path } => Reason::new(
                 Code::FileMissing,
                 format!("`{path}` was signed and is not there"),
-                "get the file again from where it was signed",
+                gits_way(path).unwrap_or("get the file again from where it was signed"),
             ),
             Self::Extra { path } => Reason::new(
                 Code::FileExtra,
@@ -68,7 +69,9 @@ impl Difference {
             Self::Changed { path, want, got } => Reason::new(
                 Code::DigestMismatch,
                 format!("`{path}` is not the file that was signed: expected {want}, got {got}"),
-                "get the file again from where it was signed; if the change is yours, sign again",
+                gits_way(path).unwrap_or(
+                    "get the file again from where it was signed; if the change is yours, sign again",
+                ),
             ),
             Self::Method { want, got } => Reason::new(
                 Code::SignatureMethod,
@@ -84,9 +87,26 @@ impl Difference {
     }
 }
 
+/// What git or its hosts keep was signed as if it were the model's, and changes without anybody's touching the model.
+fn gits_way(path: &str) -> Option<&'static str> {
+    is_gits(path).then_some(
+        "it is git's and not the model's, and git changes such files by itself: have the model signed again without them, as is usual (who signed may have said `--no-ignore-git-paths`)",
+    )
+}
+
+/// What is left out unless the signer wants it, and the books of repositories within.
+fn is_gits(path: &str) -> bool {
+    let usual = [".gitattributes", ".github", ".gitignore"];
+    let first = path.split(['/', ':']).next().unwrap_or(path);
+    usual.contains(&first) || path.split('/').any(|name| name == ".git")
+}
+
 /// The files that systems leave behind have their own advice.
 fn extra_way(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path);
+    if is_gits(path) {
+        return "it is git's and not the model's: delete it, or have the model signed again without such files, as is usual";
+    }
     if name == ".DS_Store" || name.starts_with("._") || name == "Thumbs.db" {
         "the operating system left it there: delete it"
     } else {
@@ -109,7 +129,7 @@ pub fn verify_tree(
     let differences = differences(
         &signature.value().predicate,
         Method::WHOLE_SHA256,
-        &files.collect(),
+        files,
         form,
     );
     if !differences.is_empty() {
@@ -138,7 +158,7 @@ pub fn verify_resources(
     form: Form,
 ) -> Result<Verified<Resources>, Vec<Difference>> {
     let signed = &signature.value().predicate;
-    let differences = differences(signed, method, &stated(&resources), form);
+    let differences = differences(signed, method, stated(&resources), form);
     if differences.is_empty() {
         Ok(Verified::new(resources, signature.proof().clone()))
     } else {
@@ -184,7 +204,7 @@ pub fn verify_listed(
         Difference::Extra { path } => !files.contains(signed.file_of(path)),
         _ => false,
     };
-    let differences = differences(signed, method, &stated(&resources), form);
+    let differences = differences(signed, method, stated(&resources), form);
     let (extra, differences): (Vec<_>, Vec<_>) = differences.into_iter().partition(is_other_file);
     if !differences.is_empty() {
         return Err(differences);
@@ -239,9 +259,8 @@ pub fn verify_part(
 ) -> Result<Verified<Part>, Vec<Difference>> {
     let signed = &signature.value().predicate;
     let is_chosen = |name: &str| chosen(signed.file_of(name));
-    let mut there = stated(resources);
-    there.retain(|name, _| is_chosen(name));
-    let mut differences = differences(signed, method, &there, Form::Folder);
+    let there = stated(resources).filter(|(name, _)| is_chosen(name));
+    let mut differences = differences(signed, method, there, Form::Folder);
     differences.retain(|difference| match difference {
         Difference::Missing { path } => is_chosen(path),
         _ => true,
@@ -259,20 +278,19 @@ pub fn verify_part(
     Ok(Verified::new(part, signature.proof().clone()))
 }
 
-fn stated(resources: &Resources) -> BTreeMap<&str, ResourceDigest> {
+fn stated(resources: &Resources) -> impl Iterator<Item = (&str, ResourceDigest)> {
     let stated = resources.iter();
-    stated
-        .map(|(name, measured)| (name.as_str(), measured.digest()))
-        .collect()
+    stated.map(|(name, measured)| (name.as_str(), measured.digest()))
 }
 
-/// How what is there differs from what was signed, in the order of the names: none if these are the signed resources,
-/// all of them and no others. A model that was signed as one file, and is one file, may have another name.
+/// How what is there, in the order of its names, differs from what was signed, in that order too: none if these are the
+/// signed resources, all of them and no others. A model that was signed as one file, and is one file, may have another
+/// name.
 #[must_use]
-pub fn differences(
+pub fn differences<'a>(
     signed: &ModelSignature,
     method: Method,
-    there: &BTreeMap<&str, ResourceDigest>,
+    there: impl Iterator<Item = (&'a str, ResourceDigest)>,
     form: Form,
 ) -> Vec<Difference> {
     if signed.method() != method {
@@ -282,33 +300,40 @@ pub fn differences(
         }];
     }
     let is_single = signed.form() == Form::SingleFile && form == Form::SingleFile;
-    let renamed: BTreeMap<String, ResourceDigest>;
-    let there: BTreeMap<&str, ResourceDigest> = if is_single {
-        let dotted = |(name, digest): (&&str, &ResourceDigest)| (signed.as_single(name), *digest);
-        renamed = there.iter().map(dotted).collect();
-        renamed
-            .iter()
-            .map(|(name, digest)| (name.as_str(), *digest))
-            .collect()
-    } else {
-        there.clone()
+    let called = |name: &'a str| match is_single {
+        true => Cow::Owned(signed.as_single(name)),
+        false => Cow::Borrowed(name),
     };
-    let by_name = signed.by_name();
+    let mut there = there
+        .map(|(name, digest)| (called(name), digest))
+        .peekable();
+    let mut signed = signed.by_name().peekable();
     let mut differences = Vec::new();
-    for (&name, &want) in &by_name {
-        let path = name.to_owned();
-        match there.get(name) {
-            None => differences.push(Difference::Missing { path }),
-            Some(&got) if got != want => differences.push(Difference::Changed { path, want, got }),
-            Some(_) => {}
+    loop {
+        let order = match (signed.peek(), there.peek()) {
+            (None, None) => return differences,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((want, _)), Some((got, _))) => (*want).cmp(got),
+        };
+        let want = signed.next_if(|_| order != Ordering::Greater);
+        let got = there.next_if(|_| order != Ordering::Less);
+        match (want, got) {
+            (Some((_, want)), Some((_, got))) if want == got => {}
+            (Some((path, want)), Some((_, got))) => differences.push(Difference::Changed {
+                path: path.to_owned(),
+                want,
+                got,
+            }),
+            (Some((path, _)), None) => differences.push(Difference::Missing {
+                path: path.to_owned(),
+            }),
+            (None, Some((path, _))) => differences.push(Difference::Extra {
+                path: path.into_owned(),
+            }),
+            (None, None) => {}
         }
     }
-    let extra = there.keys().filter(|name| !by_name.contains_key(*name));
-    differences.extend(extra.map(|name| Difference::Extra {
-        path: (*name).to_owned(),
-    }));
-    differences.sort_by(|a, b| a.path().cmp(b.path()));
-    differences
 }
 
 /// Joins an admission with sealed bytes: these bytes are the admitted model's file of this name.

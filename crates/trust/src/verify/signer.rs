@@ -1,4 +1,6 @@
-//! Who signed: the one of the trust root's that made one of a bundle's signatures.
+//! Who signed: those of the trust root's who made a bundle's signatures.
+
+use std::borrow::Cow;
 
 use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
 use crate::verified::How;
@@ -49,34 +51,27 @@ impl When {
     }
 }
 
-/// The one of the root's who made one of the signatures.
-pub(super) fn signer<'a>(
+/// All of the root's who made one of the signatures, at least one: first whom the bundle's own words lead to, then the keys
+/// that made another.
+pub(super) fn signers<'a>(
     bundle: &Bundle,
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
-    match bundle.material() {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let (named, beside) = match bundle.material() {
         Material::Key {
             hint,
             entries,
             timestamps,
-        } => by_key(bundle, *hint, (entries, timestamps), (root, when)),
+            ..
+        } => return by_key(bundle, *hint, (entries, timestamps), (root, when)),
         Material::Certificate {
             leaf,
             intermediates,
             timestamps,
         } => {
-            if root.certificates().next().is_none() {
-                let got = "with a certificate";
-                return Err(Error::Method { got });
-            }
-            let read = |der: &Vec<u8>| Certificate::from_der(der).map_err(Error::Certificate);
-            let chain = Chain {
-                leaf: read(leaf)?,
-                intermediates: intermediates.iter().map(read).collect::<Result<_, _>>()?,
-                timestamps,
-            };
-            by_certificate(bundle, &chain, root, when)
+            let named = by_certificate(bundle, (leaf, intermediates, timestamps), root, when);
+            (named, (&[][..], timestamps.as_slice()))
         }
         Material::Keyless {
             leaf,
@@ -84,72 +79,78 @@ pub(super) fn signer<'a>(
             timestamps,
             ..
         } => {
-            if root.identities().next().is_none() {
-                return Err(Error::Method { got: "keylessly" });
-            }
-            let leaf = Certificate::from_der(leaf).map_err(Error::Certificate)?;
-            by_identity(bundle, &leaf, (entries, timestamps), root, when)
+            let beside = (entries.as_slice(), timestamps.as_slice());
+            (by_identity(bundle, leaf, beside, root, when), beside)
         }
+    };
+    // One signature is the named one's or nobody's.
+    if !has_more(bundle) {
+        return named;
     }
+    let others = root
+        .keys()
+        .filter_map(|key| key_that_signed(bundle, key, beside, (root, when)));
+    match named {
+        Ok(named) => Ok(named.into_iter().chain(others.flatten()).collect()),
+        Err(refused) => some_or_first_refusal(others, refused),
+    }
+}
+
+/// The log entries and timestamps that came along.
+type Beside<'a> = (&'a [LogEntry], &'a [Vec<u8>]);
+
+fn has_more(bundle: &Bundle) -> bool {
+    bundle.envelope().signatures.len() > 1
 }
 
 fn by_key<'a>(
     bundle: &Bundle,
     hint: Option<KeyHint>,
-    beside: (&[LogEntry], &[Vec<u8>]),
+    beside: Beside<'_>,
     (root, when): (&'a TrustRoot, When),
-) -> Result<Signer<'a>, Error> {
-    let (key, signature, encoding) = known_key(bundle, hint, root)?;
-    let how = witnessed(&key.public_key, (bundle, signature), beside, (root, when))?;
-    Ok(Signer {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let is_named = |key: &&RootKey| hint.is_some_and(|hint| hint.is_of(&key.public_key));
+    // Only one key can be named; with more signatures, others than its may be there too.
+    if let Some(hint) = hint
+        && !has_more(bundle)
+    {
+        let unknown = || Error::KeyUnknown { key: hint.id() };
+        let key = root.keys().find(is_named).ok_or_else(unknown)?;
+        let signer = key_that_signed(bundle, key, beside, (root, when));
+        let key_name = || key.name.clone();
+        let signer = signer.ok_or_else(|| Error::Signature {
+            key_name: key_name(),
+        })?;
+        return Ok(vec![signer?]);
+    }
+    let (named, others): (Vec<_>, Vec<_>) = root.keys().partition(is_named);
+    let signers = named
+        .into_iter()
+        .chain(others)
+        .filter_map(|key| key_that_signed(bundle, key, beside, (root, when)));
+    some_or_first_refusal(signers, Error::KeyUnknown { key: None })
+}
+
+/// The key as signer, if it made one of the signatures; or what its witnesses say against that.
+fn key_that_signed<'a>(
+    bundle: &Bundle,
+    key: &'a RootKey,
+    beside: Beside<'_>,
+    (root, when): (&TrustRoot, When),
+) -> Option<Result<Signer<'a>, Error>> {
+    let public_key = &key.public_key;
+    let (signature, encoding) = signed(bundle, |bytes, sig| public_key.verifies(bytes, sig))?;
+    let how = witnessed(public_key, (bundle, signature), beside, (root, when));
+    Some(how.map(|how| Signer {
         name: &key.name,
-        key: key.public_key.id(),
+        key: public_key.id(),
         roles: &key.roles,
         speaks_for: &key.speaks_for,
         valid_from: key.valid_from,
         valid_until: key.valid_until,
         how,
         encoding,
-    })
-}
-
-/// The key of the root's that made one of the signatures, and which one.
-fn known_key<'a, 'b>(
-    bundle: &'b Bundle,
-    hint: Option<KeyHint>,
-    root: &'a TrustRoot,
-) -> Result<(&'a RootKey, &'b [u8], Encoding), Error> {
-    let signed = |key: &'a RootKey| {
-        let (signature, encoding) =
-            signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
-        Some((key, signature, encoding))
-    };
-    // Only one key can be named; with more signatures, others than its may be there too.
-    let has_more = bundle.envelope().signatures.len() > 1;
-    if let Some(hint) = hint {
-        match root.keys().find(|key| hint.is_of(&key.public_key)) {
-            None if has_more => {}
-            None => {
-                let key = match hint {
-                    KeyHint::Id(id) => Some(id),
-                    KeyHint::Der(_) => None,
-                };
-                return Err(Error::KeyUnknown { key });
-            }
-            Some(key) => {
-                if let Some(found) = signed(key) {
-                    return Ok(found);
-                }
-                if !has_more {
-                    let key_name = key.name.clone();
-                    return Err(Error::Signature { key_name });
-                }
-            }
-        }
-    }
-    root.keys()
-        .find_map(signed)
-        .ok_or(Error::KeyUnknown { key: None })
+    }))
 }
 
 /// What those say of a key's signature who are believed about it. What of theirs is wrong is refused; where a log is asked
@@ -157,10 +158,11 @@ fn known_key<'a, 'b>(
 fn witnessed(
     key: &PublicKey,
     (bundle, signature): (&Bundle, &[u8]),
-    (entries, timestamps): (&[LogEntry], &[Vec<u8>]),
+    (entries, timestamps): Beside<'_>,
     (root, when): (&TrustRoot, When),
 ) -> Result<How, Error> {
     let witnesses = root.key_witnesses();
+    let timestamps = &without_others(timestamps, bundle, signature);
     let stamped = stamped_at(signature, timestamps, &witnesses.timestamp_anchors)?;
     let now = when.now();
     if let (Some(at), Some(now)) = (stamped, now)
@@ -184,6 +186,25 @@ fn witnessed(
     })
 }
 
+/// The timestamps but for those that say they are over another of the envelope's signatures: those prove nothing about this
+/// one, and do it no harm.
+fn without_others<'a>(
+    timestamps: &'a [Vec<u8>],
+    bundle: &Bundle,
+    signature: &[u8],
+) -> Cow<'a, [Vec<u8>]> {
+    if !has_more(bundle) {
+        return Cow::Borrowed(timestamps);
+    }
+    let signatures = &bundle.envelope().signatures;
+    let is_over_other = |token: &[u8]| {
+        let mut others = signatures.iter();
+        others.any(|other| other != signature && timestamp::claims_to_stamp(token, other))
+    };
+    let own = timestamps.iter().filter(|token| !is_over_other(token));
+    own.cloned().collect()
+}
+
 /// What came with the signature.
 struct Chain<'a> {
     leaf: Certificate,
@@ -191,40 +212,64 @@ struct Chain<'a> {
     timestamps: &'a [Vec<u8>],
 }
 
-/// The first of the root's that this chain leads to; else what the first of them says against it.
+/// The root's that this chain leads to; if there are none, what the first of them says against it.
 fn by_certificate<'a>(
     bundle: &Bundle,
-    chain: &Chain<'_>,
+    (leaf, intermediates, timestamps): (&[u8], &[Vec<u8>], &[Vec<u8>]),
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let unknown = Error::Method {
+        got: "with a certificate",
+    };
+    if root.certificates().next().is_none() {
+        return Err(unknown);
+    }
+    let read = |der: &[u8]| Certificate::from_der(der).map_err(Error::Certificate);
+    let intermediates = intermediates.iter().map(|der| read(der));
+    let chain = Chain {
+        leaf: read(leaf)?,
+        intermediates: intermediates.collect::<Result<_, _>>()?,
+        timestamps,
+    };
     let unfit = |cause| Error::CertificateKey { cause };
     let key = chain.leaf.public_key().map_err(unfit)?;
     let signed = signed_by_certified(bundle, key);
     let (signature, encoding) = signed.ok_or_else(|| Error::Signature {
         key_name: chain.leaf.subject().to_string(),
     })?;
+    let known = root.certificates().map(|known| {
+        Ok(Signer {
+            name: &known.name,
+            key: key.id(),
+            roles: &known.roles,
+            speaks_for: &known.speaks_for,
+            valid_from: known.valid_from,
+            valid_until: known.valid_until,
+            how: is_known(signature, &chain, known, when)?,
+            encoding,
+        })
+    });
+    some_or_first_refusal(known, unknown)
+}
+
+/// Those that were found; if there are none, what was said against the first.
+fn some_or_first_refusal<T>(
+    judged: impl Iterator<Item = Result<T, Error>>,
+    none: Error,
+) -> Result<Vec<T>, Error> {
+    let mut found = Vec::new();
     let mut refused = None;
-    for known in root.certificates() {
-        match is_known(signature, chain, known, when) {
-            Ok(how) => {
-                return Ok(Signer {
-                    name: &known.name,
-                    key: key.id(),
-                    roles: &known.roles,
-                    speaks_for: &known.speaks_for,
-                    valid_from: known.valid_from,
-                    valid_until: known.valid_until,
-                    how,
-                    encoding,
-                });
-            }
+    for one in judged {
+        match one {
+            Ok(one) => found.push(one),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    Err(refused.unwrap_or(Error::Method {
-        got: "with a certificate",
-    }))
+    if found.is_empty() {
+        return Err(refused.unwrap_or(none));
+    }
+    Ok(found)
 }
 
 /// Whether the chain leads to an anchor of this one's, and to whom it should.
@@ -253,15 +298,20 @@ fn is_known(
     })
 }
 
-/// The first of the root's whose identity the certificate was made out to, by the word of the Sigstore that they are known
-/// at; else what the first of them says against it.
+/// The root's whose identity the certificate was made out to, by the word of the Sigstore that they are known at; if there
+/// are none, what the first of them says against it.
 fn by_identity<'a>(
     bundle: &Bundle,
-    leaf: &Certificate,
+    leaf: &[u8],
     (entries, timestamps): (&[LogEntry], &[Vec<u8>]),
     root: &'a TrustRoot,
     when: When,
-) -> Result<Signer<'a>, Error> {
+) -> Result<Vec<Signer<'a>>, Error> {
+    let unknown = Error::Method { got: "keylessly" };
+    if root.identities().next().is_none() {
+        return Err(unknown);
+    }
+    let leaf = &Certificate::from_der(leaf).map_err(Error::Certificate)?;
     let unfit = |cause| Error::CertificateKey { cause };
     let key = leaf.public_key().map_err(unfit)?;
     let signed = signed(bundle, |bytes, sig| key.verifies(bytes, sig));
@@ -277,32 +327,26 @@ fn by_identity<'a>(
         timestamps,
     };
     let now = when.now();
-    let mut refused = None;
-    for known in root.identities() {
-        let logged = sigstore::verify(&evidence, &known.sigstore, now).and_then(|at| {
-            sigstore::check_identity(leaf, &known.identity, &known.issuer).map(|()| at)
-        });
-        match logged {
-            Ok(logged_at) => {
-                return Ok(Signer {
-                    name: &known.name,
-                    key: key.id(),
-                    roles: &known.roles,
-                    speaks_for: &known.speaks_for,
-                    valid_from: known.valid_from,
-                    valid_until: known.valid_until,
-                    how: How::Keyless {
-                        identity: known.identity.clone(),
-                        issuer: known.issuer.clone(),
-                        logged_at,
-                    },
-                    encoding: Encoding::Dsse,
-                });
-            }
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    Err(refused.map_or(Error::Method { got: "keylessly" }, Error::Sigstore))
+    let known = root.identities().map(|known| {
+        let logged_at =
+            sigstore::verify(&evidence, &known.sigstore, now).map_err(Error::Sigstore)?;
+        sigstore::check_identity(leaf, &known.identity, &known.issuer).map_err(Error::Sigstore)?;
+        Ok(Signer {
+            name: &known.name,
+            key: key.id(),
+            roles: &known.roles,
+            speaks_for: &known.speaks_for,
+            valid_from: known.valid_from,
+            valid_until: known.valid_until,
+            how: How::Keyless {
+                identity: known.identity.clone(),
+                issuer: known.issuer.clone(),
+                logged_at,
+            },
+            encoding: Encoding::Dsse,
+        })
+    });
+    some_or_first_refusal(known, unknown)
 }
 
 /// When authorities that are believed stamped the signature: the earliest time. A token that none of them made is
@@ -328,7 +372,7 @@ fn signed(bundle: &Bundle, verifies: impl Fn(&[u8], &[u8]) -> bool) -> Option<(&
         let mut signatures = envelope.signatures.iter();
         signatures.find(|signature| verifies(bytes, signature))
     };
-    if let Some(signature) = of(&envelope.signed_bytes()) {
+    if let Some(signature) = of(envelope.signed_bytes()) {
         return Some((signature, Encoding::Dsse));
     }
     let odd = envelope.bytes_signed_by_first_release()?;

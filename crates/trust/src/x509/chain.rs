@@ -89,6 +89,30 @@ pub fn verify(
     Err(furthest)
 }
 
+/// Says whether a certificate can be an anchor for `purpose`: as an authority above others, or, if it `may_be_leaf`, as the
+/// leaf that it is itself. With `at`, it must not have ended before. Its issuer's signature counts for nothing, as in
+/// [`verify`].
+///
+/// # Errors
+/// It can't, so that no path could end there.
+pub(crate) fn check_anchor(
+    anchor: &Certificate,
+    at: Option<Time>,
+    purpose: Purpose,
+    may_be_leaf: bool,
+) -> Result<(), ChainError> {
+    let at = at.map_or(anchor.not_before(), |at| at.max(anchor.not_before()));
+    check_each(anchor, at)?;
+    anchor.public_key().map_err(|source| ChainError::Key {
+        certificate: Named::of(anchor),
+        source,
+    })?;
+    if may_be_leaf && check_leaf(anchor, purpose).is_ok() {
+        return Ok(());
+    }
+    check_issuer(anchor, 0, purpose)
+}
+
 struct Search<'a> {
     intermediates: &'a [Certificate],
     anchors: &'a [Certificate],
@@ -379,7 +403,7 @@ pub enum ChainError {
         why: &'static str,
     },
     /// A certificate was issued by one that may not.
-    #[error("the certificate {certificate} may not issue this one: it {why}")]
+    #[error("the certificate {certificate} may not issue others: it {why}")]
     Issuer {
         /// Which.
         certificate: Named,

@@ -1,6 +1,5 @@
 //! The attacks: scripts of `examples/digits/attacks`, each run in a folder of its own on a copy of the chain.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -87,7 +86,7 @@ pub(super) fn run(name: &str, scene: &Scene, ui: &Ui) -> Result<Attack, Failure>
     } else {
         ui.bad("PASSED ")
     };
-    ui.note(&format!(
+    ui.note(format!(
         "{word} {name:24} by {:8} {:24} {:6.2} s",
         attack.gate,
         attack.code,
@@ -163,29 +162,32 @@ fn archive(scene: &Scene) -> Result<std::path::PathBuf, Failure> {
         .join(digest.hex()))
 }
 
-/// The closing table.
-pub(super) fn table(attacks: &[Attack]) -> String {
-    let mut text = format!(
-        "{:24} {:8} {:24} {:8} {:8} today\n",
+/// The closing table, and an empty line below it.
+pub(super) fn table(attacks: &[Attack]) -> Vec<String> {
+    let head = format!(
+        "{:24} {:8} {:24} {:8} {:8} today",
         "attack", "gate", "code", "refused", "control"
     );
-    for attack in attacks {
+    let row = |attack: &Attack| {
         let word = |yes: bool| if yes { "yes" } else { "NO" };
         let control = if attack.control_allowed {
             "allowed"
         } else {
             "REFUSED"
         };
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
+        format!(
             "{:24} {:8} {:24} {:8} {control:8} {}",
             attack.name,
             attack.gate,
             attack.code,
             word(attack.refused),
             attack.today
-        );
-    }
-    text
+        )
+    };
+    let rows = attacks.iter().map(row);
+    [head]
+        .into_iter()
+        .chain(rows)
+        .chain([String::new()])
+        .collect()
 }

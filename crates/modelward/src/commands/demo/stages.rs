@@ -12,6 +12,7 @@ use trust::{Code, Denied, Reason};
 
 use super::{PACKAGE, SERVICE_ACCOUNT, SOURCE, Scene, measure};
 use crate::answer::Failure;
+use crate::lines::Lines;
 use crate::ui::Ui;
 
 /// A stage that was run.
@@ -148,7 +149,7 @@ pub(super) fn run(scene: &Scene, ui: &Ui) -> Result<Stages, Failure> {
     check_claim(&trained, accuracy)?;
     run.stage("audit", "digest", &["audit", &prediction])?;
     let picture = text(scene, &["audit", &prediction])?;
-    ui.note(&indented(&picture));
+    ui.note(indented(&picture));
     Ok(Stages {
         done: run.done,
         accuracy,
@@ -188,7 +189,7 @@ impl Runner<'_> {
     fn tell(&mut self, name: &'static str, digest: String, begun: Instant, remark: &str) {
         let seconds = begun.elapsed().as_secs_f64();
         let short: String = digest.chars().take(19).collect();
-        self.ui.note(&format!(
+        self.ui.note(format!(
             "{} {name:16} {short}  {seconds:7.2} s  {remark}",
             self.ui.good("yes")
         ));
@@ -291,13 +292,13 @@ fn classify(scene: &Scene, data: &Path, address: &str, ui: &Ui) -> Result<String
             .args(["0", "--show", "--output"])
             .arg(&picture),
     )?;
-    ui.note(&indented(&shown));
+    ui.note(indented(&shown));
     let said = output(
         Command::new(scene.programs.join("digits-classify"))
             .arg(format!("http://{address}"))
             .arg(&picture),
     )?;
-    ui.note(&indented(&said));
+    ui.note(indented(&said));
     let id = said
         .lines()
         .find_map(|line| line.strip_prefix("prediction "));
@@ -429,9 +430,6 @@ fn refused(answer: &Value, arguments: &[&str]) -> Failure {
     Failure::error(code.unwrap_or(Code::Internal), message, hint)
 }
 
-fn indented(text: &str) -> String {
-    text.lines()
-        .map(|line| format!("    {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+fn indented(text: &str) -> Lines {
+    text.lines().map(|line| format!("    {line}")).collect()
 }

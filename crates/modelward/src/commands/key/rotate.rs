@@ -1,24 +1,19 @@
 //! `modelward key rotate NAME`
 
-use std::fs;
-use std::path::PathBuf;
-
 use serde_json::json;
 use trust::{Code, RootKey, Signer};
 
-use super::{
-    CLOCK_SLACK_SECONDS, New, Password, YEAR_SECONDS, described, no_key, private_key, save,
-};
+use super::new::{Making, is_free};
+use super::{CLOCK_SLACK_SECONDS, Password, YEAR_SECONDS, described, no_key, save};
 use crate::answer::{Answer, Failure};
-use crate::root_change::RootChange;
+use crate::root_change::{self, RootChange};
 use crate::workspace::{Workspace, keys_folder};
 
 const DAY_SECONDS: i64 = 24 * 3600;
-/// Where the private keys are that sign no more.
-const RETIRED: &str = "retired";
 
 /// The new key has the roles and names of the old one. What the old one signed goes on being believed until its time is over;
-/// it signs nothing more here: its file goes to `keys/retired`.
+/// it signs nothing more here: its file goes to `keys/retired`. If the command is stopped on the way, the next one finishes
+/// it, and the same command again does no harm.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward key rotate signer")]
 pub(super) struct Args {
@@ -35,15 +30,21 @@ pub(super) struct Args {
     pub(super) encrypt: bool,
 }
 
+/// Refuses what can't be rotated before anybody is asked for a password.
+pub(super) fn check(args: &Args, workspace: &Workspace) -> Result<(), Failure> {
+    if root_change::is_being_replaced(&keys_folder(&workspace.store), &args.name) {
+        return Ok(());
+    }
+    old_key(args, workspace).map(|_| ())
+}
+
 /// The key to take the place of, if that can be.
-pub(super) fn old_key(args: &Args, workspace: &Workspace) -> Result<RootKey, Failure> {
+fn old_key(args: &Args, workspace: &Workspace) -> Result<RootKey, Failure> {
     let mut keys = workspace.root.keys();
     let old = keys.find(|key| key.name == args.name);
-    let old = old.ok_or_else(|| no_key(&args.name))?.clone();
+    let old = old.ok_or_else(|| not_a_key(&args.name, workspace))?.clone();
     if !workspace.keys.has(&old.name) {
-        let message = format!("the private key `{}` is not here", old.name);
-        let way = "rotate it where it signs, and take the new public key: `modelward key set NAME --public-key FILE`";
-        return Err(Failure::error(Code::KeyMissing, message, way));
+        return Err(not_here(&old, workspace));
     }
     if old.valid_until <= workspace.now {
         let message = format!("the key `{}` ended at {}", old.name, old.valid_until);
@@ -53,32 +54,52 @@ pub(super) fn old_key(args: &Args, workspace: &Workspace) -> Result<RootKey, Fai
     Ok(old)
 }
 
+fn not_a_key(name: &str, workspace: &Workspace) -> Failure {
+    if !workspace.root.has_name(name) {
+        return no_key(name);
+    }
+    let message =
+        format!("`{name}` has no key in the trust root, but a certificate or an identity");
+    let way = "there is nothing to rotate: say with `modelward key set` whom to believe instead, if that has changed";
+    Failure::error(Code::KeyMissing, message, way)
+}
+
+fn not_here(old: &RootKey, workspace: &Workspace) -> Failure {
+    let (message, way) = if root_change::retired(&keys_folder(&workspace.store), old).exists() {
+        (
+            format!(
+                "the key `{}` was rotated already, and signs no more",
+                old.name
+            ),
+            "`modelward key list` shows which key signs now",
+        )
+    } else {
+        (
+            format!("the private key `{}` is not here", old.name),
+            "rotate it where it signs, and take the new public key: `modelward key set NAME --public-key FILE`",
+        )
+    };
+    Failure::error(Code::KeyMissing, message, way)
+}
+
 pub(super) fn rotate(
     args: &Args,
     password: &Password,
     workspace: &Workspace,
     change: &mut RootChange,
 ) -> Result<Answer, Failure> {
-    let old = old_key(args, workspace)?;
-    let name = args
-        .to
-        .clone()
-        .unwrap_or_else(|| next_name(&old.name, workspace, change));
-    if workspace.root.keys().any(|key| key.name == name) {
-        let message = format!("the trust root has a key `{name}` already");
-        return Err(Failure::error(
-            Code::KeyExists,
-            message,
-            "choose another name with `--to`",
-        ));
+    if let Some(done) = finished(args, workspace, change) {
+        return Ok(done);
     }
-    let new = New {
-        name: name.clone(),
-        roles: old.roles.clone(),
-        speaks_for: old.speaks_for.clone(),
+    let old = old_key(args, workspace)?;
+    let name = name(args, &old, workspace, change);
+    is_free(&name, workspace)?;
+    let making = Making {
+        name: &name,
         encrypt: args.encrypt,
+        in_place_of: Some(&old.name),
     };
-    let (key, how) = private_key(&new, password, &workspace.keys, change)?;
+    let (key, how) = making.private_key(password, &workspace.keys, change)?;
     let added = RootKey {
         name,
         public_key: key.public_key().clone(),
@@ -91,50 +112,67 @@ pub(super) fn rotate(
         .plus_seconds(i64::from(args.overlap) * DAY_SECONDS);
     let ending = RootKey {
         valid_until: old.valid_until.min(end),
-        ..old.clone()
+        ..old
     };
     // One file, written whole: no moment has neither key, and none has the new one without the old one's end.
     let root = workspace.root.clone().with_key(ending.clone());
-    save(workspace, &root.with_key(added.clone()))?;
-    let retired = retire(&old, workspace)?;
+    let root = root.with_key(added.clone());
+    save(workspace, &root)?;
+    change.settle(&root)?;
+    Ok(answer(how, &added, &ending, workspace))
+}
+
+/// What an earlier command began that was stopped when the root knew the new key: its last step was taken just now.
+fn finished(args: &Args, workspace: &Workspace, change: &RootChange) -> Option<Answer> {
+    let successor = change.successor(&args.name)?;
+    if args.to.as_deref().is_some_and(|to| to != successor) {
+        return None;
+    }
+    let called = |name: &str| workspace.root.keys().find(|key| key.name == name);
+    let how = "finished what an interrupted command began: the key";
+    Some(answer(
+        how,
+        called(successor)?,
+        called(&args.name)?,
+        workspace,
+    ))
+}
+
+fn answer(how: &str, new: &RootKey, old: &RootKey, workspace: &Workspace) -> Answer {
+    let retired = root_change::retired(&keys_folder(&workspace.store), old);
     let text = format!(
-        "{how} `{}` ({}) in the place of `{}`, which is believed until {} and signs no more: its file is now {}",
-        added.name,
-        added.public_key.id().short(),
+        "{how} `{}` ({}) in the place of `{}` ({}), which is believed until {} and signs no more: its file is now {}",
+        new.name,
+        new.public_key.id().short(),
         old.name,
-        ending.valid_until,
+        old.public_key.id().short(),
+        old.valid_until,
         retired.display()
     );
-    let data = json!({"new": described(&added, &workspace.keys), "old": described(&ending, &workspace.keys), "retired": retired});
-    Ok(Answer::new(text, data))
+    let data = json!({"new": described(new, &workspace.keys), "old": described(old, &workspace.keys), "retired": retired});
+    Answer::new(text, data)
 }
 
-/// `signer` → `signer-2` → `signer-3`: the first that neither the root nor a file has, but for one that was begun and not
-/// finished.
-fn next_name(name: &str, workspace: &Workspace, change: &RootChange) -> String {
-    let number = name
+/// What was asked for; else what was begun and not finished; else `signer` → `signer-2` → `signer-3`, the first that is free.
+fn name(args: &Args, old: &RootKey, workspace: &Workspace, change: &RootChange) -> String {
+    if let Some(name) = &args.to {
+        return name.clone();
+    }
+    let can_be = |name: &String| {
+        let making = Making {
+            name,
+            encrypt: args.encrypt,
+            in_place_of: None,
+        };
+        making.can_be(&workspace.keys, change) && !workspace.root.has_name(name)
+    };
+    let begun = change.begun_in_place_of(&old.name).map(ToOwned::to_owned);
+    let number = old
+        .name
         .rsplit_once('-')
         .and_then(|(stem, number)| Some((stem, number.parse::<u32>().ok()?)));
-    let (stem, number) = number.unwrap_or((name, 1));
-    let is_free = |name: &String| {
-        let is_unused = change.was_begun(name) || !workspace.keys.has(name);
-        is_unused && workspace.root.keys().all(|key| key.name != *name)
-    };
+    let (stem, number) = number.unwrap_or((&old.name, 1));
     let names = (number.saturating_add(1)..=u32::MAX).map(|number| format!("{stem}-{number}"));
-    let mut names = names.take(10_000);
-    names
-        .find(is_free)
-        .unwrap_or_else(|| format!("{stem}-next"))
-}
-
-/// Takes the old key's file out of those that sign. It is kept: a key is gone soon enough.
-fn retire(old: &RootKey, workspace: &Workspace) -> Result<PathBuf, Failure> {
-    let keys = keys_folder(&workspace.store);
-    let folder = keys.join(RETIRED);
-    fs::create_dir_all(&folder)?;
-    let id: String = old.public_key.id().hex().chars().take(16).collect();
-    let retired = folder.join(format!("{}-{id}.key.pem", old.name));
-    fs::rename(keys.join(format!("{}.key.pem", old.name)), &retired)?;
-    fs::File::open(&keys)?.sync_all()?;
-    Ok(retired)
+    let mut names = begun.into_iter().chain(names.take(10_000));
+    names.find(can_be).unwrap_or_else(|| format!("{stem}-next"))
 }

@@ -7,6 +7,7 @@ use super::measure::{self, LeftOut};
 use super::refused::Refused;
 use super::sign::check_names;
 use super::words::{DigestWords, Peer};
+use crate::lines::harmless_json;
 use crate::model::default_ignored;
 
 /// The digest that a signature of this model would have for its subject.
@@ -57,7 +58,8 @@ pub(super) fn run(words: &DigestWords) -> Result<String, Refused> {
     };
     let resources: Vec<_> = resources.iter().map(resource).collect();
     let name = measure::name(&model)?;
-    Ok(json!({"name": name, "digest": root.hex(), "resources": resources}).to_string())
+    let list = json!({"name": name, "digest": root.hex(), "resources": resources});
+    Ok(harmless_json(&list.to_string()))
 }
 
 fn parts(name: &str) -> Vec<String> {

@@ -12,6 +12,7 @@ use trust::x509::Certificate;
 use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
 use zeroize::Zeroizing;
 
+use super::manifest;
 use super::measure::{self, LeftOut, Measured};
 use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use super::refused::{self, Refused, file_error};
@@ -210,6 +211,9 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     let links = words.allow_symlinks;
     let links = links.then(|| measure::links_folder(words)).transpose()?;
     let form = measure::form(&model, words.allow_symlinks)?;
+    if let Some(artifact) = manifest::at(&model) {
+        return manifest::statement(words, &artifact, voice);
+    }
     let mut ignored = measure::ignored(words)?;
     if form == Form::Folder {
         ignored.extend(

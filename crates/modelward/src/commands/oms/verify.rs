@@ -9,12 +9,13 @@ use trust::{
     Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot, Verified,
 };
 
+use super::manifest;
 use super::measure::{self, LeftOut};
 use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::believed::{public_sigstore, read_sigstore, too_old};
-use crate::commands::verify::left_out_when_signed;
+use crate::commands::verify::{left_out_when_signed, missing_way};
 use crate::holder::read_certificates;
 use crate::model::{default_ignored, left_out};
 
@@ -25,9 +26,14 @@ const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
 pub(super) fn run(method: &VerifyMethod, voice: &Voice) -> Result<(), Refused> {
     let (target, believed) = believed(method, voice)?;
     let signature = believe(target, &believed, voice)?;
+    let model = target.model.path();
+    if manifest::is_meant(&signature.value().predicate, &model)
+        && let Some(artifact) = manifest::at(&model)
+    {
+        return manifest::verify(&artifact, &signature, target.ignores_unsigned(), voice);
+    }
     let (left_out, links) = what_is_looked_at(target, &signature)?;
     let links = links.as_deref();
-    let model = target.model.path();
     let signed = &signature.value().predicate;
     let measured = measure::measure(&model, &left_out, links, signed.method())?;
     let name = measure::name(&model)?;
@@ -182,7 +188,16 @@ pub(super) fn believe(
 ) -> Result<Verified<Statement<ModelSignature>>, Refused> {
     let path = &target.signature;
     let bytes = host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
-    let bytes = bytes.map_err(|e| file_error(path, &e))?;
+    let bytes = bytes.map_err(|e| {
+        let refused = file_error(path, &e);
+        let way = match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                missing_way(&target.model.path(), path, "`model_signing sign`")
+            }
+            _ => refused.way,
+        };
+        Refused::new(refused.text, way)
+    })?;
     let bundle = Bundle::parse(&bytes)?;
     let means = Means::of(bundle.material());
     if means != believed.how {
@@ -210,7 +225,7 @@ pub(super) fn believe(
     let now = host::clock::now()?;
     let verified = trust::verify::<ModelSignature>(&bytes, &believed.root, now)?;
     if means == Means::Key && bundle.is_older_form() {
-        crate::answer::line(
+        crate::answer::say(
             "WARNING: This model's signature uses an older verification material format. Please re-sign with an \
              updated signer to use a public key identifier hash. ",
         );

@@ -69,5 +69,5 @@ impl Voice {
 
 /// Names come from strangers: what a terminal would obey is taken out.
 pub(super) fn printable(text: &str) -> String {
-    Ui::new(false, true).shown(text)
+    Ui::plain().shown(text)
 }

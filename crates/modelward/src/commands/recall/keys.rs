@@ -20,8 +20,9 @@ pub(super) fn id_of(target: &str, workspace: &Workspace, ui: &Ui) -> Result<KeyI
         let id = named.public_key.id();
         if !forgotten.is_empty() {
             ui.warn(&format!(
-                "`{target}` is the key {id} now, which is recalled; a key that had the name before is recalled by its id. \
+                "`{target}` is the key {} now, which is recalled; a key that had the name before is recalled by its id. \
                  The log has statements by keys that the trust root does not know: {}",
+                id.short(),
                 list(&forgotten)
             ));
         }
@@ -36,7 +37,7 @@ pub(super) fn id_of(target: &str, workspace: &Workspace, ui: &Ui) -> Result<KeyI
         Some(_) => Err(Failure::error(
             Code::Usage,
             format!("the ids of several keys begin with `{target}`"),
-            format!("give more digits: {}", list(&fitting)),
+            format!("give more digits: {}", whole(&fitting)),
         )),
         None => Err(unknown(target, &forgotten)),
     }
@@ -79,6 +80,12 @@ fn unknown(target: &str, forgotten: &BTreeSet<KeyId>) -> Failure {
 }
 
 fn list(keys: &BTreeSet<KeyId>) -> String {
+    let ids: Vec<String> = keys.iter().map(KeyId::short).collect();
+    ids.join(", ")
+}
+
+/// Where a few digits were too few.
+fn whole(keys: &BTreeSet<KeyId>) -> String {
     let ids: Vec<String> = keys.iter().map(ToString::to_string).collect();
     ids.join(", ")
 }

@@ -28,7 +28,7 @@ pub(super) fn reusable(
         let same = definition.external_parameters == wanted
             && definition.resolved_dependencies == plan.dependencies
             && definition.internal_parameters.get("cpuFeatures") == Some(&features);
-        let made = ledger.artifacts().iter().find(|artifact| {
+        let made = ledger.artifacts().find(|artifact| {
             artifact.kind() == Kind::Model
                 && artifact.files().len() == statement.subjects.len()
                 && statement.covers(artifact)

@@ -49,7 +49,7 @@ pub(super) fn root(
                 copied_size_bytes,
             } = roots.take(tree, &made)?;
             if let Some(size_bytes) = copied_size_bytes {
-                ui.note(&copied(tree, size_bytes, &root));
+                ui.note(copied(tree, size_bytes, &root));
             }
             Ok((root, args.command.clone()))
         }

@@ -6,7 +6,7 @@ use serde_json::json;
 use trust::predicate::Form;
 use trust::{Code, Part, Verified};
 
-use super::{Asked, differs, not_recalled, who_as_json};
+use super::{Asked, differs, not_recalled};
 use crate::answer::{Answer, Failure};
 use crate::glob::Glob;
 use crate::model::Resources;
@@ -66,17 +66,19 @@ fn is_folder(path: &Path, asked: &Asked) -> bool {
 fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
     let (checked, unchecked) = (part.value().checked(), part.value().unchecked());
     let signed = &asked.verified.value().predicate;
-    let text = format!(
-        "verified in part: {} of {} signed files of `{}` are as {} signed them\nnot checked: {}",
-        checked.len(),
-        checked.len() + unchecked.len(),
-        asked.name(),
-        asked.who(),
-        shortened(unchecked),
-    );
+    let text = [
+        format!(
+            "verified in part: {} of {} signed files of `{}` are as {} signed them",
+            checked.len(),
+            checked.len() + unchecked.len(),
+            asked.name(),
+            asked.who(),
+        ),
+        format!("not checked: {}", shortened(unchecked)),
+    ];
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
-    if let (Some(members), Some(who)) = (data.as_object_mut(), who_as_json(asked).as_object()) {
+    if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
     Answer::new(text, data)

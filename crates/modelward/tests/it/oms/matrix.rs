@@ -468,7 +468,7 @@ fn row_19_any_of_several_signatures_may_be_the_one_that_is_believed() {
     let bench = Bench::signed();
     let bytes = bench.read("model.sig");
     let envelope = Bundle::parse(&bytes).unwrap().envelope().clone();
-    let other = key(OTHER).sign(&envelope.signed_bytes()).unwrap();
+    let other = key(OTHER).sign(envelope.signed_bytes()).unwrap();
     let mut bundle: Value = serde_json::from_slice(&bytes).unwrap();
     let signatures = bundle["dsseEnvelope"]["signatures"].as_array_mut().unwrap();
     signatures.insert(0, json!({"sig": BASE64.encode(&other), "keyid": ""}));

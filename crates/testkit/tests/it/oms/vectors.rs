@@ -232,7 +232,7 @@ fn bundles_of_the_specification() {
     // Signed again by a key that we read, so that it is the payload that is refused.
     let bundle = Bundle::parse(&read("invalid-payload/wrong-predicate.bundle.json")).unwrap();
     let sealed = key(1)
-        .seal(bundle.envelope().payload.clone())
+        .seal(bundle.envelope().payload().to_vec())
         .unwrap()
         .to_bytes();
     assert_eq!(

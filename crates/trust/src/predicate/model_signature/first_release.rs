@@ -1,11 +1,11 @@
 //! What the first release (0.2) signed: `https://model_signing/Digests/v0.1`, one subject for each file and nothing said
 //! about them.
 
-use decode::json::Value;
+use decode::json::Raw;
 use digest::Method;
 
 use super::name::Name;
-use super::{ModelSignature, Resource, Spelling};
+use super::{ModelSignature, Resources, Spelling};
 use crate::statement::Opaque;
 use crate::{Error, Statement};
 
@@ -13,29 +13,26 @@ pub(crate) const TYPE: &str = "https://model_signing/Digests/v0.1";
 /// What a subject's annotation says of whole files by SHA-256.
 const WHOLE_SHA256: &str = "file-sha256";
 
-pub(super) fn read(statement: Statement<Opaque>) -> Result<Statement<ModelSignature>, Error> {
+pub(super) fn read(statement: Statement<Opaque<'_>>) -> Result<Statement<ModelSignature>, Error> {
     let refused = |why: String| Err(Error::StatementShape(why));
     let annotations = &statement.predicate.subject_annotations;
-    let mut resources = Vec::with_capacity(statement.subjects.len());
+    let mut resources = Resources::new(Method::WHOLE_SHA256.algorithm);
     for (subject, annotation) in statement.subjects.iter().zip(annotations) {
         let algorithm = annotation
-            .as_ref()
             .and_then(|annotation| annotation.member("actual_hash_algorithm"))
-            .and_then(Value::as_str);
-        if algorithm != Some(WHOLE_SHA256) {
+            .and_then(Raw::as_str);
+        if algorithm.as_deref() != Some(WHOLE_SHA256) {
             return refused(format!(
                 "its file `{}` is by `{}`, and of the first release only `{WHOLE_SHA256}` is read",
                 subject.name,
-                algorithm.unwrap_or("nothing that it names")
+                algorithm.as_deref().unwrap_or("nothing that it names")
             ));
         }
         if Name::of(&subject.name, Method::WHOLE_SHA256).is_none() {
             return refused(format!("its file `{}` has an unfit name", subject.name));
         }
-        resources.push(Resource {
-            name: subject.name.clone(),
-            digest: subject.digest.into(),
-        });
+        // By SHA-256, as every subject's.
+        let _ = resources.push(&subject.name, &subject.digest.into());
     }
     super::read::unambiguous(&resources, Method::WHOLE_SHA256)?;
     Ok(Statement {

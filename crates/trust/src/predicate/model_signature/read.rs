@@ -1,13 +1,13 @@
 //! Reading the predicate: as the specification says it, and as released implementations wrote it.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 
-use decode::json::Value;
+use decode::json::{Raw, Value};
 use digest::{Algorithm, Method, ResourceDigest};
 
 use super::name::{Name, SINGLE_FILE};
-use super::{ModelSignature, Resource, Spelling};
+use super::{ModelSignature, Resources, Spelling};
 use crate::Error;
 
 pub(super) const WHOLE: &str = "files";
@@ -25,14 +25,25 @@ pub(super) fn is_later_minor(predicate_type: &str) -> bool {
 }
 
 /// Reads a predicate. `is_strict` refuses what version 1.0 does not have.
-pub(super) fn predicate(value: &Value, is_strict: bool) -> Result<ModelSignature, Error> {
+pub(super) fn predicate(value: Raw<'_>, is_strict: bool) -> Result<ModelSignature, Error> {
     if is_strict {
-        known(value, "the predicate", &["serialization", "resources"])?;
-    }
-    let how = member(value, "serialization")?;
-    if is_strict {
+        let names: Option<Vec<_>> = value
+            .members()
+            .map(|members| members.map(|m| m.0).collect());
         known(
-            how,
+            names.as_deref(),
+            "the predicate",
+            &["serialization", "resources"],
+        )?;
+    }
+    let how = &part(value, "serialization")?.value();
+    if is_strict {
+        let names: Option<Vec<_>> = how.as_object().map(|members| {
+            let names = members.iter().map(|(name, _)| Cow::Borrowed(name.as_str()));
+            names.collect()
+        });
+        known(
+            names.as_deref(),
             "`serialization`",
             &[
                 "method",
@@ -52,7 +63,7 @@ pub(super) fn predicate(value: &Value, is_strict: bool) -> Result<ModelSignature
         None => Vec::new(),
         Some(paths) => strings(paths)?,
     };
-    let listed = member(value, "resources")?.as_array();
+    let listed = part(value, "resources")?.items();
     let listed = listed.ok_or_else(|| shape("`resources` is no list"))?;
     let (resources, spelling) = resources(listed, method)?;
     Ok(ModelSignature {
@@ -104,54 +115,58 @@ fn shard_size(value: &Value) -> Result<NonZeroU64, Error> {
     size.and_then(NonZeroU64::new).ok_or_else(refused)
 }
 
-fn resources(listed: &[Value], method: Method) -> Result<(Vec<Resource>, Spelling), Error> {
-    if listed.is_empty() {
-        return refused("it signs no file");
-    }
+/// One after the other: they may be many.
+fn resources<'a>(
+    listed: impl Iterator<Item = Raw<'a>>,
+    method: Method,
+) -> Result<(Resources, Spelling), Error> {
     let plain = method.algorithm.as_str();
     let sharded = method
         .shard_size
         .map(|size| format!("{plain}-sharded-{size}"));
     let mut spelling = Spelling::Interoperable;
-    let mut resources = Vec::with_capacity(listed.len());
+    let mut resources = Resources::new(method.algorithm);
     for value in listed {
-        let (name, algorithm) = (text(value, "name")?, text(value, "algorithm")?);
-        if Name::of(name, method).is_none() {
+        let (name, algorithm) = (part_text(value, "name")?, part_text(value, "algorithm")?);
+        if Name::of(&name, method).is_none() {
             return refused(format!("its file `{name}` has an unfit name"));
         }
         if algorithm == plain && sharded.is_some() {
             spelling = Spelling::Specification;
-        } else if algorithm != plain && Some(algorithm) != sharded.as_deref() {
+        } else if algorithm != plain && Some(&*algorithm) != sharded.as_deref() {
             return refused(format!(
                 "its file `{name}` is by `{algorithm}`, and all are said to be by `{plain}`"
             ));
         }
-        let digest = ResourceDigest::from_hex(method.algorithm, text(value, "digest")?);
-        let Some(digest) = digest else {
+        let digest = ResourceDigest::from_hex(method.algorithm, &part_text(value, "digest")?);
+        if digest
+            .and_then(|digest| resources.push(&name, &digest))
+            .is_none()
+        {
             return refused(format!("its file `{name}` has an unfit digest"));
-        };
-        resources.push(Resource {
-            name: name.to_owned(),
-            digest,
-        });
+        }
+    }
+    if resources.len() == 0 {
+        return refused("it signs no file");
     }
     unambiguous(&resources, method)?;
     Ok((resources, spelling))
 }
 
 /// No name stands twice, no two pieces overlap, and where one is the model itself, all are.
-pub(super) fn unambiguous(resources: &[Resource], method: Method) -> Result<(), Error> {
-    let mut names = BTreeSet::new();
-    let mut singles = 0;
-    for resource in resources {
-        // Each name was read before.
-        let name = Name::of(&resource.name, method);
-        let key = name.map(|name| (name.path, name.span.map(|span| span.start)));
-        if !names.insert(key) {
-            return refused(format!("it signs the file `{}` twice", resource.name));
-        }
-        singles += usize::from(name.is_some_and(|name| name.path == SINGLE_FILE));
+pub(super) fn unambiguous(resources: &Resources, method: Method) -> Result<(), Error> {
+    let mut in_order: Vec<_> = resources
+        .iter()
+        .map(|(name, _)| place(name, method))
+        .collect();
+    in_order.sort_unstable();
+    let twice = in_order.windows(2).find(|pair| pair.first() == pair.last());
+    if let Some([Some((path, _)), _]) = twice {
+        return refused(format!("it signs the file `{path}` twice"));
     }
+    let is_single =
+        |place: &&Option<(&str, u64)>| place.is_some_and(|(path, _)| path == SINGLE_FILE);
+    let singles = in_order.iter().filter(is_single).count();
     if singles != 0 && singles != resources.len() {
         return refused("it signs the model as one file and as a folder");
     }
@@ -170,6 +185,24 @@ fn text<'a>(value: &'a Value, name: &str) -> Result<&'a str, Error> {
         .ok_or_else(|| shape(&format!("`{name}` is no text")))
 }
 
+/// The file, and where in it the resource begins. Each name was read before.
+fn place(name: &str, method: Method) -> Option<(&str, u64)> {
+    let name = Name::of(name, method)?;
+    Some((name.path, name.span.map_or(0, |span| span.start)))
+}
+
+fn part<'a>(value: Raw<'a>, name: &str) -> Result<Raw<'a>, Error> {
+    value
+        .member(name)
+        .ok_or_else(|| shape(&format!("`{name}` is missing")))
+}
+
+fn part_text<'a>(value: Raw<'a>, name: &str) -> Result<Cow<'a, str>, Error> {
+    part(value, name)?
+        .as_str()
+        .ok_or_else(|| shape(&format!("`{name}` is no text")))
+}
+
 fn strings(value: &Value) -> Result<Vec<String>, Error> {
     let items = value
         .as_array()
@@ -179,16 +212,12 @@ fn strings(value: &Value) -> Result<Vec<String>, Error> {
     texts.ok_or_else(|| shape("`ignore_paths` holds what is no text"))
 }
 
-fn known(value: &Value, what: &str, names: &[&str]) -> Result<(), Error> {
-    let members = value
-        .as_object()
-        .ok_or_else(|| shape(&format!("{what} is no object")))?;
-    match members
-        .iter()
-        .find(|(name, _)| !names.contains(&name.as_str()))
-    {
+/// All of the names that are there are known ones.
+fn known(there: Option<&[Cow<'_, str>]>, what: &str, names: &[&str]) -> Result<(), Error> {
+    let there = there.ok_or_else(|| shape(&format!("{what} is no object")))?;
+    match there.iter().find(|name| !names.contains(&&***name)) {
         None => Ok(()),
-        Some((name, _)) => refused(format!("{what} has the unknown member `{name}`")),
+        Some(name) => refused(format!("{what} has the unknown member `{name}`")),
     }
 }
 
