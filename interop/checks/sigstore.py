@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from . import commands
+from . import commands, keys, updates
 from .commands import Modelward
 from .oms import PEER, PEER_COMMAND
 from .record import Record, expect
@@ -43,6 +44,39 @@ def check(record: Record, ours: Modelward, server: Path, room: Path) -> None:
             place = room / config
             place.mkdir()
             Check(record, ours, log, room / "mocks" / config, place).all()
+        check_stamps(record, ours, room / "mocks", room / "stamps")
+        updates.check(record, ours, room / "mocks/config.json", room / "updates")
+
+
+def check_stamps(record: Record, ours: Modelward, mocks: Path, room: Path) -> None:
+    """Over the signature of a key, by openssl at its word and by ours."""
+    room.mkdir()
+    private, model, signature = room / "key.pem", room / "model", room / "model.sig"
+    model.write_bytes(b"weights")
+    public = keys.generate(private, "P-256")
+    stamps = ("--tsa-url", f"{(mocks / 'url.txt').read_text()}/stamp", "--timestamp-chain")
+    sign = ("sign", model, "--signature", signature, "--private-key", private, *stamps)
+    peer = "openssl " + commands.output("openssl", "version").decode().split()[1]
+    with record.check(peer, "stamps our signature, and verifies its own stamp over it"):
+        ours.allowed(*sign, mocks / "ca.pem")
+        believed = ("verify", model, "--signature", signature, "--public-key", public, "--timestamp-chain")
+        answer = ours.allowed(*believed, mocks / "ca.pem")
+        expect(answer["witnessed"]["stamped"], "no time was told")
+        bundle = json.loads(signature.read_text())
+        token = bundle["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]["signedTimestamp"]
+        (room / "stamp.tsr").write_bytes(base64.b64decode(token))
+        (room / "signed").write_bytes(base64.b64decode(bundle["dsseEnvelope"]["signatures"][0]["sig"]))
+        verify = ("openssl", "ts", "-verify", "-in", room / "stamp.tsr", "-data", room / "signed")
+        commands.output(*verify, "-CAfile", mocks / "ca.pem")
+    with record.check(PEER, "verifies our stamped signature of a key"):
+        commands.output(*PEER_COMMAND, "verify", "key", model, "--signature", signature, "--public_key", public)
+    with record.check(peer, "makes no stamp that we write when others should vouch for it"):
+        signature.unlink()
+        other = room / "other.pem"
+        words = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other")
+        commands.output("openssl", *words, "-keyout", room / "other.key", "-out", other)
+        ours.refused("timestamp_invalid", *sign, other)
+        expect(not signature.exists(), "it was written")
 
 
 class Check:
@@ -74,10 +108,14 @@ class Check:
                 commands.refused(*self.verify_theirs(provider="https://other.example.test"))
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
-        with self.record.check(PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"):
+        with self.record.check(
+            PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"
+        ):
             self.check_words()
         with self.record.check(MOCKS, f"{self.log}: who signs in with a browser and types its code signs"):
             self.check_sign_in()
+        with self.record.check(MOCKS, f"{self.log}: who signs in with a browser that comes back signs"):
+            self.check_redirect()
         with self.record.check(MOCKS, f"{self.log}: the token of a job signs"):
             self.check_places()
         with self.record.check(MOCKS, f"{self.log}: a token that is over, or for another, signs nothing"):
@@ -132,9 +170,9 @@ class Check:
             self.ours.refused("timestamp_invalid", *self.verify_ours())
         self.signature.write_text(whole)
 
-    def sign_in(self, code_of: Callable[[str], str]) -> int:
+    def sign_in(self, code_of: Callable[[str], str], way: str = "code") -> int:
         """Signs as somebody who opens the address that is shown, and types this code."""
-        held = ("--keyless", "--sign-in", "--trust-config", self.config)
+        held = ("--keyless", f"--sign-in={way}", "--trust-config", self.config)
         command = self.ours.command("sign", self.model, "--signature", self.signature, *held)
         with subprocess.Popen(
             [str(word) for word in command],
@@ -163,6 +201,17 @@ class Check:
         self.ours.allowed(*self.verify_ours())
         expect(self.sign_in(of_another) == 2, "it signed by another's code")
         expect(self.sign_in(with_nonce) == 2, "it signed by another sign-in's token")
+
+    def check_redirect(self) -> None:
+        def comes_back(url: str, state: str | None = None) -> str:
+            asked = dict(parse_qsl(urlsplit(url).query))
+            code = requests.get(url, timeout=READY_SECONDS).text
+            answer = {"code": code, "state": state or asked["state"]}
+            return str(requests.get(asked["redirect_uri"], params=answer, timeout=READY_SECONDS).status_code)
+
+        expect(self.sign_in(comes_back, "browser") == 0, "the sign-in signed nothing")
+        self.ours.allowed(*self.verify_ours())
+        expect(self.sign_in(lambda url: comes_back(url, "other"), "browser") == 2, "it signed by another's answer")
 
     def check_places(self) -> None:
         command = ("sign", self.model, "--signature", self.signature, "--keyless", "--trust-config", self.config)

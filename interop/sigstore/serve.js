@@ -190,7 +190,7 @@ async function main(folder) {
   const log = await initializeTLog(base, logKeys);
   const [authority, rekor] = [fulcioHandler(ca), rekorHandler(log)];
   // model_signing asks the provider for these even if it has a token.
-  const provider = JSON.stringify({ authorization_endpoint: `${base}/auth`, token_endpoint: `${base}/token` });
+  const provider = JSON.stringify({ issuer: PROVIDER, authorization_endpoint: `${base}/auth`, token_endpoint: `${base}/token` });
   routes = {
     // A job of GitHub Actions asks here, as its environment says.
     '/job': async (_, headers, url) =>

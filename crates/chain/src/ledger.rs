@@ -244,7 +244,7 @@ impl<'a> Ledger<'a> {
         let mut certificates = root.certificates().filter(|known| known.name == *name);
         let mut identities = root.identities().filter(|known| known.name == *name);
         let roles = match proof.how {
-            How::Key => root.key(proof.key).map(|known| &known.roles),
+            How::Key { .. } => root.key(proof.key).map(|known| &known.roles),
             How::Certificate { .. } => certificates.next().map(|known| &known.roles),
             How::Keyless { .. } => identities.next().map(|known| &known.roles),
         };

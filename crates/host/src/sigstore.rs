@@ -6,23 +6,29 @@
 //! The token never leaves for another place than the certificate authority. What comes back is believed no more than any
 //! other bundle: it is verified by the root before it is returned.
 
+mod ambient;
 pub(crate) mod http;
 mod login;
+mod redirect;
+mod refresh;
 mod services;
 mod token;
 mod wire;
 
 pub use http::HttpError;
-pub use login::Login;
+pub use login::{Asker, Login};
+pub use redirect::Redirect;
+pub use refresh::{RefreshError, Refreshed, Repository, data_folder};
 pub use services::{Services, ServicesError};
 pub use token::{IdentityToken, TokenError};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use trust::timestamp::TimestampError;
 use trust::x509::{AlternativeName, Certificate, CertificateError};
 use trust::{
     Bundle, Code, Envelope, KeyError, Predicate, PrivateKey, Role, Signer, SigstoreRoot, Statement,
-    TrustRoot, verify_to_forbid,
+    TrustRoot, timestamp, verify_to_forbid,
 };
 use zeroize::Zeroizing;
 
@@ -60,7 +66,7 @@ pub fn sign<P: Predicate>(
         .enclose(statement.to_bytes())
         .map_err(SigstoreError::Key)?;
     let stamps = match &services.timestamp {
-        Some(url) => vec![stamp(&client, url, &envelope)?],
+        Some(url) => vec![stamp(&client, url.as_str(), &envelope.signatures[0], None)?],
         None => Vec::new(),
     };
     let entry = log(&client, services, &envelope, &leaf)?;
@@ -124,15 +130,35 @@ fn whose(leaf: &Certificate) -> Result<(String, String), SigstoreError> {
     name.zip(extensions.oidc_issuer.clone()).ok_or(nobody)
 }
 
-/// Has the signature stamped.
+/// Has the signature of a bundle stamped by the authority at this address, for which one of the anchors must vouch, if any are
+/// given. Only what is verified is put in.
+///
+/// # Errors
+/// The authority can't be reached or says no, or its answer is not believed.
+pub fn stamped(
+    bundle: Bundle,
+    url: &str,
+    anchors: Option<&[Certificate]>,
+) -> Result<Bundle, SigstoreError> {
+    let client = Client::new().map_err(SigstoreError::Http)?;
+    let token = stamp(&client, url, &bundle.envelope().signatures[0], anchors)?;
+    let stamped = bundle.with_timestamp(token);
+    stamped.ok_or(SigstoreError::NoPlace)
+}
+
+/// Has bytes stamped by the authority at this address; the answer is one to this very question, and whole.
 fn stamp(
     client: &Client,
-    url: &services::Url,
-    envelope: &Envelope,
+    url: &str,
+    bytes: &[u8],
+    anchors: Option<&[Certificate]>,
 ) -> Result<Vec<u8>, SigstoreError> {
-    let query = wire::timestamp_query(&envelope.signatures[0]);
+    let nonce = random().map_err(SigstoreError::Random)?;
+    let query = timestamp::query(bytes, &nonce);
     let (query_type, reply_type) = ("application/timestamp-query", "application/timestamp-reply");
-    Ok(client.post(url.as_str(), query_type, reply_type, &query)?)
+    let answer = client.post(url, query_type, reply_type, &query)?;
+    timestamp::verify_answer(&answer, bytes, &nonce, anchors).map_err(SigstoreError::Stamp)?;
+    Ok(answer)
 }
 
 /// Has the signature entered in the log; its entry as bundles have it.
@@ -200,6 +226,12 @@ pub enum SigstoreError {
     /// The clock can't be right.
     #[error(transparent)]
     Clock(clock::ClockError),
+    /// The timestamp is not one that was asked for.
+    #[error("the authority's timestamp is not believed")]
+    Stamp(#[source] TimestampError),
+    /// There are as many timestamps as there may be, or what was signed is kept as it came.
+    #[error("the signature takes no timestamp more")]
+    NoPlace,
     /// What the services gave does not verify.
     #[error("what the services gave is not believed by the Sigstore root")]
     NotBelieved(#[source] trust::Error),
@@ -211,6 +243,8 @@ impl SigstoreError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Http(_) | Self::Answer { .. } | Self::Certificate(_) => Code::Network,
+            Self::Stamp(_) => Code::TimestampInvalid,
+            Self::NoPlace => Code::BundleInvalid,
             Self::Random(error) => error.code(),
             Self::Key(_) => Code::KeyInvalid,
             Self::Clock(error) => error.code(),

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use host::sigstore::Repository;
 use trust::x509::{Certificate, Identity};
-use trust::{Code, Role, SigstoreRoot, Time, TrustRoot};
+use trust::{Code, KeyWitnesses, Role, SigstoreRoot, Time, TrustRoot};
 
 use crate::answer::Failure;
 use crate::commands::key::read_public;
@@ -21,14 +22,15 @@ const EMBEDDED_DAYS_MAX: i64 = 180;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Believed {
     /// Believe this public key (PEM) and no other, without a store
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", groups = ["held_to_time", "held_to_log"])]
     public_key: Option<PathBuf>,
     /// Believe certificates of these authorities (PEM, one or several in a file), without a store
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with = "public_key",
-        requires = "certificate_identity"
+        requires = "certificate_identity",
+        group = "held_to_time"
     )]
     certificate_chain: Vec<PathBuf>,
     /// To whom the certificate must be made out: `subject:CN=…`, `email:…`, `uri:…`, `dns:…` or `sha256:` and its
@@ -36,21 +38,23 @@ pub(crate) struct Believed {
     #[arg(long, value_name = "WHO", requires = "certificate_chain")]
     certificate_identity: Option<Identity>,
     /// Believe timestamps of these authorities (PEM), so that a signature outlives its certificate
-    #[arg(long, value_name = "FILE", requires = "certificate_chain")]
+    #[arg(long, value_name = "FILE", requires = "held_to_time")]
     timestamp_chain: Vec<PathBuf>,
     /// Believe who signed keylessly (Sigstore) as this identity, an e-mail address or a URI to the letter, without a store
     #[arg(
         long,
         value_name = "WHO",
         conflicts_with_all = ["public_key", "certificate_chain"],
-        requires = "identity_provider"
+        requires = "identity_provider",
+        group = "held_to_log"
     )]
     identity: Option<String>,
     /// Who vouches for the identity: the provider's URL to the letter, or `github`, `google` or `microsoft`
     #[arg(long, value_name = "URL", requires = "identity")]
     identity_provider: Option<Provider>,
-    /// The Sigstore to believe, as `TrustedRoot` or `ClientTrustConfig` in JSON; the public one by default
-    #[arg(long, value_name = "FILE", requires = "identity")]
+    /// The Sigstore to believe, as `TrustedRoot` or `ClientTrustConfig` in JSON; the public one by default. With a public key: the
+    /// one whose log must have the signature
+    #[arg(long, value_name = "FILE", requires = "held_to_log")]
     trust_config: Option<PathBuf>,
 }
 
@@ -77,7 +81,16 @@ impl Believed {
     /// A root that believes whom the arguments name, and nobody else; none if they name nobody.
     pub(crate) fn root(&self, now: Time, ui: &Ui) -> Result<Option<TrustRoot>, Failure> {
         if let Some(path) = &self.public_key {
-            return Ok(Some(TrustRoot::of_key(read_public(path)?, Role::Sign)));
+            let witnesses = KeyWitnesses {
+                timestamp_anchors: certificates(&self.timestamp_chain)?,
+                sigstore: self
+                    .trust_config
+                    .as_deref()
+                    .map(read_sigstore)
+                    .transpose()?,
+            };
+            let root = TrustRoot::of_key(read_public(path)?, Role::Sign);
+            return Ok(Some(root.with_key_witnesses(witnesses)));
         }
         if let (Some(identity), Some(Provider(issuer))) = (&self.identity, &self.identity_provider)
         {
@@ -127,20 +140,66 @@ impl Believed {
         if let Some(path) = &self.trust_config {
             return read_sigstore(path);
         }
-        let sigstore = SigstoreRoot::production();
-        if let Some(warning) = sigstore.taken().and_then(|taken| too_old(taken, now)) {
-            ui.warn(&warning);
+        let used = public_sigstore(now, &|warning| ui.warn(warning))?;
+        if used.is_refreshed {
+            let days = days_between(used.since, now);
+            ui.note(format!(
+                "by the root of the public Sigstore that was refreshed {days} days ago"
+            ));
         }
-        Ok(sigstore)
+        Ok(used.root)
     }
 }
 
-/// What is to be said of a built-in root that was taken then.
-pub(crate) fn too_old(taken: Time, now: Time) -> Option<String> {
-    let days = (now.unix() - taken.unix()) / 86_400;
+/// The root of the public Sigstore, and since when it is known.
+pub(crate) struct Used {
+    pub(crate) root: SigstoreRoot,
+    pub(crate) since: Time,
+    pub(crate) is_refreshed: bool,
+}
+
+/// The root that was refreshed last, or the one that is built in if that is newer; with a warning if it is old.
+pub(crate) fn public_sigstore(now: Time, warn: &dyn Fn(&str)) -> Result<Used, Failure> {
+    let built_in = SigstoreRoot::production();
+    let taken = built_in.taken().unwrap_or(now);
+    let folder = host::sigstore::data_folder();
+    let refreshed = match folder {
+        Some(folder) => Repository::public().refreshed(&folder)?,
+        None => None,
+    };
+    let used = match refreshed.filter(|refreshed| refreshed.at > taken) {
+        Some(refreshed) => Used {
+            root: refreshed.root,
+            since: refreshed.at,
+            is_refreshed: true,
+        },
+        None => Used {
+            root: built_in,
+            since: taken,
+            is_refreshed: false,
+        },
+    };
+    if let Some(warning) = too_old(used.since, now) {
+        warn(&warning);
+    }
+    Ok(used)
+}
+
+/// Where roots that are refreshed are kept.
+pub(crate) fn refreshed_folder() -> Result<PathBuf, Failure> {
+    host::sigstore::data_folder().ok_or_else(crate::commands::keyless::no_folder)
+}
+
+pub(crate) const fn days_between(since: Time, now: Time) -> i64 {
+    (now.unix() - since.unix()) / 86_400
+}
+
+/// What is to be said of a root that was taken or refreshed then.
+pub(crate) fn too_old(since: Time, now: Time) -> Option<String> {
+    let days = days_between(since, now);
     (days > EMBEDDED_DAYS_MAX).then(|| {
         format!(
-            "the root of the public Sigstore that is built in is {days} days old: it may name authorities that are no longer trusted, and lack newer ones; update Modelward, or give a newer root with `--trust-config`"
+            "the root of the public Sigstore that is used is {days} days old: it may name authorities that are no longer trusted, and lack newer ones; run `modelward keyless refresh`, update Modelward, or give a newer root with `--trust-config`"
         )
     })
 }

@@ -14,6 +14,7 @@ pub(crate) mod doctor;
 pub(crate) mod help;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod keyless;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod oms;

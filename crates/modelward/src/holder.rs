@@ -11,6 +11,7 @@ use trust::{Bundle, Code, PrivateKey, SealError, Signer, Statement, TokenUri};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
+use crate::believed::certificates;
 use crate::keyless::Keyless;
 use crate::model::unreadable;
 use crate::workspace::password;
@@ -34,6 +35,17 @@ pub(crate) struct HeldKey {
     /// Certificates that lead from that one to an authority (PEM, one or several in a file)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     certificate_chain: Vec<PathBuf>,
+    /// Have the signature stamped by the authority at this address (RFC 3161), so that it outlives its certificate
+    #[arg(
+        long,
+        value_name = "URL",
+        requires_all = ["held", "timestamp_chain"],
+        conflicts_with = "keyless"
+    )]
+    tsa_url: Option<String>,
+    /// Authorities (PEM) of whom one must vouch for the timestamp, or nothing is signed
+    #[arg(long, value_name = "FILE", requires = "tsa_url")]
+    timestamp_chain: Vec<PathBuf>,
     #[command(flatten)]
     keyless: Keyless,
 }
@@ -49,6 +61,15 @@ impl HeldKey {
         if self.keyless.is_named() {
             return self.keyless.seal(statement);
         }
+        let sealed = self.seal_by_key(statement)?;
+        let Some(url) = &self.tsa_url else {
+            return Ok(sealed);
+        };
+        let anchors = certificates(&self.timestamp_chain)?;
+        stamped(sealed, url, Some(&anchors))
+    }
+
+    fn seal_by_key(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
         let key = self.holder.open()?;
         let Some(certificate) = &self.certificate else {
             return trust::seal(statement, key.as_ref())
@@ -129,6 +150,21 @@ impl Holder {
             timeout: Duration::from_mins(1),
         })?))
     }
+}
+
+/// Has a signature stamped.
+pub(crate) fn stamped(
+    bundle: Bundle,
+    url: &str,
+    anchors: Option<&[Certificate]>,
+) -> Result<Bundle, Failure> {
+    host::sigstore::stamped(bundle, url, anchors).map_err(|e| {
+        let way = match e.code() {
+            Code::Network => "try again, or name another authority with `--tsa-url`",
+            _ => "name the authority's own certificates with `--timestamp-chain`, or another authority",
+        };
+        Failure::from_error(e.code(), &e, way)
+    })
 }
 
 /// Reads all certificates of a PEM file.

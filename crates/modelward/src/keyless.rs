@@ -1,19 +1,26 @@
 //! Signing keylessly: with which token, and at which Sigstore.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
-use host::sigstore::{IdentityToken, Login, Services, TokenError};
+use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, TokenError};
 use trust::predicate::ModelSignature;
-use trust::{Bundle, Code, SigstoreRoot, Statement};
+use trust::{Bundle, Code, Statement};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
-use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, read_sigstore};
+use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, public_sigstore, read_sigstore};
+use crate::lines::harmless;
 use crate::model::unreadable;
 
 const TOKEN_SIZE_BYTES_MAX: u64 = 64 * 1024;
 const CODE_SIZE_BYTES_MAX: u64 = 4096;
+/// To find a telephone for the second factor, and no longer.
+const SIGN_IN_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A signature without a key to keep.
 #[derive(Debug, clap::Args)]
@@ -22,16 +29,52 @@ pub(crate) struct Keyless {
     /// identity are entered in a public log, for ever
     #[arg(long, group = "held", conflicts_with = "key")]
     keyless: bool,
-    /// The identity token, in a file; by default that of the place where this runs: `SIGSTORE_ID_TOKEN`, or GitHub's for a job
+    /// The identity token, in a file; by default that of the place where this runs: `SIGSTORE_ID_TOKEN`, or that of GitHub
+    /// Actions, Google Cloud, Buildkite, GitLab or CircleCI
     #[arg(long, value_name = "FILE", requires = "keyless")]
     identity_token: Option<PathBuf>,
-    /// Sign in with a browser, here or elsewhere, and type the code that it shows; so it is too where nothing gives a token and
-    /// somebody sits at a terminal
-    #[arg(long, requires = "keyless", conflicts_with = "identity_token")]
-    sign_in: bool,
+    /// Sign in: with the `browser` of this machine, which comes back by itself, or with one anywhere that shows a `code` to
+    /// type; by default whichever fits. So it is too where nothing gives a token and somebody sits at a terminal
+    #[arg(
+        long,
+        value_name = "WAY",
+        num_args = 0..=1,
+        require_equals = true,
+        hide_possible_values = true,
+        requires = "keyless",
+        conflicts_with = "identity_token"
+    )]
+    sign_in: Option<Option<SignIn>>,
     /// The Sigstore to sign at, as `ClientTrustConfig` in JSON; the public one by default
     #[arg(long, value_name = "FILE", requires = "keyless")]
     trust_config: Option<PathBuf>,
+}
+
+/// How somebody signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum SignIn {
+    /// With this machine's browser, which comes back to this program.
+    Browser,
+    /// With any browser, which shows a code.
+    Code,
+}
+
+impl SignIn {
+    /// The browser's way if one can be opened here.
+    fn that_fits() -> Self {
+        match has_browser() {
+            true => Self::Browser,
+            false => Self::Code,
+        }
+    }
+}
+
+/// Whether somebody looks at this terminal and at a screen of this machine.
+pub(crate) fn has_browser() -> bool {
+    let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
+    has_screen && io::stderr().is_terminal()
 }
 
 impl Keyless {
@@ -44,10 +87,13 @@ impl Keyless {
     pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
         let token = match &self.identity_token {
             Some(path) => TokenFrom::Given(read_token(path)?),
-            None if self.sign_in => TokenFrom::Person,
-            None => TokenFrom::Place,
+            None => match self.sign_in {
+                Some(way) => TokenFrom::Person(way.unwrap_or_else(SignIn::that_fits)),
+                None => TokenFrom::Place,
+            },
         };
-        seal(statement, token, self.trust_config.as_deref())
+        let asker = Asker::default();
+        seal(statement, token, asker, self.trust_config.as_deref())
     }
 }
 
@@ -58,7 +104,7 @@ pub(crate) enum TokenFrom {
     /// The place where this runs has one; else whoever sits here signs in.
     Place,
     /// Whoever sits here signs in.
-    Person,
+    Person(SignIn),
 }
 
 /// Signs a model's statement as whom a token names, at the Sigstore of this
@@ -66,11 +112,13 @@ pub(crate) enum TokenFrom {
 pub(crate) fn seal(
     statement: &Statement<ModelSignature>,
     token: TokenFrom,
+    asker: Asker,
     trust_config: Option<&Path>,
 ) -> Result<Bundle, Failure> {
     let now = host::clock::now()?;
     let (root, services) = match trust_config {
-        None => (SigstoreRoot::production(), Services::production()),
+        // What came of it is verified, so that an old root refuses what it does not know.
+        None => (public_sigstore(now, &|_| ())?.root, Services::production()),
         Some(path) => {
             let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
                 .map_err(|e| unreadable(path, &e))?;
@@ -82,15 +130,17 @@ pub(crate) fn seal(
         }
     };
     let token = match token {
-        TokenFrom::Given(token) => IdentityToken::parse(&token, now),
-        TokenFrom::Person => sign_in(&services),
+        TokenFrom::Given(token) => IdentityToken::made_for(&token, &asker.id, now),
+        TokenFrom::Person(way) => sign_in(&services, asker, way),
         TokenFrom::Place => match IdentityToken::ambient(now) {
-            Err(TokenError::Missing) if io::stdin().is_terminal() => sign_in(&services),
+            Err(TokenError::Missing) if io::stdin().is_terminal() => {
+                sign_in(&services, asker, SignIn::that_fits())
+            }
             token => token,
         },
     };
     let token = token.map_err(|e| {
-        let way = "give a token that a provider made for `sigstore`, with `--identity-token`; in a job of GitHub Actions, `permissions: id-token: write`";
+        let way = "give a token that a provider made for `sigstore`, with `--identity-token`, or `--sign-in`";
         Failure::from_error(e.code(), &e, way)
     })?;
     let signed = host::sigstore::sign(statement, &token, &services, root).map_err(|e| {
@@ -108,23 +158,47 @@ pub(crate) fn seal(
     clippy::print_stderr,
     reason = "a question to a person, which `--quiet` must not swallow"
 )]
-fn sign_in(services: &Services) -> Result<IdentityToken, TokenError> {
-    let login = Login::begin(services)?;
-    eprintln!(
-        "sign in at this address, and type the code that it shows:\n\n  {}\n",
-        login.url()
-    );
-    let mut code = String::new();
-    let read = io::stdin()
-        .lock()
-        .take(CODE_SIZE_BYTES_MAX)
-        .read_line(&mut code);
-    if read.is_err() || code.trim().is_empty() {
-        return Err(TokenError::Missing);
+fn sign_in(services: &Services, asker: Asker, way: SignIn) -> Result<IdentityToken, TokenError> {
+    let redirect = match way {
+        SignIn::Browser => Some(Redirect::listen()?),
+        SignIn::Code => None,
+    };
+    let mut login = Login::begin(services, asker, redirect)?;
+    let how = match way {
+        SignIn::Browser => "sign in with a browser of this machine, at this address",
+        SignIn::Code => "sign in at this address, and type the code that it shows",
+    };
+    // The address names what a trust configuration says.
+    eprintln!("{how}:\n\n  {}\n", harmless(login.url(), &[]));
+    if way == SignIn::Browser && has_browser() {
+        open_browser(login.url());
     }
+    let code = match login.code(SIGN_IN_TIMEOUT)? {
+        Some(code) => code,
+        None => typed_code()?,
+    };
     // It may have taken minutes.
     let now = host::clock::now().map_err(TokenError::Clock)?;
     login.finish(&code, now)
+}
+
+/// Opens an address. Where that does nothing, it is printed too.
+fn open_browser(url: &str) {
+    let mut opener = Command::new("xdg-open");
+    opener.arg(url).process_group(0);
+    opener.stdin(Stdio::null()).stdout(Stdio::null());
+    if let Ok(mut child) = opener.stderr(Stdio::null()).spawn() {
+        thread::spawn(move || child.wait());
+    }
+}
+
+fn typed_code() -> Result<Zeroizing<String>, TokenError> {
+    let mut code = Zeroizing::new(String::new());
+    let mut line = io::stdin().lock().take(CODE_SIZE_BYTES_MAX);
+    if line.read_line(&mut code).is_err() || code.trim().is_empty() {
+        return Err(TokenError::Missing);
+    }
+    Ok(code)
 }
 
 fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {

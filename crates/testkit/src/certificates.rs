@@ -113,6 +113,8 @@ pub struct Draft {
     pub valid: [&'static str; 2],
     /// The key is the one of this seed.
     pub key: u8,
+    /// Or this one, as `SubjectPublicKeyInfo`.
+    pub other_key: Option<Vec<u8>>,
     /// The extensions.
     pub extensions: Vec<Vec<u8>>,
     /// The signature's algorithm: its `AlgorithmIdentifier`.
@@ -130,6 +132,7 @@ impl Draft {
             subject: common_name(subject),
             valid: ["20200101000000Z", "20400101000000Z"],
             key,
+            other_key: None,
             extensions: extensions.to_vec(),
             algorithm: ecdsa_with_sha256(),
         }
@@ -164,7 +167,9 @@ impl Draft {
                 &self.issuer,
                 &tlv(0x30, &[&valid[0], &valid[1]]),
                 &self.subject,
-                key(self.key).public_key().der(),
+                self.other_key
+                    .as_deref()
+                    .unwrap_or(key(self.key).public_key().der()),
                 &extensions,
             ],
         )
@@ -220,10 +225,16 @@ impl Stamp {
     /// A right stamp over these bytes, in 2025.
     #[must_use]
     pub fn of(stamped_bytes: &[u8]) -> Self {
+        let hash = digest::Digest::of(stamped_bytes);
+        let time = tlv(0x18, &[b"20250101000000.5Z"]);
+        Self::stating(tst_info(hash.raw(), &time))
+    }
+
+    /// A stamp that states this.
+    #[must_use]
+    pub fn stating(info: Vec<u8>) -> Self {
         let certificate =
             stamping_certificate(&[key_usage(0x80), purposes(true, &["1.3.6.1.5.5.7.3.8"])]);
-        let hash = digest::Digest::of(stamped_bytes);
-        let info = tst_info(hash.raw(), &tlv(0x18, &[b"20250101000000.5Z"]));
         let attributes = attributes(&info, &certificate);
         let content_type = oid("1.2.840.113549.1.9.16.1.4");
         Self {
@@ -234,6 +245,27 @@ impl Stamp {
             algorithm: ecdsa_with_sha256(),
             signers: 1,
         }
+    }
+
+    /// What an authority answers to a query of ours: a stamp with the query's nonce.
+    ///
+    /// # Panics
+    /// It is no query with a SHA-256 and a nonce of 16 bytes or fewer.
+    #[must_use]
+    pub fn answer(query: &[u8]) -> Vec<u8> {
+        let imprint = query.windows(2).position(|at| at == [0x04, 32]);
+        let at = imprint.expect("a query has a hash") + 2;
+        let (hash, rest) = query[at..].split_at(32);
+        let length = usize::from(rest[1]);
+        assert!(rest[0] == 2 && length <= 17, "a query has a nonce");
+        let time = [&tlv(0x18, &[b"20250101000000Z"]), &rest[..length + 2]].concat();
+        Self::stating(tst_info(hash, &time)).response()
+    }
+
+    /// The stamp in an answer that says yes.
+    #[must_use]
+    pub fn response(&self) -> Vec<u8> {
+        tlv(0x30, &[&tlv(0x30, &[&[2, 1, 0]]), &self.token()])
     }
 
     /// The token.

@@ -5,6 +5,7 @@ pub mod files;
 pub mod sigstore;
 pub mod statements;
 pub mod targets;
+pub mod tuf;
 
 use trust::{PrivateKey, Role, RootKey, Signer, Time, TrustRoot};
 

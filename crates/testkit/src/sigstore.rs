@@ -36,6 +36,27 @@ pub enum Rekor {
     Second,
     /// That, as it first was: it enters a hash of the payload.
     SecondAsFirst,
+    /// The first, as it entered envelopes before.
+    InToto,
+    /// The first, with a hash of what was signed.
+    FirstHashed,
+}
+
+impl Rekor {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::First,
+        Self::Second,
+        Self::SecondAsFirst,
+        Self::InToto,
+        Self::FirstHashed,
+    ];
+
+    /// Whether it promises entries.
+    #[must_use]
+    pub const fn promises(self) -> bool {
+        !matches!(self, Self::Second | Self::SecondAsFirst)
+    }
 }
 
 /// A keyless bundle to be.
@@ -61,6 +82,8 @@ pub struct Draught {
     pub entered: Option<Vec<u8>>,
     /// Whether it is stamped.
     pub is_stamped: bool,
+    /// Whether it is by the key, without a certificate.
+    pub is_by_key: bool,
 }
 
 impl Draught {
@@ -95,6 +118,7 @@ impl Draught {
             payload: statements::payloads().swap_remove(0),
             entered: None,
             is_stamped: true,
+            is_by_key: false,
         }
     }
 
@@ -104,7 +128,8 @@ impl Draught {
     /// Never: keys in memory sign.
     #[must_use]
     pub fn bundle(&self) -> Value {
-        let certificate = self.certified();
+        let certificate = (!self.is_by_key).then(|| self.certified());
+        let certificate = certificate.as_deref();
         let sealed = key(SIGNER)
             .seal(self.payload.clone())
             .expect("a key in memory signs");
@@ -113,13 +138,21 @@ impl Draught {
             true => vec![json!({"signedTimestamp": b64(&Stamp::of(signature).token())})],
             false => vec![],
         };
+        let mut material = json!({
+            "tlogEntries": [self.entry(signature, certificate)],
+            "timestampVerificationData": {"rfc3161Timestamps": stamps},
+        });
+        match certificate {
+            Some(certificate) => material["certificate"] = json!({"rawBytes": b64(certificate)}),
+            // As cosign names keys.
+            None => {
+                let hint = Digest::of(key(SIGNER).public_key().der());
+                material["publicKey"] = json!({"hint": b64(hint.raw())});
+            }
+        }
         json!({
             "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-            "verificationMaterial": {
-                "certificate": {"rawBytes": b64(&certificate)},
-                "tlogEntries": [self.entry(signature, &certificate)],
-                "timestampVerificationData": {"rfc3161Timestamps": stamps},
-            },
+            "verificationMaterial": material,
             "dsseEnvelope": {
                 "payload": b64(&self.payload),
                 "payloadType": trust::PAYLOAD_TYPE,
@@ -162,26 +195,44 @@ impl Draught {
         vector(&sct.concat())
     }
 
-    fn entry(&self, signature: &[u8], certificate: &[u8]) -> Value {
-        let payload = Digest::of(self.entered.as_ref().unwrap_or(&self.payload));
+    fn entry(&self, signature: &[u8], certificate: Option<&[u8]>) -> Value {
+        let payload = self.entered.as_ref().unwrap_or(&self.payload);
         match self.rekor {
-            Rekor::First => self.first(signature, certificate, payload),
-            Rekor::Second => {
-                let payload = self.entered.as_ref().unwrap_or(&self.payload);
-                hashed(signature, certificate, payload)
-            }
-            Rekor::SecondAsFirst => second(signature, certificate, payload),
+            Rekor::Second => hashed(signature, certificate, payload),
+            Rekor::SecondAsFirst => second(signature, certificate, Digest::of(payload)),
+            _ => self.first(&self.first_body(signature, certificate, payload)),
         }
     }
 
-    fn first(&self, signature: &[u8], certificate: &[u8], payload: Digest) -> Value {
-        let certificate = trust::x509::Certificate::from_der(certificate);
-        let pem = certificate.expect("it was just made").to_pem();
-        let body = json!({"apiVersion": "0.0.1", "kind": "dsse", "spec": {
-            "envelopeHash": {"algorithm": "sha256", "value": "0".repeat(64)},
-            "payloadHash": {"algorithm": "sha256", "value": payload.hex()},
-            "signatures": [{"signature": b64(signature), "verifier": b64(pem.as_bytes())}],
-        }});
+    /// What Rekor v1 enters.
+    fn first_body(&self, signature: &[u8], certificate: Option<&[u8]>, payload: &[u8]) -> Value {
+        let by = b64(pem(certificate).as_bytes());
+        let hash = |digest: &str| json!({"algorithm": "sha256", "value": digest});
+        let (nobody_kept, of_payload) = (hash(&"0".repeat(64)), hash(&Digest::of(payload).hex()));
+        match self.rekor {
+            Rekor::InToto => {
+                json!({"apiVersion": "0.0.2", "kind": "intoto", "spec": {"content": {
+                    "envelope": {"payloadType": trust::PAYLOAD_TYPE,
+                                 "signatures": [{"sig": b64(b64(signature).as_bytes()), "publicKey": by}]},
+                    "hash": nobody_kept, "payloadHash": of_payload,
+                }}})
+            }
+            Rekor::FirstHashed => {
+                let signed = hash(&Digest::of(&signed_bytes(payload)).hex());
+                json!({"apiVersion": "0.0.1", "kind": "hashedrekord", "spec": {
+                    "data": {"hash": signed},
+                    "signature": {"content": b64(signature), "publicKey": {"content": by}},
+                }})
+            }
+            _ => json!({"apiVersion": "0.0.1", "kind": "dsse", "spec": {
+                "envelopeHash": nobody_kept, "payloadHash": of_payload,
+                "signatures": [{"signature": b64(signature), "verifier": by}],
+            }}),
+        }
+    }
+
+    fn first(&self, body: &Value) -> Value {
+        let (kind, version) = (body["kind"].clone(), body["apiVersion"].clone());
         let body = body.to_string().into_bytes();
         let (index, hashes, head) = planted(&body);
         let id = log_id(LOG);
@@ -205,7 +256,7 @@ impl Draught {
         let mut entry = json!({
             "logIndex": "1001",
             "logId": {"keyId": b64(&id)},
-            "kindVersion": {"kind": "dsse", "version": "0.0.1"},
+            "kindVersion": {"kind": kind, "version": version},
             "integratedTime": SIGNED_AT.to_string(),
             "inclusionPromise": {"signedEntryTimestamp": b64(&sign(&promise))},
             "canonicalizedBody": b64(&body),
@@ -215,7 +266,7 @@ impl Draught {
     }
 }
 
-fn second(signature: &[u8], certificate: &[u8], payload: Digest) -> Value {
+fn second(signature: &[u8], certificate: Option<&[u8]>, payload: Digest) -> Value {
     let body = json!({"apiVersion": "0.0.2", "kind": "dsse", "spec": {"dsseV002": {
         "payloadHash": {"algorithm": "SHA2_256", "digest": b64(payload.raw())},
         "signatures": [{"content": b64(signature), "verifier": verifier(certificate)}],
@@ -223,19 +274,85 @@ fn second(signature: &[u8], certificate: &[u8], payload: Digest) -> Value {
     entered_in_second(&body)
 }
 
-fn hashed(signature: &[u8], certificate: &[u8], payload: &[u8]) -> Value {
+/// What exactly is signed of a payload.
+fn signed_bytes(payload: &[u8]) -> Vec<u8> {
     let kind = trust::PAYLOAD_TYPE;
     let mut signed = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len()).into_bytes();
     signed.extend(payload);
+    signed
+}
+
+fn hashed(signature: &[u8], certificate: Option<&[u8]>, payload: &[u8]) -> Value {
     let body = json!({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": {
-        "data": {"algorithm": "SHA2_256", "digest": b64(Digest::of(&signed).raw())},
+        "data": {"algorithm": "SHA2_256", "digest": b64(Digest::of(&signed_bytes(payload)).raw())},
         "signature": {"content": b64(signature), "verifier": verifier(certificate)},
     }}});
     entered_in_second(&body)
 }
 
-fn verifier(certificate: &[u8]) -> Value {
-    json!({"keyDetails": "PKIX_ECDSA_P256_SHA_256", "x509Certificate": {"rawBytes": b64(certificate)}})
+/// What the authority answers who asks it to certify a key, given in PEM, as [`IDENTITY`].
+///
+/// # Panics
+/// It is no key.
+#[must_use]
+pub fn certify(public_key: &str) -> Value {
+    let public_key = trust::PublicKey::from_pem(public_key).expect("it is a key");
+    let mut draught = Draught::new(Rekor::Second);
+    draught.certificate.other_key = Some(public_key.der().to_vec());
+    let leaf = trust::x509::Certificate::from_der(&draught.certified());
+    let leaf = leaf.expect("it was just made").to_pem();
+    json!({"signedCertificateEmbeddedSct": {"chain": {"certificates": [leaf]}}})
+}
+
+/// What the second log answers who asks it to enter a signature.
+#[must_use]
+pub fn enter(request: &Value) -> Value {
+    let asked = &request["hashedRekordRequestV002"];
+    let body = json!({"apiVersion": "0.0.2", "kind": "hashedrekord", "spec": {"hashedRekordV002": {
+        "data": {"algorithm": "SHA2_256", "digest": asked["digest"]}, "signature": asked["signature"],
+    }}});
+    entered_in_second(&body)
+}
+
+/// Where to sign and whom to believe, when all services are at this address.
+#[must_use]
+pub fn config(base: &str) -> Value {
+    let at = |path: &str, version: u32| {
+        json!([{"url": format!("{base}{path}"), "majorApiVersion": version,
+                                                 "validFor": {"start": "2024-01-01T00:00:00Z"}, "operator": "test"}])
+    };
+    json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "trustedRoot": root(),
+        "signingConfig": {
+            "mediaType": "application/vnd.dev.sigstore.signingconfig.v0.2+json",
+            "caUrls": at("", 1), "oidcUrls": at("", 1), "rekorTlogUrls": at("", 2), "tsaUrls": at("/stamp", 1),
+            "rekorTlogConfig": {"selector": "ANY"}, "tsaConfig": {"selector": "ANY"},
+        },
+    })
+}
+
+fn verifier(certificate: Option<&[u8]>) -> Value {
+    let (name, der) = match certificate {
+        Some(certificate) => ("x509Certificate", certificate.to_vec()),
+        None => ("publicKey", key(SIGNER).public_key().der().to_vec()),
+    };
+    json!({"keyDetails": "PKIX_ECDSA_P256_SHA_256", name: {"rawBytes": b64(&der)}})
+}
+
+/// A certificate in PEM, or else the signer's key.
+fn pem(certificate: Option<&[u8]>) -> String {
+    let read = |der| trust::x509::Certificate::from_der(der).expect("it was just made");
+    certificate.map_or_else(
+        || key(SIGNER).public_key().pem().to_owned(),
+        |der| read(der).to_pem(),
+    )
+}
+
+/// The key that signs, for whom it is known to.
+#[must_use]
+pub fn signer() -> trust::PublicKey {
+    key(SIGNER).public_key().clone()
 }
 
 fn entered_in_second(body: &Value) -> Value {

@@ -83,6 +83,7 @@ pub const ALL: &[Target] = &[
         keyless::keyless_bundle,
         keyless::keyless_bundle_seeds,
     ),
+    target("update", keyless::update, keyless::update_seeds),
     target("note", logged::note, logged::note_seeds),
     target("proof", logged::proof, logged::proof_seeds),
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),

@@ -1,14 +1,18 @@
 //! Sigstore bundles: an envelope, and what it takes to check its signature.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use decode::json::{self, Limits};
 use digest::Digest;
+use serde_json::json;
 
 use crate::compact::{self, Hashing};
 use crate::dsse::{Envelope, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
-use crate::{Error, KeyId, base64};
+use crate::{Error, KeyId, PublicKey, base64};
+
+mod wire;
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -36,7 +40,13 @@ pub enum Material {
     /// A key signed: which one, if it is said.
     Key {
         /// The name of the key.
-        hint: Option<KeyId>,
+        hint: Option<KeyHint>,
+        /// Log entries; claims, unless somebody believes the log.
+        entries: Vec<LogEntry>,
+        /// RFC 3161 tokens over the signature, in DER; claims, unless somebody believes the authority.
+        timestamps: Vec<Vec<u8>>,
+        /// One with log entries as it was received, which is how it is written again.
+        received: Option<Vec<u8>>,
     },
     /// The key of a certificate signed.
     Certificate {
@@ -60,6 +70,65 @@ pub enum Material {
     },
 }
 
+/// What a bundle calls a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyHint {
+    /// By its text in PEM, as OpenSSF model signing does.
+    Id(KeyId),
+    /// By the SHA-256 of its DER in base64, as cosign does.
+    Der(Digest),
+}
+
+impl KeyHint {
+    /// Whether it is the name of this key.
+    #[must_use]
+    pub fn is_of(self, key: &PublicKey) -> bool {
+        match self {
+            Self::Id(id) => key.id() == id,
+            Self::Der(digest) => Digest::of(key.der()) == digest,
+        }
+    }
+
+    /// The key's own name, where it has that.
+    pub(crate) const fn id(self) -> Option<KeyId> {
+        match self {
+            Self::Id(id) => Some(id),
+            Self::Der(_) => None,
+        }
+    }
+
+    /// The beginning of the name, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        match self {
+            Self::Id(digest) | Self::Der(digest) => digest.short(),
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        if let Ok(id) = KeyId::from_hex(text) {
+            return Some(Self::Id(id));
+        }
+        let raw: [u8; 32] = base64::decode(text)?.try_into().ok()?;
+        Some(Self::Der(Digest::from_raw(raw)))
+    }
+
+    fn write(self) -> String {
+        match self {
+            Self::Id(id) => id.hex(),
+            Self::Der(digest) => base64::encode(digest.raw()),
+        }
+    }
+}
+
+impl fmt::Display for KeyHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(digest) | Self::Der(digest) => digest.fmt(f),
+        }
+    }
+}
+
 impl Bundle {
     /// Puts an envelope and what it takes to check it together.
     #[must_use]
@@ -69,6 +138,25 @@ impl Bundle {
             material,
             is_older_form: false,
         }
+    }
+
+    /// The bundle with a timestamp more; none if it has log entries, of which it is kept as it came, or as many as are read.
+    #[must_use]
+    pub fn with_timestamp(mut self, token: Vec<u8>) -> Option<Self> {
+        let (Material::Key {
+            timestamps,
+            received: None,
+            ..
+        }
+        | Material::Certificate { timestamps, .. }) = &mut self.material
+        else {
+            return None;
+        };
+        if timestamps.len() >= TIMESTAMPS_MAX {
+            return None;
+        }
+        timestamps.push(token);
+        Some(self)
     }
 
     /// Reads a bundle (Sigstore protobuf-specs, `Bundle`, JSON form) as any release of OpenSSF model signing wrote it.
@@ -98,14 +186,14 @@ impl Bundle {
         })
     }
 
-    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order. A keyless
-    /// bundle has the bytes that were received.
+    /// The bytes of the bundle: always the same for the same envelope, compact, in the reference's order. One
+    /// with log entries has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        match &self.material {
-            Material::Keyless { received, .. } => received.clone(),
+        match self.received() {
+            Some(received) => received.to_vec(),
             // Strings and lists of strings always serialise.
-            _ => compact::to_vec(&self.written()),
+            None => compact::to_vec(&self.written()),
         }
     }
 
@@ -114,7 +202,7 @@ impl Bundle {
     /// # Errors
     /// The writer's.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if let Material::Keyless { received, .. } = &self.material {
+        if let Some(received) = self.received() {
             return out.write_all(received);
         }
         let mut out = io::BufWriter::new(out);
@@ -131,18 +219,30 @@ impl Bundle {
         hashing.finish()
     }
 
+    /// What has log entries, as it was received.
+    fn received(&self) -> Option<&[u8]> {
+        match &self.material {
+            Material::Key { received, .. } => received.as_deref(),
+            Material::Certificate { .. } => None,
+            Material::Keyless { received, .. } => Some(received),
+        }
+    }
+
     fn written(&self) -> wire::Written<'_> {
         let raw = |bytes: &Vec<u8>| wire::Raw {
             raw_bytes: base64::encode(bytes),
         };
         let mut written = wire::Material::default();
-        match &self.material {
-            Material::Key { hint } => {
+        let timestamps = match &self.material {
+            Material::Key {
+                hint, timestamps, ..
+            } => {
                 written.public_key = Some(wire::PublicKey {
-                    hint: hint.map(|id| id.hex()).unwrap_or_default(),
+                    hint: hint.map(KeyHint::write).unwrap_or_default(),
                     raw_bytes: None,
                     key_details: None,
                 });
+                timestamps
             }
             Material::Certificate {
                 leaf,
@@ -153,22 +253,56 @@ impl Bundle {
                 written.x509_certificate_chain = Some(wire::Chain {
                     certificates: certificates.map(raw).collect(),
                 });
-                let stamp = |token: &Vec<u8>| wire::Timestamp {
-                    signed_timestamp: base64::encode(token),
-                };
-                written.timestamp_verification_data =
-                    (!timestamps.is_empty()).then(|| wire::Timestamps {
-                        rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
-                    });
+                timestamps
             }
             // It is not written, but as it was received.
-            Material::Keyless { .. } => {}
-        }
+            Material::Keyless { timestamps, .. } => timestamps,
+        };
+        let stamp = |token: &Vec<u8>| wire::Timestamp {
+            signed_timestamp: base64::encode(token),
+        };
+        written.timestamp_verification_data = (!timestamps.is_empty()).then(|| wire::Timestamps {
+            rfc3161_timestamps: timestamps.iter().map(stamp).collect(),
+        });
         wire::Written {
             media_type: MEDIA_TYPE,
             verification_material: written,
             dsse_envelope: self.envelope.to_wire(),
         }
+    }
+
+    /// The bytes of the bundle in today's form, in which a keyless one has its certificate alone: those above it are the
+    /// verifier's to know. What was signed, the signatures and all proofs are as they were.
+    ///
+    /// # Errors
+    /// A log's entry has no inclusion proof, which today's form asks for; what is missing is said.
+    pub fn to_newest(&self) -> Result<Vec<u8>, &'static str> {
+        let (leaf, entries, timestamps) = match &self.material {
+            Material::Keyless {
+                leaf,
+                entries,
+                timestamps,
+                ..
+            } if self.is_older_form => (leaf, entries, timestamps),
+            _ => return Ok(self.to_bytes()),
+        };
+        if !entries.iter().all(LogEntry::has_proof) {
+            return Err("the log's entry has no inclusion proof, which today's form asks for");
+        }
+        let entries = entries.iter().map(LogEntry::to_json);
+        let stamp = |token: &Vec<u8>| json!({"signedTimestamp": base64::encode(token)});
+        let bundle = json!({
+            "mediaType": MEDIA_TYPE,
+            "verificationMaterial": {
+                "certificate": {"rawBytes": base64::encode(leaf)},
+                "tlogEntries": entries.collect::<Vec<_>>(),
+                "timestampVerificationData": {
+                    "rfc3161Timestamps": timestamps.iter().map(stamp).collect::<Vec<_>>(),
+                },
+            },
+            "dsseEnvelope": self.envelope.to_wire(),
+        });
+        Ok(bundle.to_string().into_bytes())
     }
 
     /// The sealed statement.
@@ -205,13 +339,15 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
     );
     let timestamps = timestamps(wire.timestamp_verification_data)?;
     match kinds {
-        (Some(_), None, None) if has_entries || !timestamps.is_empty() => {
-            Err("a key's signature with log entries or timestamps, which are not checked for keys")
-        }
         (Some(key), None, None) => {
             let is_older = key.raw_bytes.is_some();
-            let hint = hint(key)?;
-            Ok((Material::Key { hint }, is_older))
+            let material = Material::Key {
+                hint: hint(key)?,
+                entries,
+                timestamps,
+                received: has_entries.then(|| received.to_vec()),
+            };
+            Ok((material, is_older))
         }
         (None, Some(chain), None) => {
             let mut certificates = chain.certificates.iter().map(raw);
@@ -254,16 +390,16 @@ fn keyless(
 }
 
 /// The name of the key: as it is said, or of the PEM text that releases before 1.1 put there.
-fn hint(key: wire::PublicKey) -> Result<Option<KeyId>, &'static str> {
+fn hint(key: wire::PublicKey) -> Result<Option<KeyHint>, &'static str> {
     match (key.hint.as_str(), key.raw_bytes) {
         ("", None) => Ok(None),
         ("", Some(pem)) => {
             let pem = base64::decode(&pem).ok_or("a public key that is not base64")?;
-            Ok(Some(Digest::of(&pem)))
+            Ok(Some(KeyHint::Id(Digest::of(&pem))))
         }
-        (hint, None) => KeyId::from_hex(hint)
+        (hint, None) => KeyHint::read(hint)
             .map(Some)
-            .map_err(|_| "a key hint that is no digest"),
+            .ok_or("a key hint that is no digest"),
         (_, Some(_)) => Err("a public key and a hint of one"),
     }
 }
@@ -281,123 +417,4 @@ fn timestamps(wire: Option<wire::Timestamps>) -> Result<Vec<Vec<u8>>, &'static s
         base64::decode(&stamp.signed_timestamp).ok_or("a timestamp that is not base64")
     };
     stamped.into_iter().map(token).collect()
-}
-
-mod wire {
-    use decode::json;
-    use serde::{Deserialize, Serialize};
-
-    use super::{dsse_wire, entry_wire};
-
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Bundle<'a> {
-        #[serde(rename = "mediaType", alias = "media_type")]
-        pub(super) media_type: String,
-        #[serde(rename = "verificationMaterial", alias = "verification_material")]
-        pub(super) verification_material: Material,
-        #[serde(default, borrow, rename = "dsseEnvelope", alias = "dsse_envelope")]
-        pub(super) dsse_envelope: Option<dsse_wire::Envelope<'a>>,
-        /// The other kind of content; known, so that it is refused for what it is.
-        #[serde(default, rename = "messageSignature", alias = "message_signature")]
-        _message_signature: Option<json::Value>,
-    }
-
-    #[derive(Serialize)]
-    pub(super) struct Written<'a> {
-        #[serde(rename = "mediaType")]
-        pub(super) media_type: &'static str,
-        #[serde(rename = "verificationMaterial")]
-        pub(super) verification_material: Material,
-        #[serde(rename = "dsseEnvelope")]
-        pub(super) dsse_envelope: dsse_wire::Written<'a>,
-    }
-
-    #[derive(Default, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Material {
-        #[serde(
-            default,
-            rename = "publicKey",
-            alias = "public_key",
-            skip_serializing_if = "Option::is_none"
-        )]
-        pub(super) public_key: Option<PublicKey>,
-        #[serde(
-            default,
-            rename = "x509CertificateChain",
-            alias = "x509_certificate_chain",
-            skip_serializing_if = "Option::is_none"
-        )]
-        pub(super) x509_certificate_chain: Option<Chain>,
-        #[serde(default, skip_serializing)]
-        pub(super) certificate: Option<Raw>,
-        /// Always written, and empty: a bundle with entries keeps the bytes that it came in.
-        #[serde(
-            default,
-            rename = "tlogEntries",
-            alias = "tlog_entries",
-            serialize_with = "no_entries"
-        )]
-        pub(super) tlog_entries: Vec<entry_wire::Entry>,
-        #[serde(
-            default,
-            rename = "timestampVerificationData",
-            alias = "timestamp_verification_data",
-            skip_serializing_if = "Option::is_none"
-        )]
-        pub(super) timestamp_verification_data: Option<Timestamps>,
-    }
-
-    #[derive(Default, Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct PublicKey {
-        #[serde(default)]
-        pub(super) hint: String,
-        #[serde(default, rename = "rawBytes", alias = "raw_bytes", skip_serializing)]
-        pub(super) raw_bytes: Option<String>,
-        /// What the key is, which the key itself says better.
-        #[expect(dead_code, reason = "named so that it is a known member")]
-        #[serde(
-            default,
-            rename = "keyDetails",
-            alias = "key_details",
-            skip_serializing
-        )]
-        pub(super) key_details: Option<String>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Chain {
-        pub(super) certificates: Vec<Raw>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Raw {
-        #[serde(rename = "rawBytes", alias = "raw_bytes")]
-        pub(super) raw_bytes: String,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Timestamps {
-        #[serde(default, rename = "rfc3161Timestamps", alias = "rfc3161_timestamps")]
-        pub(super) rfc3161_timestamps: Vec<Timestamp>,
-    }
-
-    #[derive(Serialize, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    pub(super) struct Timestamp {
-        #[serde(rename = "signedTimestamp", alias = "signed_timestamp")]
-        pub(super) signed_timestamp: String,
-    }
-
-    fn no_entries<S: serde::Serializer>(
-        _entries: &Vec<entry_wire::Entry>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(std::iter::empty::<u8>())
-    }
 }

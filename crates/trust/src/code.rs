@@ -67,6 +67,9 @@ codes! {
     SpeakerMismatch "speaker_mismatch" Denied 422 "The statement claims a name that its key may not speak for."
     RootExpired "root_expired" Denied 422 "The trust root's time is over."
     RootNotYetValid "root_not_yet_valid" Denied 422 "The trust root's time has not come, or this machine's clock is wrong."
+    UpdateUntrusted "update_untrusted" Denied 422 "The update of a trusted root is not what those who may signed."
+    UpdateRolledBack "update_rolled_back" Denied 422 "The update of a trusted root is older than what was had before."
+    UpdateExpired "update_expired" Denied 422 "The update of a trusted root is over, so that a newer one is being held back."
     // What it is about
     DigestMismatch "digest_mismatch" Denied 422 "The bytes are not the ones that were stated."
     FileExtra "file_extra" Denied 422 "There is a file that was not stated."

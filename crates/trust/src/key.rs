@@ -20,7 +20,7 @@ mod token_uri;
 
 use digest::Digest;
 
-use crate::bundle::{Bundle, Material};
+use crate::bundle::{Bundle, KeyHint, Material};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
 
 pub use algorithm::KeyAlgorithm;
@@ -63,8 +63,13 @@ pub trait Signer {
     /// # Errors
     /// As [`Signer::sign`].
     fn seal(&self, payload: Vec<u8>) -> Result<Bundle, KeyError> {
-        let hint = Some(self.public_key().id());
-        Ok(Bundle::new(self.enclose(payload)?, Material::Key { hint }))
+        let material = Material::Key {
+            hint: Some(KeyHint::Id(self.public_key().id())),
+            entries: Vec::new(),
+            timestamps: Vec::new(),
+            received: None,
+        };
+        Ok(Bundle::new(self.enclose(payload)?, material))
     }
 }
 

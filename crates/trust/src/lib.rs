@@ -63,12 +63,13 @@ mod statement;
 mod time;
 pub mod timestamp;
 mod toml_cause;
+pub mod tuf;
 mod verified;
 mod verify;
 pub mod x509;
 
 pub use artifact::{Artifact, Kind, TreePath};
-pub use bundle::{Bundle, Material};
+pub use bundle::{Bundle, KeyHint, Material};
 pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
@@ -78,7 +79,7 @@ pub use key::{
     TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der, looks_encrypted,
 };
 pub use predicate::Predicate;
-pub use root::{Role, RootCertificate, RootError, RootIdentity, RootKey, TrustRoot};
+pub use root::{KeyWitnesses, Role, RootCertificate, RootError, RootIdentity, RootKey, TrustRoot};
 pub use seal::{SealError, seal, seal_certified};
 pub use sigstore::SigstoreRoot;
 pub use statement::{Opaque, Statement, Subject};

@@ -111,6 +111,16 @@ pub struct RootKey {
     pub valid_until: Time,
 }
 
+/// Who is believed about when keys signed, and that they did it in the open. A trust root's file names nobody.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyWitnesses {
+    /// The authorities whose timestamps are believed; with none, a timestamp says nothing.
+    pub timestamp_anchors: Vec<Certificate>,
+    /// The Sigstore whose logs and timestamps are believed: every signature must be in one of them. With none, an entry says
+    /// nothing.
+    pub sigstore: Option<SigstoreRoot>,
+}
+
 /// Which keys, certificates and logs we believe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustRoot {
@@ -121,6 +131,7 @@ pub struct TrustRoot {
     certificates: Vec<RootCertificate>,
     identities: Vec<RootIdentity>,
     logs: Vec<String>,
+    key_witnesses: KeyWitnesses,
     digest: Digest,
 }
 
@@ -136,6 +147,7 @@ impl TrustRoot {
             certificates: Vec::new(),
             identities: Vec::new(),
             logs: Vec::new(),
+            key_witnesses: KeyWitnesses::default(),
             digest: Digest::of(b""),
         };
         empty.redigested()
@@ -330,6 +342,19 @@ impl TrustRoot {
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &RootKey> {
         self.keys.values()
+    }
+
+    /// The root, with these witnesses of what its keys sign.
+    #[must_use]
+    pub fn with_key_witnesses(mut self, witnesses: KeyWitnesses) -> Self {
+        self.key_witnesses = witnesses;
+        self
+    }
+
+    /// Who is believed about when keys signed.
+    #[must_use]
+    pub const fn key_witnesses(&self) -> &KeyWitnesses {
+        &self.key_witnesses
     }
 
     /// The verifier keys of the logs we believe (C2SP signed-note `vkey` lines).

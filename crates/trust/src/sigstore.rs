@@ -21,14 +21,23 @@ use crate::error::OTHER_SIGNER_WAY;
 use crate::log::{CheckpointError, ProofError};
 use crate::timestamp::{self, TimestampError};
 use crate::x509::{AlternativeName, Certificate, ChainError, Purpose, chain};
-use crate::{Code, Envelope, Time};
+use crate::{Code, Envelope, PublicKey, Time};
 use root::Authority;
 
-/// What came with a keyless signature.
+/// Whose signature it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// Of a key of one use, which a certificate names.
+    Certificate(&'a Certificate),
+    /// Of a key that is known.
+    Key(&'a PublicKey),
+}
+
+/// What came with a signature.
 pub(crate) struct Evidence<'a> {
-    pub(crate) leaf: &'a Certificate,
+    pub(crate) by: By<'a>,
     pub(crate) envelope: &'a Envelope,
-    /// The one of the envelope's that the leaf's key made.
+    /// The one of the envelope's that the key made.
     pub(crate) signature: &'a [u8],
     pub(crate) entries: &'a [LogEntry],
     pub(crate) timestamps: &'a [Vec<u8>],
@@ -37,10 +46,10 @@ pub(crate) struct Evidence<'a> {
 /// Checks that a signature was made while its certificate held, and was logged; says when.
 ///
 /// (1) Every timestamp that came along is over the signature, by an authority of the root's. (2) Every log entry is about
-/// this signature, payload and certificate, by this certificate; its log is the root's, promised it and proved it against a
+/// this signature, payload and certificate or key alone; its log is the root's, promised it and proved it against a
 /// checkpoint that it signed (Rekor v1), or proved it and leaves the time to a timestamp (Rekor v2). (3) There is a time, none
-/// is after `now`, and every log entered at a time of its own. (4) An authority of the root's certified the leaf, and all
-/// certificates were valid at each time. (5) A certificate log of the root's has the leaf.
+/// is after `now`, and every log entered at a time of its own. (4) An authority of the root's certified the leaf, if there is
+/// one, and all certificates were valid at each time. (5) A certificate log of the root's has it.
 pub(crate) fn verify(
     evidence: &Evidence<'_>,
     root: &SigstoreRoot,
@@ -63,8 +72,10 @@ pub(crate) fn verify(
         for entry in evidence.entries {
             entry.check_log_time(root, at)?;
         }
-        let issuer = certified(evidence.leaf, &root.authorities, at)?;
-        sct::verify(evidence.leaf, issuer, &root.certificate_logs)?;
+        if let By::Certificate(leaf) = evidence.by {
+            let issuer = certified(leaf, &root.authorities, at)?;
+            sct::verify(leaf, issuer, &root.certificate_logs)?;
+        }
     }
     Ok(earliest)
 }
@@ -226,7 +237,7 @@ pub enum SigstoreError {
     },
     /// The entry is of a kind that is not read.
     #[error(
-        "the log's entry is a `{kind}` {version}; read are `dsse` 0.0.1, and `hashedrekord` and `dsse` 0.0.2"
+        "the log's entry is a `{kind}` {version}; read are `dsse` and `hashedrekord` 0.0.1 and 0.0.2, and `intoto` 0.0.2"
     )]
     EntryKind {
         /// What it says it is.

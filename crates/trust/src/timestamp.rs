@@ -20,6 +20,9 @@ use signed_data::SignedData;
 /// Tokens are some kilobytes; those with their whole chain, a few more.
 const SIZE_BYTES_MAX: usize = 256 * 1024;
 
+/// How many bytes a nonce has.
+pub const NONCE_BYTES: usize = 16;
+
 /// A token whose signature, chain and imprint are right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timestamp {
@@ -74,12 +77,75 @@ pub fn verify(
     })
 }
 
+/// What an authority is asked to have bytes stamped (`TimeStampReq`, RFC 3161 §2.4.1): by their SHA-256, with its certificate
+/// to come along. The nonce must be new: it is how an answer is known to be no older one.
+#[must_use]
+pub fn query(stamped_bytes: &[u8], nonce: &[u8; NONCE_BYTES]) -> Vec<u8> {
+    const BEFORE: [u8; 24] = [
+        0x30, 75, 0x02, 0x01, 0x01, 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+        0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
+    ];
+    const WITH_CERTIFICATE: [u8; 3] = [0x01, 0x01, 0xff];
+    let imprint = digest::Digest::of(stamped_bytes);
+    let nonce = nonce_integer(nonce);
+    [&BEFORE[..], imprint.raw(), &nonce, &WITH_CERTIFICATE].concat()
+}
+
+/// Verifies what an authority answered to [`query`], as [`verify`] does, and that it is the answer to this very question.
+/// Without anchors, whether anybody vouches for the authority is left to whoever verifies the signature.
+///
+/// # Errors
+/// As [`verify`]; or it has another nonce.
+pub fn verify_answer(
+    answer: &[u8],
+    stamped_bytes: &[u8],
+    nonce: &[u8; NONCE_BYTES],
+    anchors: Option<&[Certificate]>,
+) -> Result<Timestamp, TimestampError> {
+    if answer.len() > SIZE_BYTES_MAX {
+        return Err(TimestampError::TooLarge {
+            size_bytes_max: SIZE_BYTES_MAX,
+        });
+    }
+    let signed = SignedData::read(token_of(answer)?)?;
+    if Info::read(signed.content)?.nonce != Some(&nonce_integer(nonce)[2..]) {
+        return Err(TimestampError::Nonce);
+    }
+    match anchors {
+        Some(anchors) => verify(answer, stamped_bytes, &[], anchors),
+        None => {
+            let signer = signed.verified_signer(&[])?;
+            verify(answer, stamped_bytes, &[], std::slice::from_ref(signer))
+        }
+    }
+}
+
+/// A number in DER: the first bit set would make it negative, and zeros in front are not written.
+fn nonce_integer(nonce: &[u8; NONCE_BYTES]) -> [u8; NONCE_BYTES + 2] {
+    let mut integer = [0; NONCE_BYTES + 2];
+    integer[0] = 0x02;
+    integer[1] = 16;
+    integer[2..].copy_from_slice(nonce);
+    integer[2] = nonce[0] & 0x7f | 0x40;
+    integer
+}
+
 /// When a token says that it was made, whoever made it: nothing of it is checked. For showing, and for nothing else.
 #[must_use]
 pub fn claimed_time(token: &[u8]) -> Option<Time> {
     let token = Some(token).filter(|token| token.len() <= SIZE_BYTES_MAX)?;
     let signed = SignedData::read(token_of(token).ok()?).ok()?;
     Info::read(signed.content).ok().map(|info| info.time)
+}
+
+/// Whether a token says that it is over these bytes, whoever made it: nothing of it is checked. To leave it out, and for
+/// nothing else.
+pub(crate) fn claims_to_stamp(token: &[u8], bytes: &[u8]) -> bool {
+    let claims = |token| {
+        let signed = SignedData::read(token_of(token).ok()?).ok()?;
+        Some(Info::read(signed.content).ok()?.is_about(bytes))
+    };
+    token.len() <= SIZE_BYTES_MAX && claims(token) == Some(true)
 }
 
 /// The token that a response holds, or that these bytes are.
@@ -142,6 +208,9 @@ pub enum TimestampError {
     /// It is about something else.
     #[error("the timestamp is about other bytes")]
     Imprint,
+    /// It answers another question.
+    #[error("the timestamp is the answer to another question than the one that was asked")]
+    Nonce,
     /// No anchor vouches for the signer.
     #[error("no anchor vouches for the timestamp's signer")]
     Chain(#[source] ChainError),

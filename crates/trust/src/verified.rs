@@ -53,7 +53,12 @@ pub struct Proof {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum How {
     /// Their key.
-    Key,
+    Key {
+        /// When an authority that is believed stamped the signature.
+        stamped: Option<Time>,
+        /// When it was signed, by word of a log that is believed, or of a timestamp beside its entry.
+        logged_at: Option<Time>,
+    },
     /// A certificate that an authority made out to them.
     Certificate {
         /// To whom, as RFC 4514 writes it.

@@ -22,6 +22,9 @@ const AUTHORITIES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
+/// What Google Cloud's metadata server is called on its machines.
+const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "169.254.169.254"];
+
 /// A client of web services.
 pub(super) struct Client(Agent);
 
@@ -47,6 +50,35 @@ impl Client {
         answer(url, request.header("Accept", accept).send(body))
     }
 
+    /// Sends a form, as whom these credentials name, if any, and gets JSON.
+    pub(super) fn post_form(
+        &self,
+        url: &str,
+        basic: Option<&str>,
+        form: &[u8],
+    ) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let kind = "application/x-www-form-urlencoded";
+        let mut request = self.0.post(url).content_type(kind);
+        if let Some(credentials) = basic {
+            request = request.header("Authorization", format!("Basic {credentials}"));
+        }
+        answer(url, request.header("Accept", "application/json").send(form))
+    }
+
+    /// Sends JSON as whom a secret names, and gets JSON.
+    pub(super) fn post_json_as(
+        &self,
+        url: &str,
+        bearer: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, HttpError> {
+        check(url)?;
+        let request = self.0.post(url).content_type("application/json");
+        let request = request.header("Authorization", format!("Bearer {bearer}"));
+        answer(url, request.header("Accept", "application/json").send(body))
+    }
+
     /// Gets JSON, from a service that may know us by a secret.
     pub(super) fn get_json(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, HttpError> {
         check(url)?;
@@ -55,6 +87,32 @@ impl Client {
             request = request.header("Authorization", format!("Bearer {secret}"));
         }
         answer(url, request.call())
+    }
+
+    /// Gets a file of at most so many bytes, or that it is not there, which storage services say in two ways.
+    pub(super) fn get_at_most(
+        &self,
+        url: &str,
+        size_bytes_max: usize,
+        may_be_missing: bool,
+    ) -> Result<Option<Vec<u8>>, HttpError> {
+        check(url)?;
+        match answer_at_most(url, self.0.get(url).call(), size_bytes_max as u64) {
+            Err(HttpError::Refused {
+                status: 403 | 404, ..
+            }) if may_be_missing => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Asks Google Cloud's metadata server, which speaks in the clear and on the machine's own link alone.
+    pub(super) fn get_metadata(&self, host: &str, path: &str) -> Result<Vec<u8>, HttpError> {
+        let url = format!("http://{host}/computeMetadata/v1/{path}");
+        if !METADATA_HOSTS.contains(&host) {
+            check(&url)?;
+        }
+        let request = self.0.get(&url).header("Metadata-Flavor", "Google");
+        answer(&url, request.call())
     }
 }
 
@@ -98,17 +156,34 @@ pub(crate) fn check(url: &str) -> Result<(), HttpError> {
     is_here.then_some(()).ok_or_else(refused)
 }
 
-fn answer(
-    url: &str,
-    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<Vec<u8>, HttpError> {
-    let failed = |cause: ureq::Error| HttpError::Failed {
-        url: url.to_owned(),
-        cause: cause.to_string(),
+type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn answer(url: &str, answer: Answer) -> Result<Vec<u8>, HttpError> {
+    answer_at_most(url, answer, ANSWER_SIZE_BYTES_MAX)
+}
+
+fn answer_at_most(url: &str, answer: Answer, size_bytes_max: u64) -> Result<Vec<u8>, HttpError> {
+    let failed = |cause: ureq::Error| match cause {
+        ureq::Error::BodyExceedsLimit(_) => HttpError::TooLong {
+            url: url.to_owned(),
+            size_bytes_max,
+        },
+        cause => HttpError::Failed {
+            url: url.to_owned(),
+            cause: cause.to_string(),
+        },
     };
     let mut answer = answer.map_err(failed)?;
-    let body = answer.body_mut().with_config().limit(ANSWER_SIZE_BYTES_MAX);
+    // A body of just so many bytes is whole.
+    let limit = size_bytes_max.saturating_add(1);
+    let body = answer.body_mut().with_config().limit(limit);
     let body = body.read_to_vec().map_err(failed)?;
+    if body.len() as u64 > size_bytes_max {
+        return Err(HttpError::TooLong {
+            url: url.to_owned(),
+            size_bytes_max,
+        });
+    }
     if answer.status().is_success() {
         return Ok(body);
     }
@@ -168,6 +243,14 @@ pub enum HttpError {
         url: String,
         /// Why.
         cause: String,
+    },
+    /// There is more of its answer than is read.
+    #[error("`{url}` answers more than {size_bytes_max} bytes")]
+    TooLong {
+        /// The address.
+        url: String,
+        /// What is read.
+        size_bytes_max: u64,
     },
     /// It says no.
     #[error("`{url}` answered {status}: {said}")]

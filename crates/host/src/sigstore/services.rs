@@ -46,6 +46,16 @@ impl Services {
         }
     }
 
+    /// Those of nobody, but for where people sign in.
+    #[cfg(test)]
+    pub(super) fn at_provider(url: &str) -> Self {
+        let provider = Some(Url(url.to_owned()));
+        Self {
+            provider,
+            ..Self::production()
+        }
+    }
+
     /// Reads those of a `ClientTrustConfig`: of each kind the newest version that is known, the first of those in use.
     ///
     /// # Errors

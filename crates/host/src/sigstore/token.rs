@@ -1,17 +1,18 @@
 //! Identity tokens (OpenID Connect): who signs, by word of a provider. Whoever has one can sign as them while it holds.
 
+use std::io;
+
 use data_encoding::BASE64URL_NOPAD;
 use decode::json::{self, Limits, Value};
 use trust::{Code, Time};
 use zeroize::Zeroizing;
 
 use super::HttpError;
-use super::http::Client;
 use crate::keys::KeyFileError;
 
 const SIZE_BYTES_MAX: usize = 64 * 1024;
 /// For whom tokens must be made, so that one made for another service signs nothing.
-const AUDIENCE: &str = "sigstore";
+pub(super) const AUDIENCE: &str = "sigstore";
 
 /// A token that holds now, as its own words say. Whether its provider signed it is the certificate authority's question.
 pub struct IdentityToken {
@@ -26,21 +27,30 @@ impl std::fmt::Debug for IdentityToken {
 }
 
 impl IdentityToken {
-    /// Reads a token (a JSON Web Token in its compact form).
+    /// Reads a token (a JSON Web Token in its compact form) that is made for Sigstore.
     ///
     /// # Errors
     /// It is none, is made for another service, names nobody, or is over.
     pub fn parse(text: &str, now: Time) -> Result<Self, TokenError> {
+        Self::made_for(text, AUDIENCE, now)
+    }
+
+    /// Reads a token that is made for this service, or for whoever asks by this name.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn made_for(text: &str, audience: &str, now: Time) -> Result<Self, TokenError> {
         let trimmed = text.trim();
         let claims = claims(trimmed).ok_or(TokenError::Malformed)?;
         let said = |name: &str| claims.member(name).and_then(Value::as_str);
         let is_ours = match claims.member("aud") {
-            Some(Value::String(one)) => one == AUDIENCE,
-            Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(AUDIENCE)),
+            Some(Value::String(one)) => one == audience,
+            Some(Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(audience)),
             _ => false,
         };
         if !is_ours {
-            return Err(TokenError::Audience);
+            let audience = audience.to_owned();
+            return Err(TokenError::Audience { audience });
         }
         let expires = match claims.member("exp") {
             Some(Value::Number(seconds)) => seconds.parse().ok().map(Time::from_unix),
@@ -63,38 +73,22 @@ impl IdentityToken {
         })
     }
 
-    /// The token of the place where this runs: `SIGSTORE_ID_TOKEN` (GitLab and others), or a job of GitHub Actions that may
-    /// ask for one (`id-token: write`).
-    ///
-    /// # Errors
-    /// There is none, or it can't be had.
-    pub fn ambient(now: Time) -> Result<Self, TokenError> {
-        if let Ok(token) = std::env::var("SIGSTORE_ID_TOKEN") {
-            return Self::parse(&Zeroizing::new(token), now);
-        }
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let (Some(url), Some(secret)) = (
-            variable("ACTIONS_ID_TOKEN_REQUEST_URL"),
-            variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
-        ) else {
-            return Err(TokenError::Missing);
-        };
-        let between = if url.contains('?') { '&' } else { '?' };
-        let url = format!("{url}{between}audience={AUDIENCE}");
-        let answer = Zeroizing::new(Client::new()?.get_json(&url, Some(&secret))?);
-        let answer: Value =
-            json::from_slice(&answer, Limits::SMALL).map_err(|_| TokenError::Malformed)?;
-        let token = answer.member("value").and_then(Value::as_str);
-        Self::parse(token.ok_or(TokenError::Malformed)?, now)
-    }
-
-    /// As [`Self::parse`], of a sign-in with this nonce.
-    pub(super) fn of_login(text: &str, nonce: &str, now: Time) -> Result<Self, TokenError> {
+    /// As [`Self::parse`], of a sign-in by this provider with this nonce.
+    pub(super) fn of_login(
+        text: &str,
+        audience: &str,
+        (issuer, nonce): (&str, &str),
+        now: Time,
+    ) -> Result<Self, TokenError> {
         let claims = claims(text.trim()).ok_or(TokenError::Malformed)?;
-        if claims.member("nonce").and_then(Value::as_str) != Some(nonce) {
+        let said = |name: &str| claims.member(name).and_then(Value::as_str);
+        if said("nonce") != Some(nonce) {
             return Err(TokenError::OtherLogin);
         }
-        Self::parse(text, now)
+        if said("iss") != Some(issuer) {
+            return Err(TokenError::OtherProvider);
+        }
+        Self::made_for(text, audience, now)
     }
 
     pub(super) fn text(&self) -> &str {
@@ -122,8 +116,11 @@ pub enum TokenError {
     #[error("the identity token is no JSON Web Token with `aud`, `exp` and `sub`")]
     Malformed,
     /// Made for another.
-    #[error("the identity token is not made for `{AUDIENCE}`")]
-    Audience,
+    #[error("the identity token is not made for `{audience}`")]
+    Audience {
+        /// For whom it should be.
+        audience: String,
+    },
     /// Over.
     #[error("the identity token was valid until {expires}")]
     Expired {
@@ -136,12 +133,35 @@ pub enum TokenError {
     /// Nobody gives one.
     #[error("nobody here gives an identity token")]
     Missing,
+    /// The place gives tokens, and none to this job.
+    #[error("{place} gives this job no identity token: {why}")]
+    Place {
+        /// Where this runs.
+        place: &'static str,
+        /// Why not, as far as it is known.
+        why: String,
+    },
+    /// No port is free, or it can't be listened at.
+    #[error("this machine can't wait for a browser")]
+    Listen(#[source] io::Error),
+    /// The time to sign in was over.
+    #[error("nobody signed in in time")]
+    NobodyCame,
+    /// The provider said no, or the person did.
+    #[error("the provider refused the sign-in: `{said}`")]
+    Declined {
+        /// What it said.
+        said: String,
+    },
     /// The clock can't be right.
     #[error(transparent)]
     Clock(crate::clock::ClockError),
     /// It came of another sign-in.
-    #[error("the identity token is of another sign-in than this one")]
+    #[error("the answer is of another sign-in than this one")]
     OtherLogin,
+    /// Another than the one that was asked made it.
+    #[error("another provider made the identity token than the one that was asked")]
+    OtherProvider,
     /// There is nowhere to sign in.
     #[error("the signing configuration names no provider at which people sign in")]
     NoProvider,
@@ -164,7 +184,12 @@ impl TokenError {
             Self::Http(_) | Self::Provider => Code::Network,
             Self::Random(error) => error.code(),
             Self::Clock(error) => error.code(),
-            Self::Missing | Self::NoProvider => Code::KeyMissing,
+            Self::Listen(_) => Code::Io,
+            Self::Missing
+            | Self::NoProvider
+            | Self::Place { .. }
+            | Self::NobodyCame
+            | Self::Declined { .. } => Code::KeyMissing,
             _ => Code::KeyInvalid,
         }
     }

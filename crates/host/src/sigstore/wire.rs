@@ -39,17 +39,6 @@ pub(super) fn first_certificate(answer: &[u8]) -> Option<String> {
     chain.certificates.into_iter().next()
 }
 
-/// `TimeStampReq` (RFC 3161 §2.4.1) over a signature by its SHA-256, with the authority's certificate to come along. It has
-/// no nonce: a signature over a random number is new by itself.
-pub(super) fn timestamp_query(signature: &[u8]) -> Vec<u8> {
-    const BEFORE: [u8; 24] = [
-        0x30, 0x39, 0x02, 0x01, 0x01, 0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
-        0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
-    ];
-    const WITH_CERTIFICATE: [u8; 3] = [0x01, 0x01, 0xff];
-    [&BEFORE[..], Digest::of(signature).raw(), &WITH_CERTIFICATE].concat()
-}
-
 /// What Rekor v1 is asked to enter.
 pub(super) fn first_request(enclosed: &Envelope, leaf: &Certificate) -> Value {
     json!({
@@ -137,13 +126,6 @@ pub(super) fn second_entry(answer: &[u8]) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_timestamp_query_is_that_of_openssl() {
-        // `printf signature | openssl ts -query -data /dev/stdin -sha256 -cert -no_nonce | xxd -p`
-        let openssl = "30390201013031300d0609608648016503040201050004201a2fc26dc7ea5a2a4748b7cb2b1ef193d96ab2c99f93092f69e63075b28d12780101ff";
-        assert_eq!(HEXLOWER.encode(&timestamp_query(b"signature")), openssl);
-    }
 
     #[test]
     fn an_answer_of_the_authority_has_a_leaf() {

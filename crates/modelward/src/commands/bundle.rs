@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Bundle, Code, Material, Opaque, Predicate, Statement};
+use trust::{Bundle, Code, Opaque, Predicate, Statement};
 
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
@@ -47,12 +47,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
         let what = "it is by release 0.2, whose signatures cover other bytes than later ones do";
         return Err(cannot(what));
     }
-    if matches!(bundle.material(), Material::Keyless { .. }) && bundle.is_older_form() {
-        return Err(cannot(
-            "it is keyless, and keeps the form that its log knows it in",
-        ));
-    }
-    let written = bundle.to_bytes();
+    let written = bundle.to_newest().map_err(cannot)?;
     host::whole_file::write(&args.to, &written).map_err(|e| unreadable(&args.to, &e))?;
     let remaining = remaining(&signed);
     let is_changed = written != received;

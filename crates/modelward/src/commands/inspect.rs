@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use trust::predicate::ModelSignature;
+use trust::sigstore::LogEntry;
 use trust::x509::Certificate;
 use trust::{Bundle, Material, Opaque, Predicate, Proof, Statement, Time, timestamp};
 
@@ -61,7 +62,7 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
             .to_owned(),
     }];
     let (kind, hint, leaf) = match bundle.material() {
-        Material::Key { hint } => ("key", *hint, None),
+        Material::Key { hint, .. } => ("key", *hint, None),
         Material::Certificate { leaf, .. } => ("certificate", None, Some(leaf)),
         Material::Keyless { leaf, .. } => ("keyless", None, Some(leaf)),
     };
@@ -94,41 +95,27 @@ fn signers(bundle: &Bundle, proof: Option<&Proof>) -> (Vec<String>, Value) {
 /// When the signature was there, as timestamps and lines of logs that came with it say. That one of them is believed, a
 /// verified certificate's `stamped` says.
 fn claimed_times(material: &Material) -> Vec<String> {
-    let mut times = match material {
-        Material::Key { .. } => vec![],
-        Material::Certificate { timestamps, .. } => timestamps
-            .iter()
-            .filter_map(|token| timestamp::claimed_time(token))
-            .collect(),
-        Material::Keyless { received, .. } => times_of_keyless(received),
+    let (entries, tokens) = match material {
+        Material::Certificate { timestamps, .. } => (&[][..], timestamps),
+        Material::Key {
+            entries,
+            timestamps,
+            ..
+        }
+        | Material::Keyless {
+            entries,
+            timestamps,
+            ..
+        } => (&entries[..], timestamps),
     };
+    // A log of the second version dates nothing.
+    let entries = entries.iter().filter_map(LogEntry::claimed_time);
+    let tokens = tokens.iter();
+    let tokens = tokens.filter_map(|token| timestamp::claimed_time(token));
+    let mut times: Vec<Time> = entries.chain(tokens).collect();
     times.sort();
     times.dedup();
     times.iter().map(ToString::to_string).collect()
-}
-
-fn times_of_keyless(received: &[u8]) -> Vec<Time> {
-    // It was read strictly before.
-    let bundle: Value = serde_json::from_slice(received).unwrap_or_default();
-    let material = &bundle["verificationMaterial"];
-    let listed = |list: &Value, member: &str| -> Vec<String> {
-        let items = list.as_array().into_iter().flatten();
-        items
-            .filter_map(|item| Some(item.get(member)?.as_str()?.to_owned()))
-            .collect()
-    };
-    let entries = listed(&material["tlogEntries"], "integratedTime");
-    let entries = entries.iter().filter_map(|seconds| seconds.parse().ok());
-    // A log of the second version dates nothing, and writes 0.
-    let entries = entries.filter(|seconds| *seconds != 0).map(Time::from_unix);
-    let tokens = &material["timestampVerificationData"]["rfc3161Timestamps"];
-    let tokens = listed(tokens, "signedTimestamp")
-        .into_iter()
-        .filter_map(|token| {
-            let token = data_encoding::BASE64.decode(token.as_bytes()).ok()?;
-            timestamp::claimed_time(&token)
-        });
-    entries.chain(tokens).collect()
 }
 
 /// What the certificate of a signer says of itself.

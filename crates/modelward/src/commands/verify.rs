@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Method};
 use serde_json::json;
 use trust::predicate::ModelSignature;
-use trust::{Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Verified};
+use trust::{
+    Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Time, Verified,
+};
 
 use crate::answer::{Answer, Failure};
 use crate::believed::Believed;
@@ -262,7 +264,7 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
 /// Who signed, for a program.
 fn who_as_json(proof: &Proof, signature: &str) -> serde_json::Value {
     json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "identity": identity(&proof.how), "root": proof.root.to_string()})
+           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string()})
 }
 
 /// Who signed keylessly, for a program.
@@ -273,14 +275,25 @@ pub(crate) fn identity(how: &How) -> serde_json::Value {
             issuer,
             logged_at,
         } => json!({"who": identity, "provider": issuer, "loggedAt": logged_at.to_string()}),
-        How::Key | How::Certificate { .. } => serde_json::Value::Null,
+        How::Key { .. } | How::Certificate { .. } => serde_json::Value::Null,
+    }
+}
+
+/// What those say of a key's signature who are believed about it, for a program.
+fn witnessed(how: &How) -> serde_json::Value {
+    let text = |time: &Option<Time>| time.map(|time| time.to_string());
+    match how {
+        How::Key { stamped, logged_at } if stamped.is_some() || logged_at.is_some() => {
+            json!({"stamped": text(stamped), "loggedAt": text(logged_at)})
+        }
+        _ => serde_json::Value::Null,
     }
 }
 
 /// What is known of the certificate that a signer's key has, for a program.
 pub(crate) fn certificate(how: &How) -> serde_json::Value {
     match how {
-        How::Key | How::Keyless { .. } => serde_json::Value::Null,
+        How::Key { .. } | How::Keyless { .. } => serde_json::Value::Null,
         How::Certificate {
             subject,
             fingerprint,
@@ -296,9 +309,18 @@ pub(crate) fn certificate(how: &How) -> serde_json::Value {
 /// Who signed, for a person.
 pub(crate) fn who(proof: &Proof) -> String {
     match &proof.how {
-        // A key that has no name but its own.
-        How::Key if proof.key_name == proof.key.short() => format!("`{}`", proof.key_name),
-        How::Key => format!("`{}` ({})", proof.key_name, proof.key.short()),
+        How::Key { stamped, logged_at } => {
+            let said = [("stamped", stamped), ("logged", logged_at)];
+            let said = said.map(|(what, time)| time.map(|time| format!("{what} {time}")));
+            // A key that has no name but its own is not named twice.
+            let has_name = proof.key_name != proof.key.short();
+            let id = has_name.then(|| proof.key.short());
+            let beside: Vec<String> = id.into_iter().chain(said.into_iter().flatten()).collect();
+            match beside.as_slice() {
+                [] => format!("`{}`", proof.key_name),
+                beside => format!("`{}` ({})", proof.key_name, beside.join(", ")),
+            }
+        }
         How::Certificate {
             subject, stamped, ..
         } => {

@@ -1,5 +1,7 @@
 //! `bundle convert`: signatures of earlier releases in today's form.
 
+use testkit::sigstore::{Draught, Rekor};
+
 use crate::workshop::Workshop;
 
 /// A model, and its signature in the form of releases before 1.1, which held the key.
@@ -91,4 +93,63 @@ fn the_first_release_is_signed_again() {
         ["signature_method"]
     );
     assert_eq!(workshop.yes("inspect old.sig").status, 0);
+}
+
+/// What the public Sigstore's log has of earlier releases, in today's form: believed as before, and not with a proof less.
+#[test]
+fn a_keyless_signature_of_an_earlier_release_is_written_anew() {
+    let Some(vectors) = std::env::var_os("MODELWARD_VECTORS") else {
+        return;
+    };
+    let vectors = std::path::Path::new(&vectors).join("oms/python-historical");
+    for version in ["v0.3.1", "v1.0.0", "v1.1.0"] {
+        let workshop = Workshop::bare();
+        let folder = vectors.join(format!("{version}-sigstore"));
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            workshop.write(&format!("model/{name}"), std::fs::read(&path).unwrap());
+        }
+        workshop.yes("bundle convert model/model.sig --to model/model.sig");
+        assert_eq!(
+            workshop.allowed("inspect model/model.sig")["olderForm"],
+            false
+        );
+        let verify = "verify model --signature model/model.sig --identity stefanb@us.ibm.com \
+            --identity-provider https://sigstore.verify.ibm.com/oauth2";
+        workshop.yes(verify);
+        let mut bundle: serde_json::Value =
+            serde_json::from_slice(&workshop.read("model/model.sig")).unwrap();
+        let entry = &mut bundle["verificationMaterial"]["tlogEntries"][0];
+        entry["inclusionProof"]["hashes"] = serde_json::json!([]);
+        workshop.write("model/model.sig", bundle.to_string());
+        assert_eq!(workshop.denied(verify), ["log_proof_invalid"], "{version}");
+    }
+}
+
+/// The little Sigstore's, in the form of version 0.2 with the whole chain.
+#[test]
+fn a_keyless_signature_in_an_older_form_is_written_anew() {
+    let workshop = Workshop::bare();
+    workshop.write("model/config.json", "{}");
+    workshop.write("model/weights/w.bin", "1");
+    workshop.write("root.json", testkit::sigstore::root().to_string());
+    let mut bundle = Draught::new(Rekor::First).bundle();
+    bundle["mediaType"] = "application/vnd.dev.sigstore.bundle+json;version=0.2".into();
+    let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+    let leaf = material.remove("certificate").unwrap();
+    let chain = serde_json::json!({"certificates": [leaf]});
+    material.insert("x509CertificateChain".into(), chain);
+    workshop.write("model.sig", bundle.to_string());
+    let converted = workshop.allowed("bundle convert model.sig --to new.sig");
+    assert_eq!(converted["changed"], true);
+    workshop.yes("verify model --signature new.sig --identity signer@example.com --identity-provider https://issuer.example.com --trust-config root.json");
+    assert_eq!(workshop.allowed("inspect new.sig")["olderForm"], false);
+    bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"] = serde_json::Value::Null;
+    workshop.write("model.sig", bundle.to_string());
+    assert_eq!(
+        workshop.denied("bundle convert model.sig --to other.sig"),
+        ["signature_method"]
+    );
+    assert!(!workshop.file("other.sig").exists());
 }

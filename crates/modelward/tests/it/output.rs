@@ -61,6 +61,7 @@ fn everything() -> Vec<(String, &'static str)> {
             "bundle convert out/digits.sig --to converted.sig",
             "bundle-convert",
         ),
+        line("keyless show", "keyless-show"),
         line("key new rotated --role sign", "key-new"),
         line("key show rotated", "key-show"),
         line("key rotate rotated", "key-rotate"),
@@ -126,6 +127,8 @@ fn every_command_answers_in_its_documented_form() {
     let stopped = Server::start(&served).stop();
     met.insert("serve".to_owned());
     assert_eq!(stopped.stdout, "", "one object is all");
+    let refreshed = crate::keyless_refresh::Place::new().refresh();
+    met.insert(schema::check("keyless-refresh", &refreshed));
     // These two take a trainer and ten thousand pictures.
     met.extend(["demo".to_owned(), "demo-denied".to_owned()]);
     assert_eq!(met, schema::forms());
@@ -161,8 +164,10 @@ fn every_command_has_a_form() {
     let forms = schema::forms();
     for command in crate::help::commands(&workshop) {
         // `oms` answers in another program's form.
-        let is_group =
-            ["", "bundle", "dataset", "key", "log", "store", "oms"].contains(&command.as_str());
+        let is_group = [
+            "", "bundle", "dataset", "key", "keyless", "log", "store", "oms",
+        ]
+        .contains(&command.as_str());
         assert!(
             is_group || forms.contains(&schema::command_of(&command)),
             "{command}"

@@ -31,7 +31,7 @@ pub(crate) fn command_of(line: &str) -> String {
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
     match (first, words.next()) {
-        ("bundle" | "dataset" | "key" | "log" | "store", Some(second)) => {
+        ("bundle" | "dataset" | "key" | "keyless" | "log" | "store", Some(second)) => {
             format!("{first}-{second}")
         }
         ("help", Some("error")) => match words.next() {

@@ -177,7 +177,10 @@ impl Workshop {
 /// The program, with an environment that says nothing.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_modelward"));
-    command.stdin(Stdio::null());
+    // Whose machine this is has no say in what is believed.
+    command
+        .stdin(Stdio::null())
+        .env("XDG_DATA_HOME", "/nowhere");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("MODELWARD_") || text == "NO_COLOR" || text == "COLUMNS" {

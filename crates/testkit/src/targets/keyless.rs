@@ -1,12 +1,15 @@
 //! The parsers of `trust` that read what a Sigstore says.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use trust::predicate::ModelSignature;
+use trust::tuf::Update;
 use trust::{Bundle, Role, SigstoreRoot, Time, TrustRoot, verify};
 
 use crate::sigstore::{Draught, Rekor, SIGNED_AT, root, trusting_identity};
 use crate::statements;
+use crate::tuf::Repository;
 
 static ROOT: LazyLock<TrustRoot> = LazyLock::new(|| trusting_identity(&root()));
 
@@ -61,12 +64,63 @@ pub(super) fn keyless_bundle(bytes: &[u8]) {
 pub(super) fn keyless_bundle_seeds() -> Vec<Vec<u8>> {
     let mut unstamped = Draught::new(Rekor::First);
     unstamped.is_stamped = false;
-    let draughts = [
-        Draught::new(Rekor::First),
-        Draught::new(Rekor::Second),
-        Draught::new(Rekor::SecondAsFirst),
-        unstamped,
-    ];
+    let mut by_key = Draught::new(Rekor::First);
+    by_key.is_by_key = true;
+    let mut draughts = Rekor::ALL.map(Draught::new).to_vec();
+    // Seeds that are there keep their numbers.
+    draughts.splice(3..3, [unstamped]);
+    draughts.push(by_key);
     let bundle = |draught: &Draught| draught.bundle().to_string().into_bytes();
     draughts.iter().map(bundle).collect()
+}
+
+/// How many files an update of [`Repository`] asks for, without the root that is not there.
+const UPDATE_FILES: usize = 4;
+
+/// Each file by its path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The first root, and all files.
+static REPOSITORY: LazyLock<(Vec<u8>, Files)> = LazyLock::new(|| {
+    let repository = Repository::of("trusted_root.json", b"what is wanted");
+    (repository.first_root(), repository.files())
+});
+
+/// An update, up to the file of this number.
+fn begun(number: usize) -> Update {
+    let (root, files) = &*REPOSITORY;
+    let now = Time::from_unix(crate::tuf::NOW);
+    let update = Update::begin(root, None, "trusted_root.json", now);
+    let mut update = update.expect("its root is one");
+    for _ in 0..number {
+        let wanted = update.wants().expect("there are so many");
+        let bytes = files.get(&wanted.path).map(Vec::as_slice);
+        update.take(bytes).expect("it is right");
+    }
+    update
+}
+
+/// A file of an update, the first byte saying which. What is taken is what was signed: the next one asked for is the same as
+/// after the right file.
+pub(super) fn update(bytes: &[u8]) {
+    let Some((which, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let number = usize::from(*which) % (UPDATE_FILES + 1);
+    let mut update = begun(number);
+    if update.take(Some(bytes)).is_ok() {
+        assert_ne!(number, 0, "nobody signed another root");
+        assert_eq!(update.wants(), begun(number + 1).wants(), "a forged file");
+    }
+}
+
+pub(super) fn update_seeds() -> Vec<Vec<u8>> {
+    let (root, files) = &*REPOSITORY;
+    let mut seeds = vec![[&[0], &root[..]].concat()];
+    for number in 1..=UPDATE_FILES {
+        let wanted = begun(number).wants().expect("there are so many");
+        let number = u8::try_from(number).expect("there are few");
+        seeds.push([&[number], &files[&wanted.path][..]].concat());
+    }
+    seeds
 }

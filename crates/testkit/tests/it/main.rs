@@ -9,6 +9,7 @@ mod several_signatures;
 mod sigstore;
 mod tidy;
 mod timestamps;
+mod tuf;
 
 use std::path::PathBuf;
 

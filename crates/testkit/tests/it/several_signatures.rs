@@ -2,14 +2,14 @@
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use testkit::certificates::chain;
+use testkit::certificates::{Stamp, chain, stamping_root};
 use testkit::sigstore::{self, Draught, Rekor};
 use testkit::{key, statements};
 use trust::predicate::{Form, ModelSignature};
 use trust::x509::Certificate;
 use trust::{
-    Bundle, Proof, Role, RootCertificate, RootKey, Signer as _, Time, TrustRoot, seal,
-    seal_certified, verify,
+    Bundle, How, KeyWitnesses, Proof, Role, RootCertificate, RootKey, Signer as _, SigstoreRoot,
+    Time, TrustRoot, seal, seal_certified, verify,
 };
 
 const NOW: i64 = sigstore::SIGNED_AT + 86_400;
@@ -185,4 +185,67 @@ fn of_several_signatures_a_keyless_one_may_be_the_second() {
             .remove(1);
         assert_eq!(who(&other, &root), Err("signature_invalid"), "{rekor:?}");
     }
+}
+
+/// The root, with who is believed about when keys signed and that they did it in the open.
+fn witnessed(root: TrustRoot, is_logged: bool) -> TrustRoot {
+    let anchor = Certificate::from_der(&stamping_root()).unwrap();
+    let sigstore = SigstoreRoot::parse(sigstore::root().to_string().as_bytes()).unwrap();
+    root.with_key_witnesses(KeyWitnesses {
+        timestamp_anchors: vec![anchor],
+        sigstore: is_logged.then_some(sigstore),
+    })
+}
+
+/// A timestamp and a line of a log are one signature's: they say nothing of those beside it, and do them no harm.
+#[test]
+fn of_several_keys_each_has_its_own_witnesses() {
+    let logged = RootKey {
+        name: "logged".into(),
+        public_key: sigstore::signer(),
+        ..root_key(1)
+    };
+    let one = |key: RootKey, is_logged| witnessed(empty().with_key(key), is_logged);
+    let at = Some(Time::from_unix(sigstore::SIGNED_AT));
+    for rekor in [Rekor::First, Rekor::Second] {
+        let mut draught = Draught::new(rekor);
+        draught.is_by_key = true;
+        let bundle = among(&draught.bundle(), &[1], &[2]);
+        let times = |root: TrustRoot| match said(&bundle, &root)?.how {
+            How::Key { stamped, logged_at } => Ok((stamped, logged_at)),
+            how => panic!("{how:?}"),
+        };
+        assert_eq!(times(one(logged.clone(), true)), Ok((at, at)), "{rekor:?}");
+        assert_eq!(times(one(root_key(2), false)), Ok((None, None)));
+        assert_eq!(times(one(root_key(2), true)), Err("log_proof_invalid"));
+        // One that no log has stands in nobody's way.
+        let both = empty().with_key(root_key(2)).with_key(logged.clone());
+        assert_eq!(
+            who(&bundle, &witnessed(both, true)).as_deref(),
+            Ok("logged")
+        );
+        // A timestamp over none of the signatures is refused, whoever signed.
+        let token = Stamp::of(b"other").token();
+        let mut other = bundle.clone();
+        other["verificationMaterial"]["timestampVerificationData"] =
+            json!({"rfc3161Timestamps": [{"signedTimestamp": BASE64.encode(&token)}]});
+        for key in [logged.clone(), root_key(2)] {
+            assert_eq!(who(&other, &one(key, false)), Err("timestamp_invalid"));
+        }
+    }
+}
+
+/// Beside a keyless signature too.
+#[test]
+fn a_key_beside_a_keyless_signature_has_its_own_witnesses() {
+    let bundle = among(&Draught::new(Rekor::Second).bundle(), &[1], &[2]);
+    let root = empty().with_key(root_key(2));
+    assert_eq!(
+        who(&bundle, &witnessed(root.clone(), false)).as_deref(),
+        Ok("key-2")
+    );
+    assert_eq!(
+        who(&bundle, &witnessed(root, true)),
+        Err("log_proof_invalid")
+    );
 }

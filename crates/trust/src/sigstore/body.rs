@@ -1,19 +1,27 @@
 //! What a log entered: the bytes that its proofs are about, held against the signature that they came with.
 
+use data_encoding::HEXLOWER;
 use decode::json::{self, Limits};
 use digest::Digest;
 
-use super::{Evidence, SigstoreError};
-use crate::base64;
+use super::{By, Evidence, SigstoreError};
 use crate::x509::Certificate;
 use crate::x509::signature::Hash;
+use crate::{PublicKey, base64};
 
-/// The version of the entries of Rekor v1; those of v2 are `0.0.2`.
-pub(super) const REKOR_1: &str = "0.0.1";
+/// The version of the entries of Rekor v1, but of `intoto`; those of v2 are `0.0.2`.
+const REKOR_1: &str = "0.0.1";
 const REKOR_2: &str = "0.0.2";
+/// Rekor v1's, and of this version alone: the one before enters less than what was signed.
+const IN_TOTO: &str = "0.0.2";
 
-/// Checks that the entry is what it says it is, and is about this payload, this signature alone, and this certificate. Other
-/// signatures that came along are not looked at, and prove nothing.
+/// Whether an entry of this kind is of Rekor v1, which promises it and says when.
+pub(super) fn is_of_rekor_1(kind: &str, version: &str) -> bool {
+    version == REKOR_1 || kind == "intoto"
+}
+
+/// Checks that the entry is what it says it is, and is about this payload, this signature alone, and this certificate
+/// or key. Other signatures that came along are not looked at, and prove nothing.
 pub(super) fn check(
     body: &[u8],
     kind: &str,
@@ -23,7 +31,9 @@ pub(super) fn check(
     let entered = match (kind, version) {
         ("dsse", REKOR_1) => first(body)?,
         ("dsse", REKOR_2) => second(body)?,
+        ("hashedrekord", REKOR_1) => hashed_first(body)?,
         ("hashedrekord", REKOR_2) => hashed(body)?,
+        ("intoto", IN_TOTO) => in_toto(body, evidence)?,
         _ => {
             return Err(SigstoreError::EntryKind {
                 kind: kind.to_owned(),
@@ -42,17 +52,44 @@ pub(super) fn check(
     if entered.signature != evidence.signature {
         return other("signature");
     }
-    if entered.certificate != evidence.leaf.as_der() {
-        return other("certificate");
+    match (evidence.by, &entered.verifier) {
+        (By::Certificate(leaf), Verifier::Certificate(der)) if leaf.as_der() == der => Ok(()),
+        (By::Certificate(_), _) => other("certificate"),
+        (By::Key(key), Verifier::Key(der)) if key.der() == der => Ok(()),
+        (By::Key(_), _) => other("key"),
     }
-    Ok(())
 }
 
 /// What a log entered.
 struct Entered {
     payload: Payload,
     signature: Vec<u8>,
-    certificate: Vec<u8>,
+    verifier: Verifier,
+}
+
+/// By what a log verified the signature, in DER.
+enum Verifier {
+    Certificate(Vec<u8>),
+    Key(Vec<u8>),
+}
+
+impl Verifier {
+    /// One of Rekor v1's: PEM, in base64.
+    fn of_pem(text: &str) -> Result<Self, SigstoreError> {
+        let read = || {
+            let pem = String::from_utf8(base64::decode(text)?).ok()?;
+            if let Ok(key) = PublicKey::from_pem(&pem) {
+                return Some(Self::Key(key.der().to_vec()));
+            }
+            match Certificate::all_from_pem(&pem).ok()?.as_slice() {
+                [certificate] => Some(Self::Certificate(certificate.as_der().to_vec())),
+                _ => None,
+            }
+        };
+        read().ok_or(SigstoreError::EntryOther {
+            what: "certificate",
+        })
+    }
 }
 
 /// By what an entry knows what was signed.
@@ -69,22 +106,52 @@ fn first(body: &[u8]) -> Result<Entered, SigstoreError> {
     let [signature] = spec.signatures.as_slice() else {
         return Err(SigstoreError::EntryOther { what: "signature" });
     };
-    let payload = (spec.payload_hash.algorithm == "sha256")
-        .then(|| Digest::from_hex(&spec.payload_hash.value).ok())
-        .flatten()
-        .map(Payload::Itself);
-    let certificate = base64::decode(&signature.verifier)
-        .and_then(|pem| String::from_utf8(pem).ok())
-        .and_then(|pem| Certificate::all_from_pem(&pem).ok());
-    let certificate = match certificate.as_deref() {
-        Some([certificate]) => certificate.as_der().to_vec(),
-        _ => {
-            return Err(SigstoreError::EntryOther {
-                what: "certificate",
-            });
-        }
+    let payload = sha256(&spec.payload_hash);
+    let verifier = Verifier::of_pem(&signature.verifier)?;
+    entered(payload, &signature.signature, verifier)
+}
+
+/// A hash of what was signed, by which Rekor v1 enters what is no envelope; some enter envelopes so.
+fn hashed_first(body: &[u8]) -> Result<Entered, SigstoreError> {
+    let wire: wire::Body<wire::FirstHashed> = read(body, "hashedrekord", REKOR_1)?;
+    let (data, signature) = (wire.spec.data, wire.spec.signature);
+    let hash = match data.hash.algorithm.as_str() {
+        "sha256" => Some(Hash::Sha256),
+        "sha384" => Some(Hash::Sha384),
+        "sha512" => Some(Hash::Sha512),
+        _ => None,
     };
-    entered(payload, &signature.signature, certificate)
+    let hex = HEXLOWER.decode(data.hash.value.as_bytes()).ok();
+    let payload = hash.zip(hex);
+    let payload = payload.map(|(hash, digest)| Payload::AsSigned(hash, digest));
+    let verifier = Verifier::of_pem(&signature.public_key.content)?;
+    entered(payload, &signature.content, verifier)
+}
+
+/// What envelopes were entered as before `dsse`. The payload is left out of the envelope, and its hash stands beside it.
+fn in_toto(body: &[u8], evidence: &Evidence<'_>) -> Result<Entered, SigstoreError> {
+    let wire: wire::Body<wire::InToto> = read(body, "intoto", IN_TOTO)?;
+    let content = wire.spec.content;
+    let other = |what| SigstoreError::EntryOther { what };
+    if content.envelope.payload_type != evidence.envelope.payload_type() {
+        return Err(other("payload"));
+    }
+    let [signature] = content.envelope.signatures.as_slice() else {
+        return Err(other("signature"));
+    };
+    let payload = sha256(&content.payload_hash);
+    // Its signatures are in base64 twice.
+    let once = base64::decode(&signature.sig).and_then(|text| String::from_utf8(text).ok());
+    let once = once.ok_or(other("signature"))?;
+    let verifier = Verifier::of_pem(&signature.public_key)?;
+    entered(payload, &once, verifier)
+}
+
+fn sha256(hash: &wire::Hash) -> Option<Payload> {
+    (hash.algorithm == "sha256")
+        .then(|| Digest::from_hex(&hash.value).ok())
+        .flatten()
+        .map(Payload::Itself)
 }
 
 fn second(body: &[u8]) -> Result<Entered, SigstoreError> {
@@ -97,11 +164,7 @@ fn second(body: &[u8]) -> Result<Entered, SigstoreError> {
         .then(|| base64::decode(&spec.payload_hash.digest)?.try_into().ok())
         .flatten();
     let payload = payload.map(|raw| Payload::Itself(Digest::from_raw(raw)));
-    entered(
-        payload,
-        &signature.content,
-        signature.verifier.certificate()?,
-    )
+    entered(payload, &signature.content, signature.verifier.read()?)
 }
 
 fn hashed(body: &[u8]) -> Result<Entered, SigstoreError> {
@@ -116,18 +179,18 @@ fn hashed(body: &[u8]) -> Result<Entered, SigstoreError> {
     let payload = hash.zip(base64::decode(&spec.data.digest));
     let payload = payload.map(|(hash, digest)| Payload::AsSigned(hash, digest));
     let signature = spec.signature;
-    entered(
-        payload,
-        &signature.content,
-        signature.verifier.certificate()?,
-    )
+    entered(payload, &signature.content, signature.verifier.read()?)
 }
 
 impl wire::Verifier {
-    fn certificate(&self) -> Result<Vec<u8>, SigstoreError> {
-        let raw = self.x509_certificate.as_ref();
-        let raw = raw.and_then(|certificate| base64::decode(&certificate.raw_bytes));
-        raw.ok_or(SigstoreError::EntryOther {
+    fn read(&self) -> Result<Verifier, SigstoreError> {
+        let decoded = |raw: &wire::Raw| base64::decode(&raw.raw_bytes);
+        let verifier = match (&self.x509_certificate, &self.public_key) {
+            (Some(certificate), None) => decoded(certificate).map(Verifier::Certificate),
+            (None, Some(key)) => decoded(key).map(Verifier::Key),
+            _ => None,
+        };
+        verifier.ok_or(SigstoreError::EntryOther {
             what: "certificate",
         })
     }
@@ -136,13 +199,13 @@ impl wire::Verifier {
 fn entered(
     payload: Option<Payload>,
     signature: &str,
-    certificate: Vec<u8>,
+    verifier: Verifier,
 ) -> Result<Entered, SigstoreError> {
     let other = |what| SigstoreError::EntryOther { what };
     Ok(Entered {
         payload: payload.ok_or(other("payload"))?,
         signature: base64::decode(signature).ok_or(other("signature"))?,
-        certificate,
+        verifier,
     })
 }
 
@@ -247,6 +310,69 @@ mod wire {
         _key_details: String,
         #[serde(default)]
         pub(super) x509_certificate: Option<Raw>,
+        #[serde(default)]
+        pub(super) public_key: Option<Raw>,
+    }
+
+    /// `hashedrekord` 0.0.1.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct FirstHashed {
+        pub(super) data: FirstData,
+        pub(super) signature: FirstSignature,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct FirstData {
+        pub(super) hash: Hash,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct FirstSignature {
+        pub(super) content: String,
+        pub(super) public_key: Content,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct Content {
+        pub(super) content: String,
+    }
+
+    /// `intoto` 0.0.2.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    pub(super) struct InToto {
+        pub(super) content: InTotoContent,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct InTotoContent {
+        pub(super) envelope: InTotoEnvelope,
+        /// Of JSON that nobody kept.
+        #[serde(rename = "hash")]
+        _hash: Hash,
+        pub(super) payload_hash: Hash,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct InTotoEnvelope {
+        pub(super) payload_type: String,
+        pub(super) signatures: Vec<InTotoSignature>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    pub(super) struct InTotoSignature {
+        pub(super) sig: String,
+        pub(super) public_key: String,
+        /// What the signer calls the key, which the key itself says better.
+        #[serde(default, rename = "keyid")]
+        _keyid: String,
     }
 
     #[derive(Deserialize)]

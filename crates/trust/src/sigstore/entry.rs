@@ -2,6 +2,7 @@
 
 use data_encoding::HEXLOWER;
 use digest::Digest;
+use serde_json::{Value, json};
 
 use super::root::Log;
 use super::{Evidence, SigstoreError, SigstoreRoot, body};
@@ -44,7 +45,7 @@ impl LogEntry {
     ) -> Result<Option<Time>, SigstoreError> {
         let log = self.log(root)?;
         body::check(&self.body, &self.kind, &self.version, evidence)?;
-        let time = if self.version == body::REKOR_1 {
+        let time = if body::is_of_rekor_1(&self.kind, &self.version) {
             Some(self.check_promise(log)?)
         } else {
             self.check_no_promise()?;
@@ -52,6 +53,18 @@ impl LogEntry {
         };
         self.check_proof(log)?;
         Ok(time)
+    }
+
+    /// When the log is said to have taken it, whoever says so: nothing of it is checked. For showing, and for nothing else.
+    #[must_use]
+    pub fn claimed_time(&self) -> Option<Time> {
+        self.integrated.map(Time::from_unix)
+    }
+
+    /// Whether the log proved that it has the entry, or is said to have.
+    #[must_use]
+    pub const fn has_proof(&self) -> bool {
+        self.proof.is_some()
     }
 
     /// Checks that the log was in use.
@@ -127,6 +140,26 @@ impl LogEntry {
             .map_err(SigstoreError::Inclusion)
     }
 
+    /// The entry as bundles of today have it.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut entry = json!({
+            "logIndex": self.index.to_string(),
+            "logId": {"keyId": base64::encode(&self.log_id)},
+            "kindVersion": {"kind": self.kind, "version": self.version},
+            "canonicalizedBody": base64::encode(&self.body),
+        });
+        if let Some(integrated) = self.integrated {
+            entry["integratedTime"] = json!(integrated.to_string());
+        }
+        if let Some(promise) = &self.promise {
+            entry["inclusionPromise"] = json!({"signedEntryTimestamp": base64::encode(promise)});
+        }
+        if let Some(proof) = &self.proof {
+            entry["inclusionProof"] = proof.to_json();
+        }
+        entry
+    }
+
     pub(crate) fn from_wire(wire: wire::Entry) -> Result<Self, &'static str> {
         let decode = |text: &str, what| base64::decode(text).ok_or(what);
         let promise = wire.inclusion_promise.map(|promise| {
@@ -153,6 +186,17 @@ impl LogEntry {
 }
 
 impl Proof {
+    fn to_json(&self) -> Value {
+        let hashes = self.hashes.iter().map(|hash| base64::encode(hash.raw()));
+        json!({
+            "logIndex": self.index.to_string(),
+            "rootHash": base64::encode(self.root.raw()),
+            "treeSize": self.size.to_string(),
+            "hashes": hashes.collect::<Vec<_>>(),
+            "checkpoint": {"envelope": self.checkpoint},
+        })
+    }
+
     fn from_wire(wire: wire::Proof) -> Result<Self, &'static str> {
         if wire.hashes.len() > HASHES_MAX {
             return Err("an inclusion proof of more than 64 hashes");

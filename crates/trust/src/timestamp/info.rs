@@ -13,6 +13,8 @@ const EXTENSIONS_MAX: usize = 16;
 /// A time, and what was there.
 pub(super) struct Info<'a> {
     pub(super) time: Time,
+    /// What was asked for, as a number's bytes.
+    pub(super) nonce: Option<&'a [u8]>,
     hash: Hash,
     imprint: &'a [u8],
 }
@@ -35,9 +37,10 @@ impl<'a> Info<'a> {
         serial.ok_or(malformed("serial number"))?;
         let time = inside.take(Tag::GeneralizedTime).and_then(|e| e.time());
         let time = time.ok_or(malformed("time"))?;
-        rest(&mut inside).ok_or(malformed("content"))?;
+        let nonce = rest(&mut inside).ok_or(malformed("content"))?;
         Ok(Self {
             time,
+            nonce,
             hash,
             imprint,
         })
@@ -61,14 +64,14 @@ fn imprint_of<'a>(element: &Element<'a>) -> Result<(Hash, &'a [u8]), TimestampEr
     Ok((hash, imprint))
 }
 
-/// What may stand behind the time, and is not used: accuracy, ordering, nonce, the authority's name, extensions, of which
-/// none may be critical.
-fn rest(inside: &mut Elements<'_>) -> Option<()> {
+/// What may stand behind the time: accuracy, ordering, the authority's name and extensions, of which none may be critical,
+/// are not used. The nonce, if there is one.
+fn rest<'a>(inside: &mut Elements<'a>) -> Option<Option<&'a [u8]>> {
     inside.optional(Tag::Sequence);
     if let Some(ordering) = inside.optional(Tag::Boolean) {
         ordering.boolean()?;
     }
-    inside.optional(Tag::Integer);
+    let nonce = inside.optional(Tag::Integer).map(|nonce| nonce.value);
     inside.optional(around(0));
     if let Some(extensions) = inside.optional(around(1)) {
         for extension in extensions.all(Tag::Sequence, EXTENSIONS_MAX)? {
@@ -78,5 +81,6 @@ fn rest(inside: &mut Elements<'_>) -> Option<()> {
             parts.end()?;
         }
     }
-    inside.end()
+    inside.end()?;
+    Some(nonce)
 }

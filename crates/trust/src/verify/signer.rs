@@ -1,10 +1,14 @@
 //! Who signed: those of the trust root's who made a bundle's signatures.
 
-use crate::sigstore::{self, Evidence, LogEntry};
+use std::borrow::Cow;
+
+use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
 use crate::verified::How;
 use crate::x509::signature::{self, Algorithm, Hash};
 use crate::x509::{Certificate, Purpose as Usage, chain};
-use crate::{Bundle, Error, KeyId, Material, PublicKey, Role, RootCertificate, RootKey, Time};
+use crate::{
+    Bundle, Error, KeyHint, KeyId, Material, PublicKey, Role, RootCertificate, RootKey, Time,
+};
 use crate::{TrustRoot, timestamp};
 
 /// What exactly was signed.
@@ -38,7 +42,10 @@ impl<'a> Signer<'a> {
             speaks_for: &key.speaks_for,
             valid_from: key.valid_from,
             valid_until: key.valid_until,
-            how: How::Key,
+            how: How::Key {
+                stamped: None,
+                logged_at: None,
+            },
             encoding: Encoding::Dsse,
         }
     }
@@ -53,6 +60,15 @@ pub(super) enum When {
     AtItsBeginning,
 }
 
+impl When {
+    const fn now(self) -> Option<Time> {
+        match self {
+            Self::At(now) => Some(now),
+            Self::AtItsBeginning => None,
+        }
+    }
+}
+
 /// All of the root's who made one of the signatures, at least one: first whom the bundle's own words lead to, then the keys
 /// that made another.
 pub(super) fn signers<'a>(
@@ -60,34 +76,46 @@ pub(super) fn signers<'a>(
     root: &'a TrustRoot,
     when: When,
 ) -> Result<Vec<Signer<'a>>, Error> {
-    let named = match bundle.material() {
-        Material::Key { hint } => return by_key(bundle, *hint, root),
+    let (named, beside) = match bundle.material() {
+        Material::Key {
+            hint,
+            entries,
+            timestamps,
+            ..
+        } => return by_key(bundle, *hint, (entries, timestamps), (root, when)),
         Material::Certificate {
             leaf,
             intermediates,
             timestamps,
-        } => by_certificate(bundle, (leaf, intermediates, timestamps), root, when),
+        } => {
+            let named = by_certificate(bundle, (leaf, intermediates, timestamps), root, when);
+            (named, (&[][..], timestamps.as_slice()))
+        }
         Material::Keyless {
             leaf,
             entries,
             timestamps,
             ..
-        } => by_identity(bundle, leaf, (entries, timestamps), root, when),
+        } => {
+            let beside = (entries.as_slice(), timestamps.as_slice());
+            (by_identity(bundle, leaf, beside, root, when), beside)
+        }
     };
     // One signature is the named one's or nobody's.
     if !has_more(bundle) {
         return named;
     }
-    let mut others = keys_that_signed(bundle, root).peekable();
-    if others.peek().is_none() {
-        return named;
+    let others = root
+        .keys()
+        .filter_map(|key| key_that_signed(bundle, key, beside, (root, when)));
+    match named {
+        Ok(named) => Ok(named.into_iter().chain(others.flatten()).collect()),
+        Err(refused) => some_or_first_refusal(others, refused),
     }
-    Ok(named
-        .unwrap_or_default()
-        .into_iter()
-        .chain(others)
-        .collect())
 }
+
+/// The log entries and timestamps that came along.
+type Beside<'a> = (&'a [LogEntry], &'a [Vec<u8>]);
 
 fn has_more(bundle: &Bundle) -> bool {
     bundle.envelope().signatures.len() > 1
@@ -95,39 +123,99 @@ fn has_more(bundle: &Bundle) -> bool {
 
 fn by_key<'a>(
     bundle: &Bundle,
-    hint: Option<KeyId>,
-    root: &'a TrustRoot,
+    hint: Option<KeyHint>,
+    beside: Beside<'_>,
+    (root, when): (&'a TrustRoot, When),
 ) -> Result<Vec<Signer<'a>>, Error> {
+    let is_named = |key: &&RootKey| hint.is_some_and(|hint| hint.is_of(&key.public_key));
     // Only one key can be named; with more signatures, others than its may be there too.
-    if let Some(id) = hint
+    if let Some(hint) = hint
         && !has_more(bundle)
     {
-        let key = root.key(id).ok_or(Error::KeyUnknown { key: Some(id) })?;
-        let signer = key_that_signed(bundle, key);
+        let unknown = || Error::KeyUnknown { key: hint.id() };
+        let key = root.keys().find(is_named).ok_or_else(unknown)?;
+        let signer = key_that_signed(bundle, key, beside, (root, when));
         let key_name = || key.name.clone();
         let signer = signer.ok_or_else(|| Error::Signature {
             key_name: key_name(),
         })?;
-        return Ok(vec![signer]);
+        return Ok(vec![signer?]);
     }
-    let mut signers: Vec<_> = keys_that_signed(bundle, root).collect();
-    signers.sort_by_key(|signer| Some(signer.key) != hint);
-    if signers.is_empty() {
-        return Err(Error::KeyUnknown { key: None });
-    }
-    Ok(signers)
+    let (named, others): (Vec<_>, Vec<_>) = root.keys().partition(is_named);
+    let signers = named
+        .into_iter()
+        .chain(others)
+        .filter_map(|key| key_that_signed(bundle, key, beside, (root, when)));
+    some_or_first_refusal(signers, Error::KeyUnknown { key: None })
 }
 
-fn keys_that_signed<'a>(bundle: &Bundle, root: &'a TrustRoot) -> impl Iterator<Item = Signer<'a>> {
-    root.keys().filter_map(|key| key_that_signed(bundle, key))
-}
-
-fn key_that_signed<'a>(bundle: &Bundle, key: &'a RootKey) -> Option<Signer<'a>> {
-    let (_, encoding) = signed(bundle, |bytes, sig| key.public_key.verifies(bytes, sig))?;
-    Some(Signer {
+/// The key as signer, if it made one of the signatures; or what its witnesses say against that.
+fn key_that_signed<'a>(
+    bundle: &Bundle,
+    key: &'a RootKey,
+    beside: Beside<'_>,
+    (root, when): (&TrustRoot, When),
+) -> Option<Result<Signer<'a>, Error>> {
+    let public_key = &key.public_key;
+    let (signature, encoding) = signed(bundle, |bytes, sig| public_key.verifies(bytes, sig))?;
+    let how = witnessed(public_key, (bundle, signature), beside, (root, when));
+    Some(how.map(|how| Signer {
+        how,
         encoding,
         ..Signer::of_key(key)
+    }))
+}
+
+/// What those say of a key's signature who are believed about it. What of theirs is wrong is refused; where a log is asked
+/// for, it must have the signature.
+fn witnessed(
+    key: &PublicKey,
+    (bundle, signature): (&Bundle, &[u8]),
+    (entries, timestamps): Beside<'_>,
+    (root, when): (&TrustRoot, When),
+) -> Result<How, Error> {
+    let witnesses = root.key_witnesses();
+    let timestamps = &without_others(timestamps, bundle, signature);
+    let stamped = stamped_at(signature, timestamps, &witnesses.timestamp_anchors)?;
+    let now = when.now();
+    if let (Some(at), Some(now)) = (stamped, now)
+        && at > now
+    {
+        return Err(Error::Sigstore(SigstoreError::Future { at, now }));
+    }
+    let logged_at = witnesses.sigstore.as_ref().map(|sigstore| {
+        let evidence = Evidence {
+            by: By::Key(key),
+            envelope: bundle.envelope(),
+            signature,
+            entries,
+            timestamps,
+        };
+        sigstore::verify(&evidence, sigstore, now).map_err(Error::Sigstore)
+    });
+    Ok(How::Key {
+        stamped,
+        logged_at: logged_at.transpose()?,
     })
+}
+
+/// The timestamps but for those that say they are over another of the envelope's signatures: those prove nothing about this
+/// one, and do it no harm.
+fn without_others<'a>(
+    timestamps: &'a [Vec<u8>],
+    bundle: &Bundle,
+    signature: &[u8],
+) -> Cow<'a, [Vec<u8>]> {
+    if !has_more(bundle) {
+        return Cow::Borrowed(timestamps);
+    }
+    let signatures = &bundle.envelope().signatures;
+    let is_over_other = |token: &[u8]| {
+        let mut others = signatures.iter();
+        others.any(|other| other != signature && timestamp::claims_to_stamp(token, other))
+    };
+    let own = timestamps.iter().filter(|token| !is_over_other(token));
+    own.cloned().collect()
 }
 
 /// What came with the signature.
@@ -204,7 +292,7 @@ fn is_known(
     known: &RootCertificate,
     when: When,
 ) -> Result<How, Error> {
-    let stamped = stamped_at(signature, chain.timestamps, known)?;
+    let stamped = stamped_at(signature, chain.timestamps, &known.timestamp_anchors)?;
     let at = match (stamped, when) {
         (Some(stamped), _) => stamped,
         (None, When::At(now)) => now,
@@ -245,16 +333,13 @@ fn by_identity<'a>(
         return Err(Error::Signature { key_name });
     };
     let evidence = Evidence {
-        leaf,
+        by: By::Certificate(leaf),
         envelope: bundle.envelope(),
         signature,
         entries,
         timestamps,
     };
-    let now = match when {
-        When::At(now) => Some(now),
-        When::AtItsBeginning => None,
-    };
+    let now = when.now();
     let known = root.identities().map(|known| {
         let logged_at =
             sigstore::verify(&evidence, &known.sigstore, now).map_err(Error::Sigstore)?;
@@ -282,12 +367,11 @@ fn by_identity<'a>(
 fn stamped_at(
     signature: &[u8],
     tokens: &[Vec<u8>],
-    known: &RootCertificate,
+    anchors: &[Certificate],
 ) -> Result<Option<Time>, Error> {
-    if known.timestamp_anchors.is_empty() {
+    if anchors.is_empty() {
         return Ok(None);
     }
-    let anchors = &known.timestamp_anchors;
     let stamp = |token: &Vec<u8>| timestamp::verify(token, signature, &[], anchors);
     let stamps: Result<Vec<_>, _> = tokens.iter().map(stamp).collect();
     let stamps = stamps.map_err(Error::Timestamp)?;

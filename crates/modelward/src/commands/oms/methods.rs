@@ -42,8 +42,8 @@ pub(super) struct SignTarget {
     pub(super) signature: PathBuf,
     #[command(flatten)]
     pub(super) hash: HashWords,
-    // Named, so that whoever asks for it is told.
-    #[arg(long, hide = true, value_name = "URL")]
+    /// Have the signature stamped by the authority at this address (RFC 3161), as the port to Go can
+    #[arg(long, value_name = "URL")]
     pub(super) tsa_url: Option<String>,
 }
 

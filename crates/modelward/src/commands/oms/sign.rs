@@ -1,10 +1,12 @@
 //! `model_signing sign METHOD MODEL_PATH`
 
+use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use digest::Method;
 use host::keys::pkcs11::TokenKey;
+use host::sigstore::Asker;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
 use trust::x509::Certificate;
 use trust::{Bundle, PrivateKey, Signer, Statement, TokenUri, TreePath};
@@ -15,8 +17,8 @@ use super::measure::{self, LeftOut, Measured};
 use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use crate::holder::{read_certificates, secret};
-use crate::keyless::TokenFrom;
+use crate::holder::{read_certificates, secret, stamped};
+use crate::keyless::{SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::workspace::password;
 
@@ -49,20 +51,21 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
         ),
         SignMethod::Sigstore(words) => return keyless(words, voice),
     };
-    if target.tsa_url.is_some() {
-        return Err(Refused::new(
-            "timestamps are verified, and not asked for, by this build",
-            "sign without `--tsa_url`; the signature then holds as long as the certificate",
-        ));
-    }
     let statement = statement(target, voice)?;
-    Ok(match &holder.certificate {
+    let sealed = match &holder.certificate {
         None => trust::seal(&statement, holder.signer.as_ref()).map_err(|e| refused::key(&e))?,
         Some((leaf, issuers)) => {
             let now = host::clock::now()?;
             trust::seal_certified(&statement, holder.signer.as_ref(), leaf, issuers, now)?
         }
-    })
+    };
+    let Some(url) = &target.tsa_url else {
+        return Ok(sealed);
+    };
+    // The port to Go names no authorities either.
+    voice
+        .warn("the timestamp is whole and new, and nobody was named who vouches for its authority");
+    Ok(stamped(sealed, url, None)?)
 }
 
 /// Writes a signature, whole or not at all.
@@ -70,7 +73,7 @@ pub(super) fn write(path: &Path, bundle: &Bundle) -> Result<(), Refused> {
     host::whole_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
 }
 
-/// As the reference takes its token: one that is given, or the machine's own; we start no browser.
+/// As the reference takes its token: one that is given, or the machine's own if that is asked for, or of a sign-in.
 fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
     let instance = &words.instance;
     if instance.use_staging && instance.trust_config.is_none() {
@@ -79,17 +82,44 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
             "name them with `--trust_config`",
         ));
     }
-    if words.identity_token.is_none() && !words.use_ambient_credentials {
+    if words.target.tsa_url.is_some() {
         return Err(Refused::new(
-            "no identity token is given, and none is asked for in a browser",
-            "give one with `--identity_token`, or `--use_ambient_credentials` where this machine has one",
+            "a Sigstore has its own authority for timestamps",
+            "sign without `--tsa_url`, or name it in a `--trust_config`",
         ));
     }
-    let token = words.identity_token.clone().map(Zeroizing::new);
+    let token = token_from(words)?;
+    let default = Asker::default();
+    let asker = Asker {
+        id: words.client_id.clone().unwrap_or(default.id),
+        secret: words
+            .client_secret
+            .clone()
+            .filter(|secret| !secret.is_empty())
+            .map(Zeroizing::new),
+    };
     let statement = statement(&words.target, voice)?;
     let config = instance.trust_config.as_deref();
-    let token = token.map_or(TokenFrom::Place, TokenFrom::Given);
-    Ok(crate::keyless::seal(&statement, token, config)?)
+    Ok(crate::keyless::seal(&statement, token, asker, config)?)
+}
+
+fn token_from(words: &SignSigstore) -> Result<TokenFrom, Refused> {
+    if let Some(token) = &words.identity_token {
+        return Ok(TokenFrom::Given(Zeroizing::new(token.clone())));
+    }
+    if words.use_ambient_credentials {
+        return Ok(TokenFrom::Place);
+    }
+    if has_browser() && !words.oauth_force_oob {
+        return Ok(TokenFrom::Person(SignIn::Browser));
+    }
+    if words.oauth_force_oob || std::io::stdin().is_terminal() {
+        return Ok(TokenFrom::Person(SignIn::Code));
+    }
+    Err(Refused::new(
+        "no identity token is given, and nobody sits at a terminal to sign in",
+        "give one with `--identity_token`, or `--use_ambient_credentials` where this machine has one",
+    ))
 }
 
 /// A key that signs, and the certificate it may have.

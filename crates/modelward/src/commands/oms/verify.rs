@@ -5,14 +5,16 @@ use std::path::Path;
 
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
-use trust::{Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, TrustRoot, Verified};
+use trust::{
+    Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot, Verified,
+};
 
 use super::manifest;
 use super::measure::{self, LeftOut};
 use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore, VerifyTarget};
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
-use crate::believed::{read_sigstore, too_old};
+use crate::believed::{public_sigstore, read_sigstore, too_old};
 use crate::commands::verify::{left_out_when_signed, missing_way};
 use crate::holder::read_certificates;
 use crate::model::{default_ignored, left_out};
@@ -94,25 +96,31 @@ pub(super) fn believed<'a>(
 }
 
 fn by_identity(words: &VerifySigstore, voice: &Voice) -> Result<Believed, Refused> {
+    let now = host::clock::now()?;
     let sigstore = match (&words.instance.trust_config, words.instance.use_staging) {
         (Some(path), _) => {
             // For the reference's words where there is no such file.
             std::fs::metadata(path).map_err(|e| file_error(path, &e))?;
             read_sigstore(path)?
         }
-        (None, true) => SigstoreRoot::staging(),
-        (None, false) => SigstoreRoot::production(),
+        (None, true) => staging(now, voice),
+        (None, false) => public_sigstore(now, &|warning| voice.warn(warning))?.root,
     };
-    let now = host::clock::now()?;
-    if let Some(warning) = sigstore.taken().and_then(|taken| too_old(taken, now)) {
-        voice.warn(&warning);
-    }
     let (identity, issuer) = (words.identity.clone(), words.identity_provider.0.clone());
     Ok(Believed {
         root: TrustRoot::of_identity(identity, issuer, sigstore, Role::Sign),
         how: Means::Keyless,
         logs_fingerprints: false,
     })
+}
+
+/// The staging instance's root, which nothing refreshes.
+fn staging(now: Time, voice: &Voice) -> SigstoreRoot {
+    let staging = SigstoreRoot::staging();
+    if let Some(warning) = staging.taken().and_then(|taken| too_old(taken, now)) {
+        voice.warn(&warning);
+    }
+    staging
 }
 
 fn by_key(words: &VerifyKey) -> Result<Believed, Refused> {
