@@ -78,12 +78,16 @@ pub(crate) fn parts(folder: &Path, count: usize, size_bytes: usize) -> Result<Ve
     Ok(paths)
 }
 
-/// A model of 10,000 small files, no two of them the same.
+/// A model of as many files as a model can have, no two of them the same.
 pub(crate) fn shards(folder: &Path) -> Result<PathBuf> {
     let path = folder.join("shards");
-    std::fs::create_dir(&path)?;
-    for at in 0..10_000 {
-        std::fs::write(path.join(format!("shard-{at:05}.json")), format!("[{at}]"))?;
+    for layer in 0..100 {
+        let layer = path.join(format!("layer-{layer:03}"));
+        std::fs::create_dir_all(&layer)?;
+        for at in 0..1_000 {
+            let text = format!("[{at}, \"{}\"]", layer.display());
+            std::fs::write(layer.join(format!("weights-{at:06}.json")), text)?;
+        }
     }
     Ok(path)
 }

@@ -10,6 +10,7 @@ use trust::{Artifact, Code, Denied, Error, Reason, Statement, Time, TrustRoot, V
 
 use crate::ledger::{Fault, Ledger, Statements};
 use crate::lineage::names;
+use crate::lost;
 use crate::publish::subject;
 use crate::recall::recalled;
 
@@ -71,6 +72,11 @@ pub fn decide(
             recalled
         }
     };
+    reasons = lost::told::<Deployment>(ledger, &about, Code::DeploymentMissing, reasons);
+    reasons = lost::told::<Publish>(ledger, &about, Code::PublishMissing, reasons);
+    reasons = lost::told::<ScanReport>(ledger, &about, Code::ScanMissing, reasons);
+    reasons = lost::told::<Provenance>(ledger, &about, Code::ProvenanceMissing, reasons);
+    reasons = lost::told::<ModelSignature>(ledger, &about, Code::SignatureMissing, reasons);
     // Why a statement that is there did not count is a reason too.
     reasons.extend(disbelieved(&signatures));
     reasons.extend(disbelieved(&provenance));

@@ -7,10 +7,11 @@
 
 use policy::slsa::DeploymentPolicies;
 use trust::predicate::{Deployment, Publish};
-use trust::{Artifact, Denied, Statement, Time, Verdict};
+use trust::{Artifact, Code, Denied, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::names;
+use crate::lost;
 use crate::publish::subject;
 use crate::recall::recalled;
 
@@ -26,13 +27,15 @@ pub fn decide(
     artifact: &Artifact,
     now: Time,
 ) -> Result<Verdict<Statement<Deployment>>, Fault> {
-    let publications = ledger.about::<Publish>(&names(artifact));
+    let about = names(artifact);
+    let publications = ledger.about::<Publish>(&about);
     let verdict = policies.evaluate(
         policy_id,
         package,
         artifact.digest(),
         &publications.verified(),
     );
+    let verdict = lost::told_of::<Publish, _>(ledger, &about, Code::PublishMissing, verdict);
     let recalled = recalled(ledger, artifact)?;
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {

@@ -314,7 +314,7 @@ impl<'a> Ledger<'a> {
     }
 
     /// A bundle's bytes, if they are there and its own.
-    fn bundle(&self, digest: Digest) -> Option<Cow<'_, [u8]>> {
+    pub(crate) fn bundle(&self, digest: Digest) -> Option<Cow<'_, [u8]>> {
         let gathered = self
             .bundles
             .get(&digest)

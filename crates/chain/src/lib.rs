@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod deploy;
 pub mod ledger;
 pub mod lineage;
+mod lost;
 pub mod publish;
 pub mod recall;
 pub mod scan;

@@ -204,6 +204,11 @@ impl Builds {
         Self { builds, by_subject }
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Verified<Statement<Provenance>>> {
+        self.builds.iter().map(|build| &build.statement)
+    }
+
     /// The builds that made this artifact.
     pub(crate) fn of(
         &self,

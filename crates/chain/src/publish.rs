@@ -7,10 +7,11 @@
 
 use policy::slsa::PublishPolicies;
 use trust::predicate::{Provenance, Publish};
-use trust::{Artifact, Denied, Statement, Subject, Time, Verdict};
+use trust::{Artifact, Code, Denied, Statement, Subject, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger};
 use crate::lineage::names;
+use crate::lost;
 use crate::recall::recalled;
 
 /// Who publishes on this machine, as deployment policies call it.
@@ -28,8 +29,10 @@ pub fn decide(
     artifact: &Artifact,
     now: Time,
 ) -> Result<Verdict<Statement<Publish>>, Fault> {
-    let provenance = ledger.about::<Provenance>(&names(artifact));
+    let about = names(artifact);
+    let provenance = ledger.about::<Provenance>(&about);
     let verdict = policies.evaluate(package, environment, artifact, &provenance.verified());
+    let verdict = lost::told_of::<Provenance, _>(ledger, &about, Code::ProvenanceMissing, verdict);
     let recalled = recalled(ledger, artifact)?;
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {

@@ -112,6 +112,26 @@ pub fn recalled_key(ledger: &Ledger<'_>, key: KeyId) -> Result<Vec<Reason>, Faul
     Ok(of_key(&recalls.verified(), key, "it signs here"))
 }
 
+/// Why what this key says in this builder's name may no longer be used, if either was recalled.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn recalled_builder(
+    ledger: &Ledger<'_>,
+    builder: &str,
+    key: KeyId,
+) -> Result<Vec<Reason>, Fault> {
+    let ancestry = Ancestry {
+        builders: [(builder.to_owned(), "it builds here".to_owned())].into(),
+        keys: [(key, "it signs here".to_owned())].into(),
+        ..Ancestry::default()
+    };
+    Ok(policy::recall::reasons(
+        &ledger.recalls()?.verified(),
+        &ancestry,
+    ))
+}
+
 fn of_key(recalls: &[&Stated], key: KeyId, clause: &str) -> Vec<Reason> {
     let ancestry = Ancestry {
         keys: [(key, clause.to_owned())].into(),

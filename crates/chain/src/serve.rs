@@ -11,6 +11,7 @@ use trust::predicate::{Admission, Serving};
 use trust::{Artifact, Code, Denied, Reason, Statement, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger, Logged};
+use crate::lost;
 use crate::recall::{recalled, recalled_key, signer};
 
 /// How many hexadecimal digits of the admission and the start make a session.
@@ -39,9 +40,8 @@ pub fn decide(
     if let Some(denied) = Denied::from_reasons(reasons) {
         return Ok(Verdict::Denied(denied));
     }
-    let admissions = ledger
-        .about::<Admission>(&BTreeSet::from([artifact.digest()]))
-        .believed;
+    let about = BTreeSet::from([artifact.digest()]);
+    let admissions = ledger.about::<Admission>(&about).believed;
     let fits = |logged: &Logged<Admission>| {
         let said = &logged.statement.value().predicate;
         said.environment == place.environment && said.service_account == place.service_account
@@ -56,10 +56,12 @@ pub fn decide(
         }
     }
     Ok(match newest {
-        None => Verdict::Denied(
-            Denied::from_reasons(reasons)
-                .unwrap_or_else(|| Denied::because(missing(artifact.digest(), place))),
-        ),
+        None => {
+            let denied = Denied::from_reasons(reasons)
+                .unwrap_or_else(|| Denied::because(missing(artifact.digest(), place)));
+            let denied = Verdict::Denied(denied);
+            lost::told_of::<Admission, _>(ledger, &about, Code::AdmissionMissing, denied)
+        }
         Some(logged) if now >= logged.statement.value().predicate.expires => Verdict::Denied(
             Denied::because(expired(logged.statement.value().predicate.expires)),
         ),

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use digest::Digest;
 use trust::artifact::{ArtifactError, FileEntry};
-use trust::predicate::{Dataset, Provenance};
-use trust::{Artifact, Bundle, Code, Kind, Opaque, Predicate, Reason, Statement, TreePath};
+use trust::predicate::{Dataset, ModelSignature, Provenance, ScanReport};
+use trust::{
+    Artifact, Bundle, Code, Kind, Opaque, Predicate, Reason, Statement, TreePath, Verified,
+};
 
 use crate::ledger::{Ledger, Logged};
 use crate::lineage::{Builds, names, root_files};
@@ -56,31 +58,80 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within: BTreeMap<Digest, &TreePath> =
         within.map(|(path, file)| (file.digest, path)).collect();
     let builds = Builds::new(ledger.builds().believed);
-    let models = ledger.artifacts();
-    let mut holders: BTreeMap<Digest, Vec<&Artifact>> = BTreeMap::new();
-    for model in models.filter(|artifact| artifact.kind() == Kind::Model) {
+    let models = models_with(&within, &builds, ledger);
+    let mut holders: BTreeMap<Digest, Vec<&(String, Artifact)>> = BTreeMap::new();
+    for known in &models {
+        let (_, model) = known;
         for (path, file) in model.files() {
             if within.contains_key(&file.digest)
                 && is_telling(Kind::Model, path.as_str())
                 && !is_taken_over(ledger, &builds, model, file.digest)
             {
-                holders.entry(file.digest).or_default().push(model);
+                holders.entry(file.digest).or_default().push(known);
             }
         }
     }
-    let unsigned = |(file, models): (Digest, Vec<&Artifact>)| {
-        let first = models.first()?.digest();
-        let is_signed = models.iter().any(|model| is_signed(ledger, model));
+    let unsigned = |(file, models): (Digest, Vec<&(String, Artifact)>)| {
+        let (first, _) = models.first()?;
+        let is_signed = models.iter().any(|(_, model)| is_signed(ledger, model));
         let path = within.get(&file).filter(|_| !is_signed)?;
         Some(Reason::new(
             Code::SignatureMissing,
-            format!(
-                "the file `{path}` of the step's root is part of the model {first}, which nobody signed"
-            ),
+            format!("the file `{path}` of the step's root is part of {first}, which nobody signed"),
             "sign that model, if you know it: `modelward sign MODEL`",
         ))
     };
     holders.into_iter().filter_map(unsigned).collect()
+}
+
+/// The models that have one of these files, each with what it is called: those that the store has a name for, and those that
+/// a build, a scan or a signature was about. The names stand in an index, from which anybody may take one away.
+fn models_with(
+    files: &BTreeMap<Digest, &TreePath>,
+    builds: &Builds,
+    ledger: &Ledger<'_>,
+) -> Vec<(String, Artifact)> {
+    let named = ledger.artifacts();
+    let named = named.filter(|artifact| artifact.kind() == Kind::Model);
+    let mut models: Vec<(String, Artifact)> = named
+        .map(|model| (format!("the model {}", model.digest()), model.clone()))
+        .collect();
+    for build in builds.all() {
+        let made = build.value().subjects.iter();
+        let made = made.map(|subject| (subject.name.as_str(), subject.digest));
+        models.extend(told_of("what was built by", build, made));
+    }
+    for scan in ledger.to_forbid::<ScanReport>().verified() {
+        let scanned = scan.value().predicate.files.iter();
+        let scanned = scanned.map(|file| (file.name.as_str(), file.digest));
+        models.extend(told_of("what was scanned by", scan, scanned));
+    }
+    for signature in ledger.to_forbid::<ModelSignature>().verified() {
+        let signed = signature.value().predicate.files().unwrap_or_default();
+        models.extend(told_of("what was signed by", signature, signed));
+    }
+    let has_one = |model: &Artifact| {
+        let mut all = model.files().values();
+        all.any(|file| files.contains_key(&file.digest))
+    };
+    models.retain(|(_, model)| has_one(model));
+    models
+}
+
+/// A model as a statement tells of it, which is not how large its files are.
+fn told_of<'a, P>(
+    what: &str,
+    statement: &Verified<Statement<P>>,
+    files: impl IntoIterator<Item = (&'a str, Digest)>,
+) -> Option<(String, Artifact)> {
+    let file = |(name, digest)| {
+        let size_bytes = 0;
+        Some((TreePath::new(name).ok()?, FileEntry { digest, size_bytes }))
+    };
+    let files = files.into_iter().filter_map(file).collect();
+    let bundle = statement.proof().bundle.short();
+    let model = Artifact::new(Kind::Model, files).ok()?;
+    Some((format!("{what} the statement {bundle}"), model))
 }
 
 /// Whether every build of a model read this file of it: what it was made from is not what it became.

@@ -2,7 +2,7 @@
 //!
 //! In: verified data sets, the step's root, the program, and what the observer measured. Must hold: each data set was
 //! added under a policy that allows it for training, each base model signed, also where a file of them stands in the root,
-//! and nothing recalled. Out: SLSA v1 provenance that claims no more than was seen. Denies: `data_not_allowed`,
+//! and nothing recalled, nor the builder, nor the key that signs for it. Out: SLSA v1 provenance that claims no more than was seen. Denies: `data_not_allowed`,
 //! `purpose_not_allowed`, `signature_missing`, `recalled`. Logs: the provenance.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,13 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use serde_json::{Value, json};
 use trust::predicate::{
-    BuildDefinition, BuilderRef, Dataset, Isolation, Provenance, ResourceDescriptor, RunDetails,
-    RunMetadata, SOURCE_PARAMETER,
+    BuildDefinition, BuilderRef, Dataset, Isolation, ModelSignature, Provenance,
+    ResourceDescriptor, RunDetails, RunMetadata, SOURCE_PARAMETER,
 };
-use trust::{Artifact, Code, Denied, Kind, Reason, Statement, Subject, Time, Verdict};
+use trust::{Artifact, Code, Denied, KeyId, Kind, Reason, Statement, Subject, Time, Verdict};
 
 use crate::ledger::{Fault, Ledger};
-use crate::recall::recalled;
+use crate::lineage::names;
+use crate::lost;
+use crate::recall::{recalled, recalled_builder};
 use crate::sign::is_signed;
 use crate::step_root;
 
@@ -75,11 +77,34 @@ pub fn decide(ledger: &Ledger<'_>, inputs: &[Artifact]) -> Result<Verdict<()>, F
     for input in inputs {
         reasons.extend(recalled(ledger, input)?);
         reasons.extend(match input.kind() {
-            Kind::Model => unsigned(ledger, input).into_iter().collect(),
-            Kind::DataSet => not_allowed(ledger, input).into_iter().collect(),
+            Kind::Model => lost::told::<ModelSignature>(
+                ledger,
+                &names(input),
+                Code::SignatureMissing,
+                unsigned(ledger, input).into_iter().collect(),
+            ),
+            Kind::DataSet => lost::told::<Dataset>(
+                ledger,
+                &BTreeSet::from([input.digest()]),
+                Code::DataNotAllowed,
+                not_allowed(ledger, input).into_iter().collect(),
+            ),
             Kind::StepRoot => step_root::not_allowed(ledger, input),
         });
     }
+    Ok(match Denied::from_reasons(reasons) {
+        Some(denied) => Verdict::Denied(denied),
+        None => Verdict::Allowed(()),
+    })
+}
+
+/// Says whether what this builder builds, and this key says of it, will be believed: asked before a step runs, since all that
+/// it makes would be lost.
+///
+/// # Errors
+/// A recall can't be checked.
+pub fn decide_who(ledger: &Ledger<'_>, key: KeyId) -> Result<Verdict<()>, Fault> {
+    let reasons = recalled_builder(ledger, WORKSTATION, key)?;
     Ok(match Denied::from_reasons(reasons) {
         Some(denied) => Verdict::Denied(denied),
         None => Verdict::Allowed(()),

@@ -166,6 +166,14 @@ impl<'a> Raw<'a> {
         (reader.peek() == Some(b'"')).then(|| reader.string().ok())?
     }
 
+    /// The characters of the text, unescaped, one after another, if this is a string.
+    #[must_use]
+    pub fn chars(self) -> Option<impl Iterator<Item = char> + use<'a>> {
+        let mut reader = self.reader();
+        let text = (reader.peek() == Some(b'"')).then(|| reader.quoted().ok())??;
+        Some(Reader::new(text, 0, 0).unescaped())
+    }
+
     fn opened(self, with: u8) -> Option<Reader<'a>> {
         let mut reader = self.reader();
         let is_open = reader.peek() == Some(with) && reader.open().is_ok();

@@ -17,14 +17,15 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
 }
 
-/// Which file it is, and what changes when somebody writes to it.
+/// Which file it is, and what changes when somebody writes to it. The time of its last change is not among that: whoever
+/// gives a file another name, or takes one away, changes it and writes nothing, and the store's blobs are laid out so.
+/// Whoever writes and sets the time back gets the digest of what was read, which is no other file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size_bytes: u64,
     modified: (i64, u64),
-    changed: (i64, u64),
 }
 
 impl Stamp {
@@ -40,7 +41,6 @@ impl Stamp {
             inode: stat.st_ino as u64,
             size_bytes: u64::try_from(stat.st_size).ok()?,
             modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
-            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as u64),
         })
     }
 
@@ -228,6 +228,10 @@ mod tests {
         let cut = |path: &Path| std::fs::write(path, [1; 70]).unwrap();
         let folder = folder.path();
         read(folder, nothing, nothing, nothing).unwrap();
+        let name = |path: &Path| std::fs::hard_link(path, path.with_extension("too")).unwrap();
+        let forget = |path: &Path| std::fs::remove_file(path.with_extension("too")).unwrap();
+        read(folder, nothing, name, forget).unwrap();
+        read(folder, name, forget, nothing).unwrap();
         for refused in [
             read(folder, write, nothing, nothing),
             read(folder, replace, nothing, nothing),

@@ -13,6 +13,8 @@ use std::time::Duration;
 use digest::{Digest, Listing, measure_reader};
 use trust::Code;
 
+use crate::whole_file;
+
 /// More than this is not unpacked, whatever the archive says.
 const UNPACKED_SIZE_BYTES_MAX: u64 = 16 << 30;
 const MEMBERS_MAX: usize = 1_000_000;
@@ -138,7 +140,7 @@ pub fn take(source: &Path, wanted: &[Wanted], folder: &Path) -> Result<Listing, 
     if source.is_dir() {
         return take_from_folder(source, wanted, folder);
     }
-    let file = File::open(source).map_err(|cause| FetchError::io(source, cause))?;
+    let file = whole_file::open(source).map_err(|cause| FetchError::io(source, cause))?;
     if has_ending(source, "tar") {
         take_from_tar(source, &mut &file, wanted, folder)
     } else {
@@ -162,7 +164,7 @@ fn take_from_folder(
         if !path.exists() {
             continue;
         }
-        let mut file = File::open(&path).map_err(|cause| FetchError::io(&path, cause))?;
+        let mut file = whole_file::open(&path).map_err(|cause| FetchError::io(&path, cause))?;
         listing.insert(want.name.clone(), copy(&mut file, want, folder)?);
     }
     Ok(listing)
@@ -208,15 +210,18 @@ fn take_from_tar(
 
 fn copy(from: &mut dyn Read, want: &Wanted, folder: &Path) -> Result<digest::Measured, FetchError> {
     let target = folder.join(&want.name);
-    let failed = |cause| FetchError::io(&target, cause);
+    let failed = |cause| FetchError::Write {
+        path: target.clone(),
+        cause,
+    };
     fs::create_dir_all(target.parent().unwrap_or(folder)).map_err(failed)?;
     let mut file = File::create_new(&target).map_err(failed)?;
     // One byte more than allowed is enough for the policy to see that it is too long.
-    measure_reader(
-        &mut from.take(want.size_bytes_max.saturating_add(1)),
-        &mut file,
-    )
-    .map_err(failed)
+    let mut from = from.take(want.size_bytes_max.saturating_add(1));
+    measure_reader(&mut from, &mut file).map_err(|cause| match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => failed(cause),
+        _ => FetchError::io(&target, cause),
+    })
 }
 
 fn has_ending(path: &Path, ending: &str) -> bool {
@@ -250,6 +255,15 @@ pub enum FetchError {
     #[error("`{}` can't be read", path.display())]
     Io {
         /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// What was taken out of it can't be written.
+    #[error("`{}` can't be written", path.display())]
+    Write {
+        /// Which file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -290,7 +304,7 @@ impl FetchError {
     pub const fn code(&self) -> Code {
         match self {
             Self::NoClient { .. } | Self::Client { .. } => Code::Network,
-            Self::Io { .. } | Self::Read { .. } => Code::Io,
+            Self::Io { .. } | Self::Write { .. } | Self::Read { .. } => Code::Io,
             Self::TooMuch { .. } => Code::TooLarge,
             Self::Twice { .. } => Code::DataInvalid,
         }
@@ -306,7 +320,9 @@ impl FetchError {
             Self::Client { .. } => {
                 "check the network, or fetch the archive yourself and give it with `--from FILE`"
             }
-            Self::Io { .. } | Self::Read { .. } => "check the path and its permissions",
+            Self::Io { .. } | Self::Write { .. } | Self::Read { .. } => {
+                "check the path and its permissions"
+            }
             Self::TooMuch { .. } | Self::Twice { .. } => "get the archive that the policy means",
         }
     }

@@ -7,13 +7,15 @@
 pub mod exec;
 pub mod pkcs11;
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use trust::{Code, EncryptionSeed, KeyError, PrivateKey};
 use zeroize::Zeroizing;
+
+use crate::whole_file;
 
 const SUFFIX: &str = "key.pem";
 const SIZE_BYTES_MAX: u64 = 16 * 1024;
@@ -122,18 +124,25 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
         opened => opened.map_err(failed)?,
     };
     let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(KeyFileError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
     let is_mine = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_file() || metadata.mode() & 0o077 != 0 || !is_mine {
+    if metadata.mode() & 0o077 != 0 || !is_mine {
         return Err(KeyFileError::Exposed {
             path: path.to_owned(),
             mode: metadata.mode() & 0o7777,
         });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(SIZE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    Ok(text)
+    match file.take(SIZE_BYTES_MAX).read_to_string(&mut text) {
+        Err(cause) if cause.kind() == io::ErrorKind::InvalidData => Err(KeyFileError::NotText {
+            path: path.to_owned(),
+        }),
+        read => read.map(|_| text).map_err(failed),
+    }
 }
 
 /// Writes a file that holds a secret: whole, for its owner alone, and never over another.
@@ -147,23 +156,11 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), KeyFileError> {
     };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed)?;
-    let mut file = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    match file.persist_noclobber(path) {
-        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists {
+    match whole_file::write_once(path, bytes, 0o600) {
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Err(KeyFileError::Exists {
             path: path.to_owned(),
         }),
-        persisted => {
-            persisted.map_err(|e| failed(e.error))?;
-            fs::File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(failed)
-        }
+        written => written.map_err(failed),
     }
 }
 
@@ -225,6 +222,18 @@ pub enum KeyFileError {
         /// The permissions found.
         mode: u32,
     },
+    /// A folder, pipe, socket or device: its mode says nothing of a key.
+    #[error("`{}` is no regular file, and a key is in one", path.display())]
+    NotAFile {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Bytes that are no text, as a key's file is.
+    #[error("`{}` is not text, and a key's file is", path.display())]
+    NotText {
+        /// Where.
+        path: PathBuf,
+    },
     /// Not a key, or not opened.
     #[error("the key `{}` can't be used", path.display())]
     Key {
@@ -264,7 +273,9 @@ impl KeyFileError {
                 cause: KeyError::PasswordWrong,
                 ..
             } => Code::PasswordWrong,
-            Self::Name { .. } | Self::Key { .. } => Code::KeyInvalid,
+            Self::Name { .. } | Self::NotAFile { .. } | Self::NotText { .. } | Self::Key { .. } => {
+                Code::KeyInvalid
+            }
             Self::Io { .. } | Self::Random(_) => Code::Io,
         }
     }
@@ -279,6 +290,10 @@ impl KeyFileError {
                 "if nobody else has read it: `chmod 600 {}`; else make a new key and recall this one",
                 path.display()
             ),
+            Self::NotAFile { .. } => "name the key's file".to_owned(),
+            Self::NotText { .. } => {
+                "give the key in PEM, or restore its file from a backup".to_owned()
+            }
             Self::Key { cause: KeyError::PasswordMissing | KeyError::PasswordWrong, .. } => {
                 "give the password in MODELWARD_PASSWORD or MODELWARD_PASSWORD_FILE, or at the prompt".to_owned()
             }
@@ -289,6 +304,9 @@ impl KeyFileError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use trust::Signer;
 
     use super::*;
@@ -357,5 +375,18 @@ mod tests {
         let link = keys.path("l").unwrap();
         std::os::unix::fs::symlink(&path, &link).unwrap();
         assert!(keys.load("l", &|| None).is_err());
+    }
+
+    /// A folder is no key that others may read: `chmod 600 /tmp` would be bad advice.
+    #[test]
+    fn what_is_no_file_is_no_exposed_key() {
+        let (dir, _) = folder();
+        let garbage = dir.path().join("garbage");
+        write_new(&garbage, &[0xff; 64]).unwrap();
+        for path in [dir.path(), Path::new("/dev/zero"), &garbage] {
+            let error = read_private(path).unwrap_err();
+            assert_eq!(error.code(), Code::KeyInvalid, "{error}");
+            assert!(!error.way().contains("chmod"), "{}", error.way());
+        }
     }
 }

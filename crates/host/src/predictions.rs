@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use trust::Time;
 
+use crate::whole_file;
+
 const FOLDER: &str = "predictions";
 const LINE_SIZE_BYTES_MAX: u64 = 4096;
 
@@ -72,7 +74,7 @@ impl Record {
 /// The record is there and can't be read.
 pub fn find(store: &Path, id: &str) -> io::Result<Option<Prediction>> {
     let session = id.split('-').next().unwrap_or_default();
-    let file = match File::open(path(store, session)?) {
+    let file = match whole_file::open(&path(store, session)?) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
     };

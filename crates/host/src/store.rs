@@ -21,6 +21,7 @@ mod blobs;
 mod error;
 mod index;
 mod oci;
+mod recovery;
 mod statements;
 mod traces;
 mod verify;
@@ -38,6 +39,7 @@ use crate::root::RootFolder;
 
 pub use artifacts::{NamedArtifact, Source};
 pub use error::StoreError;
+pub use recovery::Names;
 pub use statements::Recorded;
 pub use traces::Unlogged;
 pub use verify::{Checked, Problem};
@@ -115,7 +117,7 @@ impl Store {
             });
         }
         check_version(&root)?;
-        check_log(&root)?;
+        check_kept(&root)?;
         let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
         if is_writable {
             Self::open_to_write(root)
@@ -145,7 +147,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], or the store can't be written to.
-    pub fn rebuild(folder: &Path) -> Result<Self, StoreError> {
+    pub fn rebuild(folder: &Path) -> Result<(Self, Names), StoreError> {
         let root = folder.join(FOLDER_NAME);
         if !root.is_dir() {
             return Err(StoreError::NoStore {
@@ -153,14 +155,16 @@ impl Store {
             });
         }
         check_version(&root)?;
-        check_log(&root)?;
+        check_kept(&root)?;
+        durable::create_folder(&root.join("tmp"))?;
+        durable::create_folder(&root.join("referrers"))?;
         let _lock = durable::lock(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
         log.repair()?;
         let index = Index::open(&root.join("index.sqlite"))?;
         let store = Self::new(root, log, index, Access::Write);
-        store.make_derived_again()?;
-        Ok(store)
+        let names = store.make_derived_again()?;
+        Ok((store, names))
     }
 
     /// The `.modelward` folder.
@@ -182,6 +186,8 @@ impl Store {
     }
 
     fn open_to_write(root: PathBuf) -> Result<Self, StoreError> {
+        // What is in it is unfinished: a folder that is gone took nothing along.
+        durable::create_folder(&root.join("tmp"))?;
         durable::clear(&root.join("tmp"), SystemTime::now())?;
         let _lock = durable::lock(&root.join("lock"))?;
         let log = Log::at(&root.join("log"), &root.join("tmp"));
@@ -251,14 +257,16 @@ fn check_unfinished(root: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Everything but the log follows from something. An empty one in its place would say that nothing was ever recalled.
-fn check_log(root: &Path) -> Result<(), StoreError> {
-    if root.join("log").is_dir() {
-        return Ok(());
+/// All but the log and the blobs follows from something. An empty log in its place would say that nothing was ever recalled.
+fn check_kept(root: &Path) -> Result<(), StoreError> {
+    let folder = root.to_owned();
+    if !root.join("log").is_dir() {
+        return Err(StoreError::LogMissing { folder });
     }
-    Err(StoreError::LogMissing {
-        folder: root.to_owned(),
-    })
+    if !root.join("blobs/sha256").is_dir() {
+        return Err(StoreError::BlobsMissing { folder });
+    }
+    Ok(())
 }
 
 fn check_version(root: &Path) -> Result<(), StoreError> {

@@ -1,7 +1,5 @@
 //! The trust root's file and the log's key, in a store.
 
-use std::fs;
-use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +9,7 @@ use trust::{Code, RootError, TrustRoot};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyFileError, random, read_private, write_new};
+use crate::whole_file;
 
 const SIZE_BYTES_MAX: u64 = 1 << 20;
 const LOG_SEED: &str = "log.seed";
@@ -24,7 +23,8 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
         path: path.to_owned(),
         cause,
     };
-    let metadata = fs::metadata(path).map_err(failed)?;
+    let file = whole_file::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     if metadata.mode() & 0o022 != 0 {
         return Err(TrustRootError::Exposed {
             path: path.to_owned(),
@@ -37,7 +37,7 @@ pub fn read(path: &Path) -> Result<TrustRoot, TrustRootError> {
             cause: RootError::TooLong,
         });
     }
-    let bytes = fs::read(path).map_err(failed)?;
+    let bytes = whole_file::read_open(&file, SIZE_BYTES_MAX).map_err(failed)?;
     TrustRoot::parse(&bytes).map_err(|cause| TrustRootError::Root {
         path: path.to_owned(),
         cause,
@@ -53,15 +53,8 @@ pub fn write(path: &Path, root: &TrustRoot) -> Result<(), TrustRootError> {
         path: path.to_owned(),
         cause,
     };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    file.write_all(root.to_toml().as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    let text = root.to_toml();
+    whole_file::write_as(path, &|out| out.write_all(text.as_bytes()), 0o600).map_err(failed)
 }
 
 /// Makes the key of a new log, called `name`.
@@ -82,7 +75,12 @@ pub fn create_log_key(keys: &Path, name: &str) -> Result<LogSigner, TrustRootErr
 /// It is not there, others may read it, or it is no key.
 pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let path = keys.join(LOG_SEED);
-    let text = read_private(&path)?;
+    let text = match read_private(&path) {
+        Err(KeyFileError::NotText { path } | KeyFileError::NotAFile { path }) => {
+            return Err(TrustRootError::Seed { path });
+        }
+        text => text?,
+    };
     let mut lines = text.lines();
     let name = lines.next().unwrap_or_default();
     let seed = HEXLOWER
@@ -91,8 +89,8 @@ pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let seed = seed
         .and_then(|seed| <[u8; 32]>::try_from(seed).ok())
         .map(Zeroizing::new);
-    let seed = seed.ok_or(TrustRootError::Seed { path })?;
-    Ok(LogSigner::from_seed(name, &seed)?)
+    let signer = seed.and_then(|seed| LogSigner::from_seed(name, &seed).ok());
+    signer.ok_or(TrustRootError::Seed { path })
 }
 
 /// Why a trust root or log key can't be had.
@@ -147,6 +145,26 @@ impl TrustRootError {
             Self::Root { .. } | Self::Exposed { .. } => Code::RootInvalid,
             Self::Seed { .. } | Self::Note(_) => Code::KeyInvalid,
             Self::Key(cause) => cause.code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_log_key_is_told_as_damaged() {
+        let keys = tempfile::tempdir().unwrap();
+        create_log_key(keys.path(), "log.example/models").unwrap();
+        assert!(log_signer(keys.path()).is_ok());
+        let path = keys.path().join(LOG_SEED);
+        for garbage in [&[0xff; 64][..], b"", b"log.example/models\n00\n", b"a b\n"] {
+            // Written over, it keeps its mode.
+            std::fs::write(&path, garbage).unwrap();
+            let error = log_signer(keys.path()).unwrap_err();
+            assert!(matches!(error, TrustRootError::Seed { .. }), "{error}");
+            assert_eq!(error.code(), Code::KeyInvalid);
         }
     }
 }

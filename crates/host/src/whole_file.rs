@@ -1,48 +1,196 @@
 //! Files that are written whole or not at all, and read with a limit.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Writes a file: to another name, made durable, then put in its place. Nobody sees half of it.
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use tempfile::Builder;
+
+/// Begins the names of files that are not yet in their place. A killed writer leaves one only between two system calls that
+/// give a whole file its name, or where the file system knows no files without a name; [`sweep`] removes it.
+const UNFINISHED: &str = ".modelward-new-";
+
+/// Writes a file: whole and durable before it has its name, and in the place of what is there. Nobody sees half of it.
 ///
 /// # Errors
 /// The folder can't be written, or the disk is full.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
+    write_by(path, &|out| out.write_all(bytes))
+}
+
+/// As [`write()`], of what `write` writes, always the same: it may be long.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_by(path: &Path, write: Writing<'_>) -> io::Result<()> {
+    write_as(path, write, 0o644)
+}
+
+/// What writes a file's bytes, as often as it is asked.
+pub(crate) type Writing<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+
+/// As [`write_by`], with these permissions.
+pub(crate) fn write_as(path: &Path, write: Writing<'_>, mode: u32) -> io::Result<()> {
+    let folder = folder_of(path);
+    match put(path, write, mode) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            let other = Builder::new()
+                .prefix(UNFINISHED)
+                .make_in(folder, |name| put(name, write, mode))?;
+            other.persist(path).map_err(|e| e.error)?;
+        }
+        written => written?,
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Writes a file that is not there yet: it has no name, and goes with its writer, until it is whole and durable.
+///
+/// # Errors
+/// There is one, the folder can't be written, or the disk is full.
+pub(crate) fn write_once(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    put(path, &|out| out.write_all(bytes), mode)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// As [`write_once`], but for the name, which may be lost with the power.
+fn put(path: &Path, write: Writing<'_>, mode: u32) -> io::Result<()> {
+    let folder = folder_of(path);
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)) {
+        // This file system knows no files without a name.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+            put_under_other_name(path, write, mode)
+        }
+        opened => {
+            let mut file = File::from(opened?);
+            fill(&mut file, write)?;
+            let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+            match rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+                // There is no `/proc` here.
+                Err(Errno::NOENT) => put_under_other_name(path, write, mode),
+                linked => Ok(linked?),
+            }
+        }
+    }
+}
+
+fn put_under_other_name(path: &Path, write: Writing<'_>, mode: u32) -> io::Result<()> {
+    let mut file = Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(folder_of(path))?;
+    fill(file.as_file_mut(), write)?;
+    file.persist_noclobber(path).map(drop).map_err(|e| e.error)
+}
+
+fn fill(file: &mut File, write: Writing<'_>) -> io::Result<()> {
+    write(file)?;
+    file.sync_all()
+}
+
+/// Removes what killed writers left in a folder. Nobody may be writing in it.
+pub fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        // `.tmp` is how they began in earlier stores.
+        let ours = [UNFINISHED, ".tmp"];
+        if ours
+            .iter()
+            .any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+        {
+            // What can't be removed now is left for the next.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+/// Opens a regular file for reading. Who waits for a FIFO may wait for ever, and a device may never end: both are refused at
+/// once, and so is a folder.
+///
+/// # Errors
+/// It can't be opened, or is no regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        // As a socket is answered, which can't be opened.
+        Err(Errno::NXIO) => return Err(io::Error::other(NotAFile)),
+        opened => File::from(opened?),
     };
-    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    let mut file = tempfile::Builder::new()
-        .permissions(permissions)
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    File::open(folder)?.sync_all()
+    let kind = file.metadata()?.file_type();
+    if kind.is_dir() {
+        return Err(Errno::ISDIR.into());
+    }
+    if kind.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other(NotAFile))
+    }
 }
 
 /// Reads a file of at most so many bytes.
 ///
 /// # Errors
-/// It can't be read, or is longer.
+/// It can't be read, is no regular file, or is longer.
 pub fn read(path: &Path, size_bytes_max: u64) -> io::Result<Vec<u8>> {
+    read_open(&open(path)?, size_bytes_max)
+}
+
+/// Reads a file of text, of at most so many bytes.
+///
+/// # Errors
+/// As [`read`], or it is not UTF-8.
+pub fn read_text(path: &Path, size_bytes_max: u64) -> io::Result<String> {
+    String::from_utf8(read(path, size_bytes_max)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))
+}
+
+/// Reads an open file to its end, as [`read`].
+pub(crate) fn read_open(file: &File, size_bytes_max: u64) -> io::Result<Vec<u8>> {
+    let too_long = || {
+        let what = format!("it is longer than {size_bytes_max} bytes");
+        io::Error::new(io::ErrorKind::FileTooLarge, what)
+    };
+    // A gibibyte is not read to find out that it is too long.
+    if file.metadata()?.len() > size_bytes_max {
+        return Err(too_long());
+    }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(size_bytes_max.saturating_add(1))
+    file.take(size_bytes_max.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > size_bytes_max {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it is longer than {size_bytes_max} bytes"),
-        ));
+        return Err(too_long());
     }
     Ok(bytes)
 }
 
+/// Whether a file was refused because it is a pipe, a socket or a device.
+#[must_use]
+pub fn is_no_file(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|cause| cause.is::<NotAFile>())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is not a regular file")]
+struct NotAFile;
+
 #[cfg(test)]
 mod tests {
+    use std::mem::MaybeUninit;
+
+    use rustix::fs::{FileType, inotify};
+
     use super::*;
 
     #[test]
@@ -57,5 +205,63 @@ mod tests {
             io::ErrorKind::FileTooLarge
         );
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+    /// Only a whole file gets a name, and one that is new gets no other: what is killed before leaves nothing behind.
+    #[test]
+    fn a_new_file_has_its_own_name_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let watched = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        inotify::add_watch(&watched, dir.path(), inotify::WatchFlags::CREATE).unwrap();
+        write(&dir.path().join("one"), b"1").unwrap();
+        write_once(&dir.path().join("two"), b"2", 0o600).unwrap();
+        let again = write_once(&dir.path().join("two"), b"3", 0o600).unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&watched, &mut buffer);
+        let mut names = Vec::new();
+        while let Ok(event) = events.next() {
+            names.extend(
+                event
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned()),
+            );
+        }
+        assert_eq!(names, ["one", "two"]);
+        assert_eq!(read(&dir.path().join("two"), 5).unwrap(), b"2");
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [
+            ".modelward-new-abc",
+            ".tmpAbCdEf",
+            "signer.key.pem",
+            ".other",
+        ] {
+            std::fs::write(dir.path().join(name), b"x").unwrap();
+        }
+        sweep(dir.path());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    /// Each in a thread of its own: one that waits fails here, and does not hold up the rest.
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, 0o600.into(), 0).unwrap();
+        let socket = dir.path().join("socket");
+        let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [fifo, socket, "/dev/zero".into(), "/dev/null".into()] {
+            let (told, hears) = std::sync::mpsc::channel();
+            let asked = path.clone();
+            std::thread::spawn(move || told.send(read(&asked, 5).unwrap_err()));
+            let error = hears.recv_timeout(std::time::Duration::from_secs(10));
+            let error = error.unwrap_or_else(|_| panic!("{} is waited for", path.display()));
+            assert!(is_no_file(&error), "{}: {error}", path.display());
+        }
+        let error = read(dir.path(), 5).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 }

@@ -61,13 +61,28 @@ impl Session {
             let got = input.len();
             return Err(RunError::Count { rows, row_in, got });
         }
-        if !input.iter().all(|value| value.is_finite()) {
-            return Err(RunError::InputNotFinite);
-        }
         let mut output = Vec::with_capacity(size_out);
         for row in input.chunks_exact(row_in) {
-            output.extend_from_slice(self.run_row(&model, row));
+            output.extend_from_slice(self.run_row(row)?);
         }
+        Ok(output)
+    }
+
+    /// The output for one input, which is there until the next is run.
+    ///
+    /// # Errors
+    /// The count is wrong, a number is not finite, or the result isn't.
+    pub fn run_row(&mut self, row: &[f32]) -> Result<&[f32], RunError> {
+        let model = Arc::clone(&self.model);
+        let (row_in, got) = (model.input().row_elements(), row.len());
+        if got != row_in {
+            let rows = 1;
+            return Err(RunError::Count { rows, row_in, got });
+        }
+        if !row.iter().all(|value| value.is_finite()) {
+            return Err(RunError::InputNotFinite);
+        }
+        let output = self.compute(&model, row);
         if output.iter().all(|value| value.is_finite()) {
             Ok(output)
         } else {
@@ -75,7 +90,15 @@ impl Session {
         }
     }
 
-    fn run_row(&mut self, model: &Model, row: &[f32]) -> &[f32] {
+    /// How much memory the buffers for a model take, in bytes.
+    #[must_use]
+    pub fn memory_bytes(model: &Model) -> usize {
+        let sizes = model.sizes();
+        let numbers = 2 * sizes.activations + sizes.padded + sizes.taps * conv2d::PIXELS;
+        numbers * size_of::<f32>()
+    }
+
+    fn compute(&mut self, model: &Model, row: &[f32]) -> &[f32] {
         let mut size = row.len();
         self.front[..size].copy_from_slice(row);
         for step in model.steps() {

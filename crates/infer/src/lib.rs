@@ -9,7 +9,9 @@ mod engine;
 mod fixture;
 pub mod model;
 pub mod picture;
+mod room;
 pub mod tensor;
 
 pub use engine::{RunError, Session};
 pub use model::Model;
+pub use room::room;

@@ -3,17 +3,20 @@
 //! PNG → 8-bit grey → bilinear resize with antialias → `/255` → `(x − mean) / deviation`.
 //!
 //! Pictures come from strangers: size and colour are read from the header and held against the limits before anything
-//! is unpacked. Animations give their first picture, and bytes after the end are not read, as with Pillow.
+//! is unpacked. Lines are made grey and narrow as they come, so that a picture is never held in its colours; an interlaced
+//! one, whose lines come in seven passes, is held in grey. Animations give their first picture, and bytes after the end are
+//! not read, as with Pillow.
 
 mod header;
+mod lines;
 mod resize;
 
 use std::io::Cursor;
 
-use image::codecs::png::PngDecoder;
-use image::{ColorType, ImageDecoder, ImageError, Limits};
+use png::{Decoder, DecodingError, Limits, Transformations};
 
 use header::Header;
+use lines::Lines;
 
 /// The longest encoded picture, in bytes.
 pub const ENCODED_BYTES_MAX: usize = 1 << 20;
@@ -21,10 +24,10 @@ pub const ENCODED_BYTES_MAX: usize = 1 << 20;
 pub const SIDE_MAX: u32 = 4096;
 /// The most pixels.
 pub const PIXELS_MAX: u64 = 16 << 20;
-/// The most memory for the unpacked picture, in bytes; 16-bit colours reach it before [`PIXELS_MAX`].
+/// The most bytes that a picture may unpack to; 16-bit colours reach it before [`PIXELS_MAX`].
 pub const UNPACKED_BYTES_MAX: u64 = 64 << 20;
-/// The most memory the decoder may take besides: lines, chunks, a colour profile that unpacks to far more than it was.
-const DECODER_BYTES_MAX: u64 = 4 << 20;
+/// The most memory the decoder may take: lines and chunks.
+const DECODER_BYTES_MAX: usize = 1 << 20;
 
 /// How a picture becomes an input: grey, resized, and normalised.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,10 +70,26 @@ impl GreyPicture {
     /// # Errors
     /// The bytes are no whole PNG within the limits.
     pub fn row(&self, encoded: &[u8]) -> Result<Vec<f32>, PictureError> {
-        let grey = grey(encoded)?;
-        let resized = resize::bilinear(grey, self.width, self.height);
+        let resized = resized(encoded, self.width, self.height)?;
         let pixels = resized.pixels.iter();
         Ok(pixels.map(|level| self.normalised(*level)).collect())
+    }
+
+    /// The most memory that [`GreyPicture::row`] takes for this picture, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self, encoded: &[u8]) -> usize {
+        let Some(header) = Header::read(encoded).filter(|header| check_size(header).is_ok()) else {
+            return 0;
+        };
+        let (width, height) = (header.width as usize, header.height as usize);
+        let whole = if header.is_interlaced {
+            width * height
+        } else {
+            0
+        };
+        let narrow = self.width * height;
+        let row = self.width * self.height * size_of::<f32>();
+        DECODER_BYTES_MAX + whole + narrow + 2 * row
     }
 
     fn normalised(&self, level: u8) -> f32 {
@@ -86,7 +105,8 @@ struct Grey {
     pixels: Vec<u8>,
 }
 
-fn grey(encoded: &[u8]) -> Result<Grey, PictureError> {
+/// An encoded picture in grey, of this size.
+fn resized(encoded: &[u8], width: usize, height: usize) -> Result<Grey, PictureError> {
     if encoded.len() > ENCODED_BYTES_MAX {
         return Err(PictureError::TooLong {
             size_bytes: encoded.len(),
@@ -97,29 +117,21 @@ fn grey(encoded: &[u8]) -> Result<Grey, PictureError> {
     if !header::has_whole_palettes(encoded) {
         return Err(PictureError::Palette);
     }
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(DECODER_BYTES_MAX);
-    limits.max_image_width = Some(SIDE_MAX);
-    limits.max_image_height = Some(SIDE_MAX);
-    let decoder =
-        PngDecoder::with_limits(Cursor::new(encoded), limits).map_err(PictureError::Decode)?;
-    let (width, height) = decoder.dimensions();
-    let color = decoder.color_type();
-    let size_bytes = decoder.total_bytes();
-    let pixels = usize::try_from(size_bytes)
-        .ok()
-        .filter(|_| size_bytes <= UNPACKED_BYTES_MAX)
-        .ok_or(PictureError::TooMuchMemory { size_bytes })?;
-    let mut pixels = vec![0; pixels];
-    decoder
-        .read_image(&mut pixels)
-        .map_err(PictureError::Decode)?;
-    to_grey(&mut pixels, color, header.is_deep_grey())?;
-    Ok(Grey {
-        width: width as usize,
-        height: height as usize,
-        pixels,
-    })
+    let limits = Limits {
+        bytes: DECODER_BYTES_MAX,
+    };
+    let mut decoder = Decoder::new_with_limits(Cursor::new(encoded), limits);
+    // What it says besides its pixels is not asked for, and may unpack to far more than it was.
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::EXPAND);
+    let reader = decoder.read_info().map_err(PictureError::Decode)?;
+    let size_bytes = (reader.output_buffer_size()).map_or(u64::MAX, |size| size as u64);
+    if size_bytes > UNPACKED_BYTES_MAX {
+        return Err(PictureError::TooMuchMemory { size_bytes });
+    }
+    let narrow = Lines::new(reader, &header)?.narrow(width)?;
+    Ok(resize::columns(narrow, height))
 }
 
 fn check_size(header: &Header) -> Result<(), PictureError> {
@@ -130,55 +142,6 @@ fn check_size(header: &Header) -> Result<(), PictureError> {
     } else {
         Err(PictureError::Size { width, height })
     }
-}
-
-/// In place, so that a large picture needs no second buffer. Transparency is dropped, as Pillow drops it.
-fn to_grey(pixels: &mut Vec<u8>, color: ColorType, is_deep_grey: bool) -> Result<(), PictureError> {
-    // 16-bit samples lie in the order of this machine. Pillow keeps the high byte of a colour but cuts a 16-bit grey
-    // off at 255.
-    let deep = |pixel: &[u8], at: usize| u16::from_ne_bytes([pixel[at], pixel[at + 1]]);
-    let high = |pixel: &[u8], at: usize| deep(pixel, at).to_be_bytes()[0];
-    match color {
-        ColorType::L8 => {}
-        ColorType::La8 => shrink(pixels, 2, |pixel| pixel[0]),
-        ColorType::Rgb8 => shrink(pixels, 3, |pixel| luma(pixel[0], pixel[1], pixel[2])),
-        ColorType::Rgba8 => shrink(pixels, 4, |pixel| luma(pixel[0], pixel[1], pixel[2])),
-        ColorType::L16 | ColorType::La16 if is_deep_grey => {
-            let size_bytes = usize::from(color.bytes_per_pixel());
-            shrink(pixels, size_bytes, |pixel| {
-                u8::try_from(deep(pixel, 0)).unwrap_or(u8::MAX)
-            });
-        }
-        ColorType::La16 => shrink(pixels, 4, |pixel| high(pixel, 0)),
-        ColorType::Rgb16 => {
-            shrink(pixels, 6, |pixel| {
-                luma(high(pixel, 0), high(pixel, 2), high(pixel, 4))
-            });
-        }
-        ColorType::Rgba16 => {
-            shrink(pixels, 8, |pixel| {
-                luma(high(pixel, 0), high(pixel, 2), high(pixel, 4))
-            });
-        }
-        _ => return Err(PictureError::Color),
-    }
-    Ok(())
-}
-
-fn shrink(pixels: &mut Vec<u8>, size_bytes: usize, level: impl Fn(&[u8]) -> u8) {
-    let count = pixels.len() / size_bytes;
-    for at in 0..count {
-        pixels[at] = level(&pixels[at * size_bytes..(at + 1) * size_bytes]);
-    }
-    pixels.truncate(count);
-    pixels.shrink_to_fit();
-}
-
-/// The luma of ITU-R BT.601 in 16-bit fixed point, as Pillow computes it.
-fn luma(red: u8, green: u8, blue: u8) -> u8 {
-    let sum = 19595 * u32::from(red) + 38470 * u32::from(green) + 7471 * u32::from(blue) + 0x8000;
-    // The factors add up to 65536, so the sum shifted is at most 255.
-    (sum >> 16) as u8
 }
 
 /// Why a picture was refused.
@@ -216,10 +179,13 @@ pub enum PictureError {
     Palette,
     /// Broken inside.
     #[error("the picture can't be decoded")]
-    Decode(#[source] ImageError),
+    Decode(#[source] DecodingError),
     /// A layout of colours that PNG doesn't have.
     #[error("the picture has colours of an unknown layout")]
     Color,
+    /// Fewer or more lines than its header says.
+    #[error("the picture has not the lines that its header promises")]
+    Lines,
 }
 
 #[cfg(test)]

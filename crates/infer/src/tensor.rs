@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use decode::json::Value;
+use decode::json::Raw;
 
 /// The most dimensions a tensor may have.
 pub const RANK_MAX: usize = 8;
@@ -90,54 +90,65 @@ pub fn elements(shape: &[usize]) -> Result<usize, TensorError> {
         })
 }
 
-/// The numbers of an `FP32` tensor in JSON, row-major: one flat array, or arrays nested exactly as the shape says.
+/// Gives the numbers of an `FP32` tensor in JSON, row-major, as they are read: from one flat array, or arrays nested exactly
+/// as the shape says.
 ///
 /// # Errors
-/// The counts don't match the shape, or an element is no finite `FP32`.
-pub fn floats_from_json(data: &Value, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
-    let want = elements(shape)?;
-    let items = data.as_array().ok_or(TensorError::NotAnArray)?;
-    let is_nested = matches!(items.first(), Some(Value::Array(_)));
-    let flat = [want];
-    let levels = if is_nested { shape } else { &flat };
-    let mut floats = Vec::with_capacity(want);
-    flatten(data, levels, &mut floats)?;
-    Ok(floats)
+/// The counts don't match the shape, or an element is no finite `FP32`; then some numbers were given already.
+pub fn floats_from_json(
+    data: Raw<'_>,
+    shape: &[usize],
+    mut take: impl FnMut(f32),
+) -> Result<(), TensorError> {
+    let flat = [elements(shape)?];
+    let first = data.items().ok_or(TensorError::NotAnArray)?.next();
+    let is_nested = first.is_some_and(|first| first.text().starts_with('['));
+    flatten(data, if is_nested { shape } else { &flat }, &mut take)
 }
 
 /// Depth is bounded by the number of levels, and that by [`RANK_MAX`].
-fn flatten(data: &Value, levels: &[usize], floats: &mut Vec<f32>) -> Result<(), TensorError> {
+fn flatten(data: Raw<'_>, levels: &[usize], take: &mut impl FnMut(f32)) -> Result<(), TensorError> {
     let Some((want, inner)) = levels.split_first() else {
-        floats.push(float(data)?);
+        take(float(data)?);
         return Ok(());
     };
-    let items = data.as_array().ok_or(TensorError::NotAnArray)?;
-    if items.len() != *want {
-        return Err(TensorError::Count {
-            want: *want,
-            got: items.len(),
-        });
+    let items = || data.items().ok_or(TensorError::NotAnArray);
+    let count = |got| TensorError::Count { want: *want, got };
+    let mut seen = 0;
+    for item in items()? {
+        if seen == *want {
+            return Err(count(items()?.count()));
+        }
+        flatten(item, inner, take)?;
+        seen += 1;
     }
-    items
-        .iter()
-        .try_for_each(|item| flatten(item, inner, floats))
+    if seen == *want {
+        Ok(())
+    } else {
+        Err(count(seen))
+    }
 }
 
-fn float(data: &Value) -> Result<f32, TensorError> {
-    let Value::Number(text) = data else {
+fn float(data: Raw<'_>) -> Result<f32, TensorError> {
+    let text = data.text();
+    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
         return Err(TensorError::NotANumber);
-    };
+    }
     match text.parse::<f32>() {
         Ok(value) if value.is_finite() => Ok(value),
         _ => Err(TensorError::NotFinite),
     }
 }
 
-/// The numbers of an `FP32` tensor in raw little-endian bytes, row-major.
+/// Gives the numbers of an `FP32` tensor in raw little-endian bytes, row-major, as they are read.
 ///
 /// # Errors
-/// The length doesn't match the shape, or an element is not finite.
-pub fn floats_from_bytes(bytes: &[u8], shape: &[usize]) -> Result<Vec<f32>, TensorError> {
+/// The length doesn't match the shape, or an element is not finite; then some numbers were given already.
+pub fn floats_from_bytes(
+    bytes: &[u8],
+    shape: &[usize],
+    mut take: impl FnMut(f32),
+) -> Result<(), TensorError> {
     let want = elements(shape)?;
     let (chunks, rest) = bytes.as_chunks::<4>();
     if chunks.len() != want || !rest.is_empty() {
@@ -146,15 +157,14 @@ pub fn floats_from_bytes(bytes: &[u8], shape: &[usize]) -> Result<Vec<f32>, Tens
             got: bytes.len(),
         });
     }
-    let floats: Vec<f32> = chunks
-        .iter()
-        .map(|chunk| f32::from_le_bytes(*chunk))
-        .collect();
-    if floats.iter().all(|value| value.is_finite()) {
-        Ok(floats)
-    } else {
-        Err(TensorError::NotFinite)
+    for chunk in chunks {
+        let number = f32::from_le_bytes(*chunk);
+        if !number.is_finite() {
+            return Err(TensorError::NotFinite);
+        }
+        take(number);
     }
+    Ok(())
 }
 
 /// The datatypes of the Open Inference Protocol.
@@ -295,8 +305,9 @@ mod tests {
     }
 
     fn read(data: &str, shape: &[usize]) -> Result<Vec<f32>, TensorError> {
-        let data = decode::json::value(data.as_bytes(), decode::json::Limits::SMALL).unwrap();
-        floats_from_json(&data, shape)
+        let data = decode::json::checked(data.as_bytes(), decode::json::Limits::SMALL).unwrap();
+        let mut floats = Vec::new();
+        floats_from_json(data, shape, |number| floats.push(number)).map(|()| floats)
     }
 
     #[test]
@@ -349,7 +360,7 @@ mod tests {
             ("[]", count(4, 0)),
             ("[[1,2],[3]]", count(2, 1)),
             ("[[1,2]]", count(2, 1)),
-            ("[[1,2,3,4]]", count(2, 1)),
+            ("[[1,2,3,4]]", count(2, 4)),
             ("[[1,2],3]", Err(TensorError::NotAnArray)),
             ("[[[1],[2]],[[3],[4]]]", Err(TensorError::NotANumber)),
             ("[1,2,3,[4]]", Err(TensorError::NotANumber)),
@@ -366,11 +377,15 @@ mod tests {
 
     #[test]
     fn reads_raw_numbers() {
+        let read = |bytes: &[u8], shape: &[usize]| {
+            let mut floats = Vec::new();
+            floats_from_bytes(bytes, shape, |number| floats.push(number)).map(|()| floats)
+        };
         let bytes = [1.0_f32.to_le_bytes(), (-2.0_f32).to_le_bytes()].concat();
-        assert_eq!(floats_from_bytes(&bytes, &[1, 2]), Ok(vec![1.0, -2.0]));
-        let refused = floats_from_bytes(&bytes[..7], &[1, 2]);
+        assert_eq!(read(&bytes, &[1, 2]), Ok(vec![1.0, -2.0]));
+        let refused = read(&bytes[..7], &[1, 2]);
         assert_eq!(refused, Err(TensorError::Bytes { want: 8, got: 7 }));
-        let refused = floats_from_bytes(&f32::NAN.to_le_bytes(), &[1]);
+        let refused = read(&f32::NAN.to_le_bytes(), &[1]);
         assert_eq!(refused, Err(TensorError::NotFinite));
     }
 

@@ -80,6 +80,11 @@ pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
             ),
             format!("`chmod 600 {file}`; if others have read it, choose another password"),
         ),
+        KeyFileError::NotAFile { .. } | KeyFileError::NotText { .. } => Failure::error(
+            Code::PasswordMissing,
+            format!("{named} is no file of text"),
+            "name a file whose first line is the password",
+        ),
         error => Failure::from_error(error.code(), error, format!("can `{file}` be read?")),
     }
 }
@@ -87,6 +92,9 @@ pub(crate) fn password_file(path: &Path, error: &KeyFileError) -> Failure {
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
         let code = match &error {
+            FetchError::Write { cause, .. } => {
+                return Self::from_error(io_code(cause), &error, disk_way(cause));
+            }
             FetchError::Io { cause, .. } => match cause.kind() {
                 ErrorKind::NotFound => Code::NotFound,
                 // The file could be read, and was no archive.
@@ -119,12 +127,12 @@ impl From<TrustRootError> for Failure {
     fn from(error: TrustRootError) -> Self {
         let is_lost = |cause: &KeyFileError| matches!(cause, KeyFileError::Missing { .. });
         let error = match error {
-            TrustRootError::Key(cause) if !is_lost(&cause) => return cause.into(),
+            TrustRootError::Key(cause) if !is_lost(&cause) => return log_key(cause),
             error => error,
         };
         let (code, way) = match &error {
-            TrustRootError::Io { cause, .. } if cause.kind() == ErrorKind::NotFound => (
-                Code::NotFound,
+            TrustRootError::Io { cause, .. } if is_gone(cause) => (
+                if cause.kind() == ErrorKind::NotFound { Code::NotFound } else { Code::RootInvalid },
                 "restore `trust.toml` from a backup; if the store was only being made, `modelward store init` goes on with it".to_owned(),
             ),
             TrustRootError::Io { cause, .. } => (io_code(cause), disk_way(cause).to_owned()),
@@ -149,6 +157,18 @@ impl From<TrustRootError> for Failure {
     }
 }
 
+/// The log's key can't be made anew as another key can.
+fn log_key(error: KeyFileError) -> Failure {
+    let KeyFileError::Exposed { path, .. } = &error else {
+        return error.into();
+    };
+    let way = format!(
+        "if nobody else has read it: `chmod 600 {}`; else begin a new store, which has a log key of its own, and say again what still holds",
+        path.display()
+    );
+    Failure::from_error(error.code(), &error, way)
+}
+
 impl From<digest::ReadError> for Failure {
     fn from(error: digest::ReadError) -> Self {
         Self::from_error(Code::Io, &error, PATH_WAY)
@@ -167,20 +187,7 @@ impl From<StoreError> for Failure {
             StoreError::Log(log) => return log.into(),
             error => error,
         };
-        let code = match &error {
-            StoreError::Disk(disk) => disk_code(disk),
-            StoreError::NoStore { .. } => Code::StoreMissing,
-            StoreError::NotOurs { .. } => Code::StoreForeign,
-            StoreError::Newer { .. } => Code::StoreNewer,
-            StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
-            StoreError::BlobTooLarge { .. } => Code::TooLarge,
-            StoreError::ReadOnly { .. } => Code::StoreReadOnly,
-            StoreError::LogMissing { .. } => Code::LogMissing,
-            StoreError::LogShrank { .. } => Code::LogRolledBack,
-            StoreError::Source(_) | StoreError::Read(_) => Code::Io,
-            StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
-            _ => Code::StoreCorrupt,
-        };
+        let code = store_code(&error);
         let hint = match (&error, error.hint()) {
             (StoreError::Disk(_) | StoreError::Source(_) | StoreError::Read(_), None) => PATH_WAY,
             (StoreError::BlobMissing { .. }, None) => BLOB_WAY,
@@ -190,12 +197,30 @@ impl From<StoreError> for Failure {
     }
 }
 
+fn store_code(error: &StoreError) -> Code {
+    match error {
+        StoreError::Disk(disk) => disk_code(disk),
+        StoreError::Log(log) => log_code(log),
+        StoreError::Written { cause, .. } | StoreError::Logged { cause, .. } => store_code(cause),
+        StoreError::NoStore { .. } => Code::StoreMissing,
+        StoreError::NotOurs { .. } => Code::StoreForeign,
+        StoreError::Newer { .. } => Code::StoreNewer,
+        StoreError::BlobMissing { .. } | StoreError::NotAnArtifact { .. } => Code::NotFound,
+        StoreError::BlobTooLarge { .. } => Code::TooLarge,
+        StoreError::ReadOnly { .. } => Code::StoreReadOnly,
+        StoreError::LogMissing { .. } => Code::LogMissing,
+        StoreError::LogShrank { .. } => Code::LogRolledBack,
+        StoreError::Source(_) | StoreError::Read(_) => Code::Io,
+        StoreError::Artifact(_) | StoreError::ArtifactName { .. } => Code::ModelInvalid,
+        _ => Code::StoreCorrupt,
+    }
+}
+
 /// What a person can do about something that the store does not have, or has lost.
 const BLOB_WAY: &str = "`modelward store list` shows what is there; what was there once is put in again, or restored from a backup";
 
-/// What a person can do about a log that was rewritten or damaged.
-const LOG_WAY: &str =
-    "find out with `modelward log verify` what was changed, and restore the log from a backup";
+/// What a person can do about a log that was rewritten or damaged, whichever command tells, be it the one that is named.
+const LOG_WAY: &str = "restore the log from a backup: it can't be made again. `modelward log verify` says whether that one is whole";
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
@@ -203,9 +228,18 @@ impl From<LogError> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::from_error(io_code(&error), &error, disk_way(&error))
+/// What the system said of a file, folder or address, which is named: "no such file" alone helps nobody. There is no `From` that
+/// would leave it out.
+pub(crate) fn at(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Failure {
+    move |cause| {
+        // A temporary file's name, which nobody typed, is told around what the system said.
+        let named = cause.get_ref().and_then(std::error::Error::source);
+        let said = named.map_or_else(|| cause.to_string(), ToString::to_string);
+        let message = format!(
+            "`{}` can't be read or written: {said}",
+            path.as_ref().display()
+        );
+        Failure::error(io_code(&cause), message, disk_way(&cause))
     }
 }
 
@@ -219,8 +253,19 @@ pub(crate) fn disk_way(error: &std::io::Error) -> &'static str {
         }
         ErrorKind::ReadOnlyFilesystem => "mount it writable, or use another folder",
         ErrorKind::PermissionDenied => "run as the folder's owner, or use another folder",
+        ErrorKind::IsADirectory => "a file is meant, and this is a folder: name the file",
+        ErrorKind::FileTooLarge => "is it the right file? one of this kind is much shorter",
+        _ if host::whole_file::is_no_file(error) => {
+            "give a plain file: write into one what the pipe or device gives"
+        }
         _ => PATH_WAY,
     }
+}
+
+/// No file is there, or something that is none.
+fn is_gone(cause: &std::io::Error) -> bool {
+    [ErrorKind::NotFound, ErrorKind::IsADirectory].contains(&cause.kind())
+        || host::whole_file::is_no_file(cause)
 }
 
 /// What the system said, as far as it has a code of its own.
@@ -248,6 +293,7 @@ const fn disk_code(error: &DiskError) -> Code {
     match error {
         DiskError::Full { .. } => Code::StoreFull,
         DiskError::ReadOnly { .. } | DiskError::Denied { .. } => Code::StoreReadOnly,
+        DiskError::Missing { .. } | DiskError::NotAFile { .. } => Code::StoreCorrupt,
         DiskError::Lock(LockError::Busy { .. }) => Code::StoreBusy,
         DiskError::Lock(LockError::Io { .. }) | DiskError::Io { .. } => Code::Io,
     }
@@ -281,12 +327,19 @@ impl From<host::root::Error> for Failure {
             Error::Changed { .. } => (Code::Io, "run it again when nothing writes to the tree"),
             Error::Special { .. } => (
                 Code::Io,
-                "remove it; only those in the root's own `dev` don't count",
+                "leave it out; only those in the own `dev` of a root that is given don't count",
             ),
             Error::Hidden { .. } => (
                 Code::Usage,
                 "data comes in with `--input`; what is no data is put elsewhere with `--include PATH=INSIDE`",
             ),
+            Error::Link { .. } => (
+                Code::Io,
+                "name the file that it points to, as `--include FILE=INSIDE`",
+            ),
+            Error::Io { cause, .. } if host::whole_file::is_no_file(cause) => {
+                (Code::Io, disk_way(cause))
+            }
             Error::Io { cause, .. } if io_code(cause) == Code::StoreFull => {
                 (Code::StoreFull, disk_way(cause))
             }
@@ -415,7 +468,19 @@ mod tests {
                 path: path(),
                 cause: cause(),
             });
-            for (told_code, hint) in [told(root), told(key), told(nested), told(cause())] {
+            let fetched = FetchError::Write {
+                path: path(),
+                cause: cause(),
+            };
+            let at_place = at("p")(cause());
+            let all = [
+                root.into(),
+                key.into(),
+                nested.into(),
+                fetched.into(),
+                at_place,
+            ];
+            for (told_code, hint) in all.map(|failure: Failure| told(failure)) {
                 assert_eq!(told_code, code, "{kind:?}: {hint}");
                 assert!(hint.starts_with(way), "{kind:?}: {hint}");
             }
@@ -428,6 +493,9 @@ mod tests {
         assert!(told(gone).1.contains("from a backup"));
         let seed = TrustRootError::Key(KeyFileError::Missing { path: path() });
         assert!(told(seed).1.contains("`keys/log.seed`, from a backup"));
+        let (path, mode) = (path(), 0o644);
+        let exposed = TrustRootError::Key(KeyFileError::Exposed { path, mode });
+        assert!(told(exposed).1.contains("begin a new store"));
     }
 
     #[test]

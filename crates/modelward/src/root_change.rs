@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use host::lock::{Lock, LockError, WAIT_MAX};
-use trust::{RootKey, TrustRoot};
+use trust::{Code, RootKey, TrustRoot};
 
 use crate::answer::Failure;
+use crate::faults::at;
+use crate::interruption::Work;
 
 const FILE: &str = "unfinished";
 const SIZE_BYTES_MAX: u64 = 64 * 1024;
@@ -45,7 +47,7 @@ fn alone_within(folder: &Path, wait_max: Duration) -> Result<Option<Lock>, LockE
 pub(crate) fn recover(keys: &Path, root: &TrustRoot) {
     let is_left = |(new, old): (&String, &Option<String>)| old.is_some() && knows(root, new);
     if read(&keys.join(FILE)).is_ok_and(|unfinished| unfinished.iter().any(is_left)) {
-        let _ = RootChange::begin(keys).and_then(|mut change| Ok(change.settle(root)?));
+        let _ = RootChange::begin(keys).and_then(|mut change| change.settle(root));
     }
 }
 
@@ -90,6 +92,8 @@ pub(crate) struct RootChange {
     unfinished: Unfinished,
     /// The keys whose place was taken while this was held, each with the one that took it.
     replaced: BTreeMap<String, String>,
+    /// Ends last: who is told to stop meanwhile finishes the change.
+    _work: Work,
 }
 
 impl RootChange {
@@ -99,17 +103,24 @@ impl RootChange {
     }
 
     fn begin_within(keys: &Path, wait_max: Duration) -> Result<Self, Failure> {
-        let lock = Lock::exclusive(File::open(keys)?, keys, wait_max)?;
+        let folder = File::open(keys).map_err(|cause| failed(keys, cause))?;
+        let lock = Lock::exclusive(folder, keys, wait_max)?;
+        let work = Work::begin();
+        // Keys and the root are written by whoever holds this, and by nobody else.
+        host::whole_file::sweep(keys);
+        host::whole_file::sweep(keys.parent().unwrap_or(keys));
+        let list = keys.join(FILE);
         Ok(Self {
             _lock: lock,
-            unfinished: read(&keys.join(FILE))?,
+            unfinished: read(&list).map_err(at(&list))?,
             keys: keys.to_owned(),
             replaced: BTreeMap::new(),
+            _work: work,
         })
     }
 
     /// What the root knows is finished, whether or not its command lived to say so.
-    pub(crate) fn settle(&mut self, root: &TrustRoot) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, root: &TrustRoot) -> Result<(), Failure> {
         let finished = self.unfinished.iter().filter(|(new, _)| knows(root, new));
         let finished: Vec<_> = finished
             .map(|(new, old)| (new.clone(), old.clone()))
@@ -120,7 +131,9 @@ impl RootChange {
         for (new, old) in finished {
             if let Some(old) = old {
                 let known = root.keys().find(|key| key.name == old);
-                known.map_or(Ok(()), |key| self.retire(key))?;
+                known
+                    .map_or(Ok(()), |key| self.retire(key))
+                    .map_err(at(&self.keys))?;
                 self.replaced.insert(old, new.clone());
             }
             self.unfinished.remove(&new);
@@ -146,7 +159,11 @@ impl RootChange {
     }
 
     /// This key is being made from now on, until the root knows it; maybe in the place of another.
-    pub(crate) fn begin_key(&mut self, name: &str, in_place_of: Option<&str>) -> io::Result<()> {
+    pub(crate) fn begin_key(
+        &mut self,
+        name: &str,
+        in_place_of: Option<&str>,
+    ) -> Result<(), Failure> {
         let in_place_of = in_place_of.map(ToOwned::to_owned);
         let mut others = self.unfinished.values_mut();
         // One place is taken once.
@@ -170,14 +187,28 @@ impl RootChange {
     }
 
     /// One that is killed here leaves the list as it was.
-    fn write(&self) -> io::Result<()> {
+    fn write(&self) -> Result<(), Failure> {
         let line = |(new, old): (&String, &Option<String>)| match old {
             Some(old) => format!("{new} {old}\n"),
             None => format!("{new}\n"),
         };
         let lines: String = self.unfinished.iter().map(line).collect();
-        host::whole_file::write(&self.keys.join(FILE), lines.as_bytes())
+        let list = self.keys.join(FILE);
+        host::whole_file::write(&list, lines.as_bytes()).map_err(at(&list))
     }
+}
+
+/// A folder of keys that is gone took the log's key along.
+fn failed(keys: &Path, cause: io::Error) -> Failure {
+    if cause.kind() != ErrorKind::NotFound {
+        return at(keys)(cause);
+    }
+    let message = format!(
+        "the store has lost its keys: `{}` is not there",
+        keys.display()
+    );
+    let way = "restore `keys` from a backup: without the log's key in it, `log.seed`, nothing can be recorded here";
+    Failure::error(Code::StoreCorrupt, message, way)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Settings: a flag, else the environment, else the file, else the default. Unknown keys are errors.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use trust::Code;
 
 use crate::answer::Failure;
+use crate::faults::disk_way;
 
 /// The file that is looked for beside the store's folder.
 pub(crate) const FILE_NAME: &str = "modelward.toml";
@@ -84,21 +85,13 @@ impl Settings {
         }
     }
 
-    fn read(path: &PathBuf) -> Result<Self, Failure> {
+    fn read(path: &Path) -> Result<Self, Failure> {
         let invalid = |problem: String| {
             let message = format!("`{}` can't be used: {problem}", path.display());
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
-        let unreadable = |e: std::io::Error| {
-            let message = format!("`{}` can't be used: {e}", path.display());
-            let hint = "check the path, which `--settings` or MODELWARD_SETTINGS names, and its permissions";
-            Failure::error(Code::SettingsInvalid, message, hint)
-        };
-        let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        if size_bytes > SIZE_BYTES_MAX {
-            return Err(invalid(format!("it is longer than {SIZE_BYTES_MAX} bytes")));
-        }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text =
+            host::whole_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(trust::toml_cause(&text, &e)))?;
         let refused = |what: String, hint: &str| {
@@ -146,6 +139,11 @@ impl Settings {
             .find(|(_, value)| value.as_deref() == Some(""));
         empty.map(|(name, _)| name)
     }
+}
+
+fn unread(path: &Path, cause: &std::io::Error) -> Failure {
+    let message = format!("`{}` can't be read: {cause}", path.display());
+    Failure::error(Code::SettingsInvalid, message, disk_way(cause))
 }
 
 /// The setting that an unknown one was probably meant to be.

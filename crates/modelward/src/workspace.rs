@@ -16,9 +16,9 @@ use trust::{
 };
 use zeroize::Zeroizing;
 
-use crate::answer::Failure;
+use crate::answer::{Failure, allowed};
 use crate::cli::Common;
-use crate::faults::{io_code, password_file};
+use crate::faults::{at, io_code, password_file};
 use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -241,11 +241,20 @@ impl Workspace {
             .collect()
     }
 
-    /// The text of a private key for a process that signs instead of this one; decrypted, if it is encrypted.
-    pub(crate) fn private_pem(&self, name: &str) -> Result<Zeroizing<String>, Failure> {
+    /// The private key of a builder, for a process that signs instead of this one; decrypted, if it is encrypted. That
+    /// what it signs will be believed is found out now, and not when the step has run.
+    pub(crate) fn builder_key(
+        &self,
+        name: &str,
+        builder: &str,
+        ledger: &Ledger<'_>,
+    ) -> Result<Zeroizing<String>, Failure> {
         self.not_recalled(name)?;
-        self.key(name)?
-            .to_pem(None)
+        let key = self.key(name)?;
+        let id = key.public_key().id();
+        allowed(chain::train::decide_who(ledger, id)?)?;
+        trust::verify_to_speak(&self.root, id, Role::Build, Some(builder), self.now)?;
+        key.to_pem(None)
             .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))
     }
 
@@ -254,10 +263,11 @@ impl Workspace {
     pub(crate) fn lay_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
         for (path, file) in artifact.files() {
             let target = folder.join(path.as_str());
-            std::fs::create_dir_all(target.parent().unwrap_or(folder))?;
+            let parent = target.parent().unwrap_or(folder);
+            std::fs::create_dir_all(parent).map_err(at(parent))?;
             let blob = self.store.blob_path(file.digest);
             if std::fs::hard_link(&blob, &target).is_err() {
-                std::fs::copy(&blob, &target)?;
+                std::fs::copy(&blob, &target).map_err(at(&target))?;
             }
         }
         Ok(())
@@ -283,25 +293,22 @@ impl Workspace {
         }
     }
 
+    /// Refuses a folder that [`Workspace::write_out`] would refuse, and leaves nothing behind.
+    pub(crate) fn check_writable(&self, folder: &Path) -> Result<(), Failure> {
+        self.check_replaceable(folder)?;
+        let mut above = parent_of(folder).ancestors();
+        let there = above.find(|above| above.exists());
+        beside(folder, there.unwrap_or(Path::new("."))).map(drop)
+    }
+
     /// Writes an artifact's files into a folder: all of them or none, in place of nothing but what the store has.
     pub(crate) fn write_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
         self.check_replaceable(folder)?;
-        let parent = folder
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent)?;
-        let staging = tempfile::Builder::new()
-            .prefix(".modelward-")
-            .tempdir_in(parent)?;
+        let staging = beside(folder, parent_of(folder))?;
         let made = staging.path().join("made");
         for (path, file) in artifact.files() {
-            let target = made.join(path.as_str());
-            std::fs::create_dir_all(target.parent().unwrap_or(&made))?;
-            let mut blob = self.store.open_blob(file.digest)?;
-            let measured =
-                digest::measure_reader(&mut blob, &mut std::fs::File::create_new(&target)?)?;
-            if measured.digest() != file.digest {
+            let measured = self.copy_blob(file.digest, &made.join(path.as_str()), folder)?;
+            if measured != file.digest {
                 return Err(Failure::error(
                     Code::StoreCorrupt,
                     format!("the blob {} is damaged", file.digest),
@@ -315,15 +322,24 @@ impl Workspace {
             if there.is_ok_and(|there| there.artifact == *artifact) {
                 return Ok(());
             }
-            std::fs::rename(folder, staging.path().join("replaced"))?;
+            std::fs::rename(folder, staging.path().join("replaced")).map_err(at(folder))?;
         }
-        Ok(std::fs::rename(&made, folder)?)
+        std::fs::rename(&made, folder).map_err(at(folder))
+    }
+
+    /// The digest of what came out. `named` is what a person called the place.
+    fn copy_blob(&self, blob: Digest, to: &Path, named: &Path) -> Result<Digest, Failure> {
+        let mut blob = self.store.open_blob(blob)?;
+        let copied = std::fs::create_dir_all(to.parent().unwrap_or(to))
+            .and_then(|()| std::fs::File::create_new(to))
+            .and_then(|mut file| digest::measure_reader(&mut blob, &mut file));
+        Ok(copied.map_err(at(named))?.digest())
     }
 
     /// A folder for unfinished work, in the store and removed when it is let go.
     pub(crate) fn staging(&self) -> Result<Staging, Failure> {
         let folder = self.store.path().join("tmp");
-        Staging::new(&folder).map_err(|e| {
+        Staging::in_store(&folder).map_err(|e| {
             Failure::from_error(
                 io_code(&e),
                 &e,
@@ -336,6 +352,21 @@ impl Workspace {
 fn seal<P: Predicate>(statement: &Statement<P>, key: &dyn Signer) -> Result<Bundle, Failure> {
     trust::seal(statement, key).map_err(|e| {
         Failure::from_error(Code::KeyInvalid, &e, "what holds the key must be reachable")
+    })
+}
+
+fn parent_of(folder: &Path) -> &Path {
+    let parent = folder.parent();
+    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// A folder for what is to become `folder`, on the same file system.
+fn beside(folder: &Path, parent: &Path) -> Result<Staging, Failure> {
+    let made = std::fs::create_dir_all(parent);
+    made.and_then(|()| Staging::beside(parent)).map_err(|e| {
+        let message = format!("`{}` can't be written: {}", folder.display(), e.kind());
+        Failure::error(io_code(&e), message, "choose another folder with `--to`")
     })
 }
 

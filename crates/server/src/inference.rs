@@ -7,7 +7,8 @@
 //!                                           recall ─────┘  every second
 //! ```
 //! In: an admitted model, and requests of strangers. Must hold: nothing of a request's size is allocated before a limit was
-//! checked; no name of a request becomes a path; every answer to a request has a JSON body, and every refusal an `error` in it
+//! checked; requests take no more memory than there is for all of them; no name of a request becomes a path; every answer to a
+//! request has a JSON body, and every refusal an `error`, a `code` and a `hint` in it
 //! (what is no HTTP, or has too long a head, is no request, and gets a bare 400 or 431 from the library below). Out: answers
 //! that carry the model's digest, its admission and a prediction id. Denies: all predictions once the model was recalled, or
 //! once nobody can tell. Logs: each prediction through [`Hooks::record`], before its answer leaves.
@@ -18,6 +19,7 @@ mod classify;
 mod connections;
 mod gate;
 mod json;
+mod memory;
 mod places;
 mod predictions;
 mod refusal;
@@ -34,12 +36,12 @@ use std::time::Duration;
 
 use digest::Digest;
 use infer::Model;
-use tokio::sync::Semaphore;
 use trust::Reason;
 
 pub use predictions::{PredictionRecord, Protocol};
 
 use gate::Gate;
+use memory::Memory;
 use predictions::Predictions;
 
 /// What is served.
@@ -80,9 +82,12 @@ pub struct Limits {
     pub classify_body_bytes_max: usize,
     /// The longest body of an inference request, in bytes.
     pub v2_body_bytes_max: usize,
-    /// The most bytes of bodies that are held at once, over all connections; at least one of the longest fits.
-    pub body_bytes_in_flight_max: usize,
-    /// The most values in the JSON of one request, counted before any of it is unpacked.
+    /// The most memory that all requests take together, in bytes: bodies, what is made of them, and answers that have not
+    /// left. At least one of the longest bodies fits.
+    pub memory_bytes_max: usize,
+    /// The most memory for the buffers that workers compute in, in bytes; what does not fit makes workers fewer.
+    pub sessions_bytes_max: usize,
+    /// The most values in the JSON of one request, counted before it is read.
     pub json_values_max: usize,
     /// The most rows in one inference request.
     pub rows_max: usize,
@@ -107,16 +112,21 @@ pub struct Limits {
     pub recall_age_max: Duration,
 }
 
+/// A thread more takes memory of its own; whoever has more cores starts more servers.
+const WORKERS_MAX: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             classify_body_bytes_max: 1 << 20,
             v2_body_bytes_max: 16 << 20,
-            body_bytes_in_flight_max: 32 << 20,
+            memory_bytes_max: 18 << 20,
+            sessions_bytes_max: 8 << 20,
             json_values_max: 1 << 18,
             rows_max: 1 << 10,
             connections_max: 512,
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workers: std::thread::available_parallelism()
+                .map_or(NonZeroUsize::MIN, |cores| cores.min(WORKERS_MAX)),
             queue_max: 64,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
@@ -167,20 +177,20 @@ struct Server {
     version: String,
     gate: Arc<Gate>,
     predictions: Predictions,
-    body_bytes: Arc<Semaphore>,
+    memory: Memory,
     limits: Limits,
 }
 
 impl Server {
     fn new(serving: Serving, record: Box<RecordHook>, gate: Arc<Gate>, limits: Limits) -> Self {
         let longest = limits.classify_body_bytes_max.max(limits.v2_body_bytes_max);
-        let body_bytes = limits.body_bytes_in_flight_max.max(longest);
+        let memory_bytes = limits.memory_bytes_max.max(longest);
         Self {
             predictions: Predictions::new(&serving, record),
             name: serving.name,
             version: serving.version,
             gate,
-            body_bytes: Arc::new(Semaphore::new(body_bytes.min(Semaphore::MAX_PERMITS))),
+            memory: Memory::new(memory_bytes),
             limits,
         }
     }

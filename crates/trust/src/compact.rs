@@ -6,13 +6,16 @@ use std::io;
 use digest::{Digest, Hasher};
 use serde::Serialize;
 
+/// For what is signed before a payload: without it, it would be moved to where there is.
+const ROOM_SIZE_BYTES: usize = 128;
+
 /// The value's JSON. Empty if it can't be JSON, which strings, numbers, lists and maps with string keys always can.
 pub(crate) fn to_vec<T: Serialize>(value: &T) -> Vec<u8> {
     let mut counted = Counted(0);
     if serde_json::to_writer(&mut counted, value).is_err() {
         return Vec::new();
     }
-    let mut bytes = Vec::with_capacity(counted.0);
+    let mut bytes = Vec::with_capacity(counted.0 + ROOM_SIZE_BYTES);
     match serde_json::to_writer(&mut bytes, value) {
         Ok(()) => bytes,
         Err(_) => Vec::new(),

@@ -89,5 +89,5 @@ pub use verified::{How, Proof, Verified};
 pub use verify::{
     Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
     verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
-    verify_tree,
+    verify_to_speak, verify_tree,
 };

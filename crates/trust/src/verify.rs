@@ -4,7 +4,7 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement, Time, TrustRoot,
+    Bundle, Error, KeyId, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement, Time, TrustRoot,
     Verified,
 };
 
@@ -55,6 +55,24 @@ pub fn verify_to_forbid<P: Predicate>(
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
     believe(bundle_bytes, root, now, Purpose::Forbid)
+}
+
+/// Whether what a key of the root signs now will be believed: asked before there is anything to sign.
+///
+/// # Errors
+/// As [`verify`] of a statement that is said in this role and, if one is given, in this name.
+pub fn verify_to_speak(
+    root: &TrustRoot,
+    key: KeyId,
+    role: Role,
+    claimed: Option<&str>,
+    now: Time,
+) -> Result<(), Error> {
+    root.check_time(now)?;
+    let known = root.key(key);
+    let signer = Signer::of_key(known.ok_or(Error::KeyUnknown { key: Some(key) })?);
+    may_say(&signer, role, now)?;
+    may_speak(&signer, claimed)
 }
 
 /// What a statement is believed for.
@@ -327,6 +345,29 @@ mod tests {
         };
         assert_eq!(said("https://example.com/builder"), Ok(()));
         assert_eq!(said("https://example.com/other"), Err("speaker_mismatch"));
+    }
+
+    #[test]
+    fn who_will_be_believed_can_be_told_before() {
+        let builder = Some("https://example.com/builder");
+        for (seed, role, claimed, now, code) in [
+            (2, Role::Build, builder, NOW, None),
+            (2, Role::Build, None, NOW, None),
+            (2, Role::Build, Some("other"), NOW, Some("speaker_mismatch")),
+            (2, Role::Sign, builder, NOW, Some("key_role")),
+            (2, Role::Build, builder, 99, Some("key_not_yet_valid")),
+            (2, Role::Build, builder, 900, Some("key_expired")),
+            (3, Role::Build, builder, NOW, Some("key_unknown")),
+            (2, Role::Build, builder, 1000, Some("root_expired")),
+        ] {
+            let id = key(seed).public_key().id();
+            let told = verify_to_speak(&root(), id, role, claimed, Time::from_unix(now));
+            assert_eq!(
+                told.err().map(|e| e.code().as_str()),
+                code,
+                "{seed} {role} {now}"
+            );
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use policy::admission::AdmissionRules;
 use policy::slsa::PackageName;
-use trust::RootKey;
-use trust::predicate::{RecallKind, ScanVerdict};
+use trust::predicate::{Provenance, Publish, RecallKind, ScanVerdict};
+use trust::{Code, Predicate, RootKey, Verdict};
 
 use crate::gates::{
     DAY, PACKAGE, admitted, deployed, digits, provenance, published, ready, ready_by, rules,
@@ -193,4 +193,61 @@ fn statements_of_a_stranger_open_and_close_nothing() {
     let codes = codes(&admitted(&strangers, &rules(), NOW));
     assert!(codes.contains(&"signature_missing") && codes.contains(&"scan_missing"));
     assert!(codes.contains(&"key_unknown"));
+}
+
+/// What the log names and the store has lost is restored: to say it again is not the way, and nobody can say that it never was.
+#[test]
+fn a_statement_that_is_lost_is_told_with_its_line() {
+    let whole = ready();
+    let lines = whole.gathered.entries.clone();
+    let mut told = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let entry = trust::log::Entry::parse(line).unwrap();
+        for is_gone in [true, false] {
+            let mut world = ready();
+            let bundles = &mut world.gathered.bundles;
+            let mut bytes = bundles.remove(&entry.bundle()).unwrap();
+            if !is_gone {
+                bytes.push(b' ');
+                bundles.insert(entry.bundle(), bytes);
+            }
+            let Verdict::Denied(denied) = admitted(&world, &rules(), NOW) else {
+                assert_eq!(entry.predicate_type(), trust::predicate::Dataset::TYPE);
+                continue;
+            };
+            let reasons: Vec<_> = denied.reasons().collect();
+            assert_eq!(reasons.len(), 1, "{denied:?}");
+            assert_eq!(reasons[0].code, Code::StoreDamaged, "{denied:?}");
+            let message = &reasons[0].message;
+            assert!(
+                message.starts_with(&format!("line {index} of the log")),
+                "{message}"
+            );
+            assert!(reasons[0].way.contains("`modelward store verify`"));
+            told += 1;
+        }
+    }
+    // Signature, provenance, scan, publication, deployment.
+    assert_eq!(told, 2 * 5);
+    let mut world = ready();
+    world
+        .gathered
+        .bundles
+        .retain(|_, bytes| !said::<Provenance>(bytes));
+    assert_eq!(codes(&published(&world, Some("prod"))), ["store_damaged"]);
+    world
+        .gathered
+        .bundles
+        .retain(|_, bytes| !said::<Publish>(bytes));
+    assert_eq!(
+        codes(&deployed(&world, "prod.json", PACKAGE)),
+        ["store_damaged"]
+    );
+}
+
+/// Whether a bundle says this.
+fn said<P: Predicate>(bytes: &[u8]) -> bool {
+    let bundle = trust::Bundle::parse(bytes).unwrap();
+    let statement = trust::Statement::<trust::Opaque<'_>>::parse(bundle.envelope().payload());
+    statement.unwrap().predicate.predicate_type == P::TYPE
 }

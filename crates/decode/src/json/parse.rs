@@ -33,6 +33,8 @@ pub(super) fn document(bytes: &[u8], limits: Limits) -> Result<&str, Error> {
 
 /// What a reader makes of each value that it comes by.
 pub(super) trait Node: Sized {
+    /// Whether anything is: what isn't is not unescaped.
+    const IS_KEPT: bool;
     fn scalar(scalar: Scalar<'_>) -> Self;
     fn array(items: Vec<Self>) -> Self;
     fn object(members: Vec<(Cow<'_, str>, Self)>) -> Self;
@@ -50,6 +52,8 @@ pub(super) enum Scalar<'a> {
 pub(super) struct Checked;
 
 impl Node for Checked {
+    const IS_KEPT: bool = false;
+
     fn scalar(_: Scalar<'_>) -> Self {
         Self
     }
@@ -64,6 +68,8 @@ impl Node for Checked {
 }
 
 impl Node for Value {
+    const IS_KEPT: bool = true;
+
     fn scalar(scalar: Scalar<'_>) -> Self {
         match scalar {
             Scalar::Null => Self::Null,
@@ -111,6 +117,7 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(),
             Some(b'[') => self.array(),
+            Some(b'"') if !N::IS_KEPT => self.quoted().map(|_| N::scalar(Scalar::Null)),
             _ => self.scalar().map(N::scalar),
         }
     }
@@ -280,31 +287,47 @@ impl<'a> Reader<'a> {
 
     /// Text in quotes: itself where nothing in it is escaped.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Error> {
+        let text = self.quoted()?;
+        if !text.contains('\\') {
+            return Ok(Cow::Borrowed(text));
+        }
+        // What is escaped is shorter when it isn't.
+        let mut unescaped = String::with_capacity(text.len());
+        unescaped.extend(Self::new(text, 0, 0).unescaped());
+        Ok(Cow::Owned(unescaped))
+    }
+
+    /// Text in quotes as it was written, without them.
+    pub(super) fn quoted(&mut self) -> Result<&'a str, Error> {
         self.at += 1;
-        let mut unescaped = String::new();
-        let mut start = self.at;
+        let start = self.at;
         loop {
             match self.peek() {
                 None => return Err(self.syntax("it ends inside a string")),
                 Some(b'"') => {
-                    let last = self.slice(start, self.at);
                     self.at += 1;
-                    if unescaped.is_empty() {
-                        return Ok(Cow::Borrowed(last));
-                    }
-                    unescaped.push_str(last);
-                    return Ok(Cow::Owned(unescaped));
+                    return Ok(self.slice(start, self.at - 1));
                 }
                 Some(b'\\') => {
-                    unescaped.push_str(self.slice(start, self.at));
                     self.at += 1;
-                    unescaped.push(self.escape()?);
-                    start = self.at;
+                    self.escape()?;
                 }
                 Some(0..0x20) => return Err(self.syntax("a control character in a string")),
                 Some(_) => self.at += 1,
             }
         }
+    }
+
+    /// The characters of a text that was in quotes.
+    pub(super) fn unescaped(mut self) -> impl Iterator<Item = char> + use<'a> {
+        std::iter::from_fn(move || {
+            let written = self.text.get(self.at..)?.chars().next()?;
+            self.at += written.len_utf8();
+            match written {
+                '\\' => self.escape().ok(),
+                _ => Some(written),
+            }
+        })
     }
 
     fn escape(&mut self) -> Result<char, Error> {

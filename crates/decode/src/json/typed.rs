@@ -333,6 +333,7 @@ mod tests {
         let items: Vec<_> = kept.raw.member("a").unwrap().items().unwrap().collect();
         assert_eq!(items[0].text(), "1.0");
         assert_eq!(items[1].as_str().as_deref(), Some("a"));
+        assert_eq!(items[1].chars().unwrap().collect::<String>(), "a");
         let keys: Vec<_> = kept.raw.members().unwrap().map(|(key, _)| key).collect();
         assert_eq!(keys, ["a"]);
         assert!(kept.raw.items().is_none() && items[0].members().is_none());

@@ -3,14 +3,15 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use tempfile::NamedTempFile;
 
 use crate::lock::{Lock, LockError, WAIT_MAX};
+use crate::whole_file;
 
 const STALE_AFTER: Duration = Duration::from_secs(60 * 60);
 
@@ -87,7 +88,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), DiskError> {
 
 /// The file's bytes, or none if there is no such file.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DiskError> {
-    match fs::read(path) {
+    match whole_file::read(path, u64::MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(DiskError::at(path)(e)),
@@ -113,7 +114,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), DiskError> {
 pub(crate) fn clear(tmp: &Path, now: SystemTime) -> Result<(), DiskError> {
     for path in files(tmp)? {
         // A file that another process has just removed is as good as removed by us.
-        let Ok(file) = File::open(&path) else {
+        let Ok(file) = whole_file::open(&path) else {
             continue;
         };
         let changed = file.metadata().and_then(|meta| meta.modified());
@@ -136,6 +137,7 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, DiskError> {
     let file = File::options()
         .create(true)
         .append(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
         .map_err(DiskError::at(path))?;
     Ok(Lock::exclusive(file, path, WAIT_MAX)?)
@@ -143,7 +145,7 @@ pub(crate) fn lock(path: &Path) -> Result<Lock, DiskError> {
 
 /// Waits until nobody writes; others may read too. None if nobody ever wrote.
 pub(crate) fn lock_shared(path: &Path) -> Result<Option<Lock>, DiskError> {
-    match File::open(path) {
+    match whole_file::open(path) {
         Ok(file) => Ok(Some(Lock::shared(file, path, WAIT_MAX)?)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(DiskError::at(path)(e)),
@@ -180,6 +182,24 @@ pub enum DiskError {
         #[source]
         cause: io::Error,
     },
+    /// What the store is made of is not there.
+    #[error("`{}` is missing", path.display())]
+    Missing {
+        /// What was being read or written.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Something else stands in the place of a file: a folder, a pipe, a device.
+    #[error("`{}` is no file any more", path.display())]
+    NotAFile {
+        /// What was being read or written.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// Another process keeps the lock.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -202,6 +222,9 @@ impl DiskError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path, cause },
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, cause },
             io::ErrorKind::PermissionDenied => Self::Denied { path, cause },
+            io::ErrorKind::NotFound => Self::Missing { path, cause },
+            io::ErrorKind::IsADirectory => Self::NotAFile { path, cause },
+            _ if whole_file::is_no_file(&cause) => Self::NotAFile { path, cause },
             _ => Self::Io { path, cause },
         }
     }
@@ -218,6 +241,9 @@ impl DiskError {
             }
             Self::Denied { .. } => {
                 Some("run as the folder's owner, or name another folder with `--store`")
+            }
+            Self::Missing { .. } | Self::NotAFile { .. } => {
+                Some("restore it from a backup; `modelward store verify` says what else is wrong")
             }
             Self::Lock(LockError::Busy { .. }) => {
                 Some("wait for the other process to end, or end it: the lock goes with it")

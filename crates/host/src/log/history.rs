@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::LogError;
 use super::durable::{self, DiskError};
+use crate::whole_file;
 
 /// A checkpoint of ours has a name of at most 255 bytes, three short lines, and one signature.
 const TAIL_SIZE_BYTES: u64 = 3 * 2048;
@@ -58,7 +59,7 @@ impl History {
 
     /// The end of the file: room for two whole records and an unfinished one.
     fn tail(&self) -> Result<Vec<u8>, LogError> {
-        let mut file = match File::open(&self.path) {
+        let mut file = match whole_file::open(&self.path) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(DiskError::at(&self.path)(e).into()),
@@ -84,7 +85,7 @@ impl History {
         &self,
         size_bytes: u64,
     ) -> Result<impl Iterator<Item = Result<String, LogError>> + use<>, LogError> {
-        let file = match File::open(&self.path) {
+        let file = match whole_file::open(&self.path) {
             Ok(file) => Some(BufReader::new(file.take(size_bytes))),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(DiskError::at(&self.path)(e).into()),

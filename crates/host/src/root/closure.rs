@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use super::elf::{self, Elf};
 use super::resolve::{LINKS_MAX, parts};
 use super::tree::{Error, Kind, REPLACED, RootTree, failed};
+use crate::whole_file;
 
 /// A root, and what its files ask for that this host doesn't have.
 #[derive(Debug)]
@@ -229,7 +230,7 @@ const LIBRARY_FOLDERS: &[&str] = &[
 const LIBRARY_FOLDERS: &[&str] = &["/lib64", "/usr/lib64", "/lib", "/usr/lib"];
 
 fn read(path: &Path) -> Result<Elf, Error> {
-    let file = fs::File::open(path).map_err(failed(path))?;
+    let file = whole_file::open(path).map_err(failed(path))?;
     let mut bytes = Vec::new();
     let filled = file.take(ELF_SIZE_BYTES_MAX).read_to_end(&mut bytes);
     filled.map_err(failed(path))?;
@@ -241,7 +242,7 @@ fn read(path: &Path) -> Result<Elf, Error> {
 
 fn start_of(path: &Path) -> Result<Vec<u8>, Error> {
     let mut start = Vec::new();
-    let file = fs::File::open(path).map_err(failed(path))?;
+    let file = whole_file::open(path).map_err(failed(path))?;
     let filled = file
         .take(SCRIPT_LINE_SIZE_BYTES_MAX)
         .read_to_end(&mut start);
@@ -285,7 +286,7 @@ fn write(entries: &BTreeMap<PathBuf, Entry>, into: &Path) -> Result<(), Error> {
 }
 
 fn copy(source: &Path, target: &Path) -> io::Result<()> {
-    let mut from = fs::File::open(source)?;
+    let mut from = whole_file::open(source)?;
     let is_executable = from.metadata()?.permissions().mode() & 0o111 != 0;
     let mode = if is_executable { 0o555 } else { 0o444 };
     let mut to = OpenOptions::new()
@@ -320,6 +321,16 @@ mod tests {
             closure(&["/bin/sh".into()], &[], &dir.path().join("one")),
             Err(Error::NotEmpty { .. })
         ));
+    }
+
+    #[test]
+    fn a_pipe_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let pipe = dir.path().canonicalize().unwrap().join("pipe");
+        let kind = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, 0o600.into(), 0).unwrap();
+        let made = closure(&["/bin/sh".into()], &[pipe], &dir.path().join("root"));
+        assert!(matches!(made, Err(Error::Io { cause, .. }) if whole_file::is_no_file(&cause)));
     }
 
     #[test]

@@ -54,9 +54,11 @@ fn copy(from: &Path, to: &Path, root: &Path, depth: usize) -> Result<(), Error> 
         return Ok(());
     }
     if !metadata.is_file() {
-        return Err(Error::Io {
-            path: from.to_owned(),
-            cause: std::io::Error::other("it is no plain file or folder"),
+        let path = from.to_owned();
+        return Err(match metadata.file_type() {
+            kind if kind.is_symlink() => Error::Link { path },
+            kind if kind.is_dir() => Error::TooMuch { path },
+            _ => Error::Special { path },
         });
     }
     let mode = if metadata.permissions().mode() & 0o100 == 0 {
@@ -93,6 +95,7 @@ mod tests {
         assert!(matches!(placed, Err(Error::Hidden { path }) if path == Path::new("/out")));
         fs::remove_dir(from.join("out")).unwrap();
         std::os::unix::fs::symlink("/etc", from.join("l")).unwrap();
-        assert!(place(&root, &from, Path::new("/b")).is_err());
+        let placed = place(&root, &from, Path::new("/b"));
+        assert!(matches!(placed, Err(Error::Link { .. })));
     }
 }

@@ -204,6 +204,12 @@ pub enum Error {
     /// A file can't be measured.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// A symbolic link was named, and what it points to is not copied with it.
+    #[error("`{}` is a symbolic link, and links are not followed", path.display())]
+    Link {
+        /// Which.
+        path: PathBuf,
+    },
     /// Neither file, folder nor link.
     #[error("`{}` is a socket, pipe or device, and a root has none", path.display())]
     Special {

@@ -1,6 +1,5 @@
 //! HTTPS to Sigstore's services: short requests, short answers, no redirects.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +7,13 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 
+use crate::whole_file;
+
 /// Rekor v2 answers once the entry is in a checkpoint, which may take some seconds.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_SIZE_BYTES_MAX: u64 = 4 << 20;
+/// All of the web's authorities are some hundred kilobytes.
+const AUTHORITIES_SIZE_BYTES_MAX: u64 = 16 << 20;
 /// Where systems keep the certificates of the web's authorities; `SSL_CERT_FILE` comes first.
 const AUTHORITIES: [&str; 4] = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -202,9 +205,11 @@ fn authorities() -> Result<RootCerts, HttpError> {
         // Who has none can still reach this machine itself.
         return Ok(RootCerts::new_with_certs(&[]));
     };
-    let pem = fs::read(&path).map_err(|cause| HttpError::Authorities {
-        path: path.display().to_string(),
-        cause,
+    let pem = whole_file::read(&path, AUTHORITIES_SIZE_BYTES_MAX).map_err(|cause| {
+        HttpError::Authorities {
+            path: path.display().to_string(),
+            cause,
+        }
     })?;
     let certificates = parse_pem(&pem).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),

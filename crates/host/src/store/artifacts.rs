@@ -9,7 +9,7 @@ use trust::{Artifact, Kind, TreePath};
 
 use super::index::{Index, NameRow};
 use super::oci::{Descriptor, ImageIndex, MANIFEST_SIZE_BYTES_MAX, MANIFEST_TYPE, REF_NAME};
-use super::{Access, Store, StoreError};
+use super::{Access, Names, Store, StoreError};
 use crate::log::durable;
 
 const NAME_SIZE_BYTES_MAX: usize = 255;
@@ -165,19 +165,22 @@ impl Store {
         }
     }
 
-    /// Makes the names again, from `index.json`, or, if that can't be read, from the index.
+    /// Makes the names again, from `index.json`, or, if that can't be read, from the index, or, if that has none, from the
+    /// blobs and what statements say.
     pub(super) fn rebuild_names(
         &self,
         index: &mut Index,
         known: Option<&[NameRow]>,
-    ) -> Result<(), StoreError> {
-        let rows = match (self.index_json_rows(), known) {
-            (Err(StoreError::Json { .. }), Some(known)) => known.to_vec(),
-            (rows, _) => rows?,
+    ) -> Result<Names, StoreError> {
+        let (rows, names) = match (self.index_json_rows(), known) {
+            (Err(StoreError::Json { .. }), Some(known)) => (known.to_vec(), Names::Kept),
+            (Err(StoreError::Json { .. }), None) => self.found_names(index)?,
+            (rows, _) => (rows?, Names::Kept),
         };
         let json = ImageIndex::of(rows.iter().map(NameRow::descriptor).collect()).to_json();
         durable::replace(&self.index_json_path(), json.as_bytes(), &self.tmp())?;
-        import_names(index, &rows)
+        import_names(index, &rows)?;
+        Ok(names)
     }
 
     /// The names that stand in `index.json`.
@@ -242,7 +245,7 @@ pub(super) fn import_names(index: &mut Index, rows: &[NameRow]) -> Result<(), St
     change.commit()
 }
 
-fn check_name(name: &str) -> Result<(), StoreError> {
+pub(super) fn check_name(name: &str) -> Result<(), StoreError> {
     let is_plain = !name.chars().any(char::is_control);
     if is_plain && !name.is_empty() && name.len() <= NAME_SIZE_BYTES_MAX {
         Ok(())

@@ -8,6 +8,7 @@ use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_
 
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
+use crate::whole_file;
 
 impl Store {
     /// Puts a stream in, and measures it on the way. `progress` hears how many bytes were taken. When it returns, the
@@ -65,7 +66,7 @@ impl Store {
     /// It isn't there.
     pub fn open_blob(&self, digest: Digest) -> Result<File, StoreError> {
         let path = self.blob_path(digest);
-        match File::open(&path) {
+        match whole_file::open(&path) {
             Ok(file) => Ok(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::BlobMissing { digest })
@@ -89,7 +90,8 @@ impl Store {
                 size_bytes_max,
             });
         }
-        let mut bytes = Vec::new();
+        // It was limited above; a vector that grows would be moved, and be there twice.
+        let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
         file.take(size_bytes_max)
             .read_to_end(&mut bytes)
             .map_err(DiskError::at(&path))?;

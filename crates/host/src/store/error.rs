@@ -106,6 +106,30 @@ pub enum StoreError {
         /// What the bytes are.
         got: Digest,
     },
+    /// The disk failed when a statement's bundle was written already.
+    #[error(
+        "the statement {bundle} was written, and whether the log has a line for it is not known"
+    )]
+    Written {
+        /// The statement.
+        bundle: Digest,
+        /// Why it is not known.
+        #[source]
+        cause: Box<Self>,
+    },
+    /// The disk failed when a statement stood in the log already.
+    #[error(
+        "the statement {bundle} was recorded in line {log_index} of the log, and what follows from that could not be written"
+    )]
+    Logged {
+        /// The statement.
+        bundle: Digest,
+        /// Its line.
+        log_index: u64,
+        /// Why not.
+        #[source]
+        cause: Box<Self>,
+    },
     /// A line of the log is none of ours.
     #[error("entry {log_index} of the log can't be read")]
     Entry {
@@ -121,6 +145,12 @@ pub enum StoreError {
     /// The folder `log` is gone, with every line that was ever in it.
     #[error("the store `{}` has lost its log: the folder `log` is not there", folder.display())]
     LogMissing {
+        /// The store.
+        folder: PathBuf,
+    },
+    /// The folder `blobs` is gone, with all that was put in or said.
+    #[error("the store `{}` has lost what is in it: the folder `blobs/sha256` is not there", folder.display())]
+    BlobsMissing {
         /// The store.
         folder: PathBuf,
     },
@@ -141,11 +171,37 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The bundle is there, and the log failed. One that refused has no line for it.
+    pub(super) fn written(bundle: Digest, cause: Self) -> Self {
+        match cause {
+            Self::Log(LogError::Disk(_)) => Self::Written {
+                bundle,
+                cause: Box::new(cause),
+            },
+            cause => cause,
+        }
+    }
+
+    /// The line is there, and what is derived from it is not.
+    pub(super) fn logged(bundle: Digest, log_index: u64, cause: Self) -> Self {
+        Self::Logged {
+            bundle,
+            log_index,
+            cause: Box::new(cause),
+        }
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Disk(disk) | Self::Log(LogError::Disk(disk)) => disk.hint(),
+            Self::Written { .. } => Some(
+                "make room, or mend what failed; then `modelward log show` says whether it was recorded. A recall counts even without a line",
+            ),
+            Self::Logged { .. } => Some(
+                "make room, or mend what failed: the next command writes what is missing, and nothing has to be said again",
+            ),
             Self::NoStore { .. } => Some("name the folder that has one with `--store`"),
             Self::NotOurs { .. } => {
                 Some("name another folder with `--store`; this one was left as it is")
@@ -159,6 +215,9 @@ impl StoreError {
             }
             Self::LogMissing { .. } => Some(
                 "restore `log` from the newest backup: it can't be made again; without one, begin a new store and say again what still holds",
+            ),
+            Self::BlobsMissing { .. } => Some(
+                "restore `blobs` from the newest backup: it can't be made again; `modelward store verify` then says what is still missing",
             ),
             Self::LogShrank { .. } => Some(
                 "restore `log` from a backup; `modelward store rebuild` accepts the shorter log",

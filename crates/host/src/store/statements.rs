@@ -9,7 +9,7 @@ use trust::log::{Entry, LogKey, LogSigner};
 
 use super::index::{Change, Index};
 use super::oci::{BUNDLE_TYPE, Descriptor, ImageIndex, MANIFEST_TYPE, Manifest};
-use super::{Store, StoreError};
+use super::{Names, Store, StoreError};
 use crate::log::durable;
 
 /// A statement in the store.
@@ -28,7 +28,8 @@ impl Store {
     /// bundle that is recorded already is not recorded again: its first record is returned.
     ///
     /// # Errors
-    /// The entry names another bundle, the log is another key's or damaged, or the disk fails.
+    /// The entry names another bundle, the log is another key's or damaged, or the disk fails: where it failed after the
+    /// bundle was there, the error says so.
     pub fn record(
         &self,
         bundle: &[u8],
@@ -56,19 +57,24 @@ impl Store {
                 got,
             });
         }
-        self.put_written(write)?;
+        self.check_writable()?;
+        // Before the bundle is there: whoever holds the lock and sees a bundle without a line knows that its writer is dead.
         let _lock = self.lock()?;
         let mut index = self.index();
         self.log.repair()?;
         self.catch_up(&mut index)?;
+        self.put_written(write)?;
         if let Some(first) = index.recorded(got)? {
             return Ok(first);
         }
-        let appended = self.log.append(&[entry.to_bytes()], signer)?;
-        self.catch_up(&mut index)?;
+        let appended = self.log.append(&[entry.to_bytes()], signer);
+        let appended = appended.map_err(|cause| StoreError::written(got, cause.into()))?;
+        let log_index = appended.first_index;
+        self.catch_up(&mut index)
+            .map_err(|cause| StoreError::logged(got, log_index, cause))?;
         Ok(Recorded {
             bundle: got,
-            log_index: appended.first_index,
+            log_index,
             predicate_type: entry.predicate_type().to_owned(),
         })
     }
@@ -106,7 +112,7 @@ impl Store {
         Ok(entries)
     }
 
-    pub(super) fn make_derived_again(&self) -> Result<(), StoreError> {
+    pub(super) fn make_derived_again(&self) -> Result<Names, StoreError> {
         let mut index = self.index();
         let known = if index.has_names()? {
             index.names().ok()
@@ -117,11 +123,12 @@ impl Store {
         change.clear()?;
         change.commit()?;
         self.catch_up(&mut index)?;
-        self.rebuild_names(&mut index, known.as_deref())?;
+        let names = self.rebuild_names(&mut index, known.as_deref())?;
         self.remove_strays(&index)?;
         let recorded = index.statements()?;
         let logged = recorded.iter().map(|(recorded, _)| recorded.bundle);
-        self.remove_traces(&logged.collect())
+        self.remove_traces(&logged.collect())?;
+        Ok(names)
     }
 
     /// Takes in what other processes recorded meanwhile, if this one may.

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 use digest::{Digest, measure_file};
 use trust::Code;
+use trust::artifact::FileEntry;
 use trust::log::{Entry, LogKey};
 use trust::predicate::{Dataset, Provenance};
-use trust::{Bundle, Opaque, Predicate, Statement};
+use trust::{Artifact, Bundle, Kind, Opaque, Predicate, Statement, Subject, TreePath};
 
 use super::oci::{Descriptor, ImageIndex, LAYOUT, MANIFEST_SIZE_BYTES_MAX, Manifest};
 use super::statements::{parse, subject_of};
 use super::traces::Traces;
 use super::{Recorded, Store, StoreError};
-use crate::log::{LogError, durable};
+use crate::log::LogError;
+use crate::log::durable::{self, DiskError};
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -105,11 +107,13 @@ pub enum Problem {
         /// What.
         what: String,
     },
-    /// A data set that the log speaks of is in no list of names.
+    /// A data set or model that the log speaks of is in no list of names.
     #[error(
-        "line {log_index} of the log is about the data set {digest}, which has no name in `index.json`"
+        "line {log_index} of the log is about the {what} {digest}, which has no name in `index.json`"
     )]
     Unnamed {
+        /// What it is.
+        what: &'static str,
         /// Which.
         digest: Digest,
         /// The line.
@@ -149,7 +153,7 @@ impl Problem {
                 Some("run `modelward store rebuild`: it is made again from the log and the blobs")
             }
             Self::Unnamed { .. } => Some(
-                "somebody took it out of the names: add the data set again, or restore `index.json` from a backup",
+                "somebody took it out of the names: restore `index.json` from a backup, or add it or train it again",
             ),
             Self::Log { .. } | Self::Entry { .. } => {
                 Some("restore `log` from a backup: it can't be made again")
@@ -165,7 +169,7 @@ impl Problem {
 impl Store {
     /// Reads everything again: (1) each blob has the bytes of its name; (2) the log holds what its checkpoints commit
     /// to, signed by `key`; (3) each line has its bundle, its rows in the index and its place among the referrers;
-    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log among them; (5) the log
+    /// (4) the artifacts in `index.json` are there with all their files, and the data sets of the log and what its builds made among them; (5) the log
     /// has not lost a line that the blobs tell of; (6) each step's root that is kept has its digest. `progress` hears how many bytes were read.
     ///
     /// Without a key, a log that isn't empty is a problem of its own.
@@ -180,7 +184,8 @@ impl Store {
         let mut found = Findings {
             store: self,
             problems: Vec::new(),
-            datasets: Vec::new(),
+            told: BTreeSet::new(),
+            stated: Vec::new(),
         };
         found.layout()?;
         found.blobs(progress)?;
@@ -188,11 +193,11 @@ impl Store {
         found
             .problems
             .extend(roots.map(|cause| Problem::Root { cause }));
-        // Before the log is read: what is written for a line meanwhile has its line by then. Whatever makes this fail is
-        // found by the other checks, and is a problem there.
+        // Before the lock: whoever wrote a bundle had it, and has written its line when we get it, or is dead. Whatever makes
+        // this fail is found by the other checks, and is a problem there.
         let traces = self.traces().unwrap_or_default();
-        // Blobs don't change and may take hours; what follows does, and writers wait for it.
-        let _lock = self.is_writable().then(|| self.lock()).transpose()?;
+        // Blobs don't change and may take hours; what follows does, and writers wait for it. Who may only read can wait too.
+        let _lock = durable::lock_shared(&self.root.join("lock"))?;
         found.log(key, progress)?;
         let unrecorded = found.statements(&traces)?;
         found.artifacts()?;
@@ -206,8 +211,10 @@ impl Store {
 struct Findings<'a> {
     store: &'a Store,
     problems: Vec<Problem>,
-    /// The data sets that the log speaks of, and in which lines.
-    datasets: Vec<(Digest, u64)>,
+    /// The blobs that are there and were told of: whatever needs them need not be told as well.
+    told: BTreeSet<Digest>,
+    /// The data sets and models that the log speaks of, which each is, and in which line.
+    stated: Vec<(&'static str, Digest, u64)>,
 }
 
 impl Findings<'_> {
@@ -228,16 +235,19 @@ impl Findings<'_> {
             };
             match measure_file(&path) {
                 Ok(measured) if measured.digest() == digest => progress(measured.size_bytes()),
-                Ok(measured) => self.problems.push(Problem::BlobCorrupt {
-                    digest,
-                    got: measured.digest(),
-                }),
-                Err(cause) => self
-                    .problems
-                    .push(Problem::BlobUnreadable { digest, cause }),
+                Ok(measured) => {
+                    let got = measured.digest();
+                    self.tell(digest, Problem::BlobCorrupt { digest, got });
+                }
+                Err(cause) => self.tell(digest, Problem::BlobUnreadable { digest, cause }),
             }
         }
         Ok(())
+    }
+
+    fn tell(&mut self, blob: Digest, problem: Problem) {
+        self.told.insert(blob);
+        self.problems.push(problem);
     }
 
     fn log(&mut self, key: Option<&LogKey>, progress: &dyn Fn(u64)) -> Result<(), StoreError> {
@@ -290,7 +300,8 @@ impl Findings<'_> {
         traces.bundles.difference(&accounted).copied().collect()
     }
 
-    /// What a statement says is here, whoever signed it: a data set has its name, and a build the list of its step's root.
+    /// What a statement says is here, whoever signed it: a data set has its name, and so has what a build made, which has the
+    /// list of its step's root too.
     fn stated(&mut self, log_index: u64, entry: &Entry) {
         let is_of_interest = [Dataset::TYPE, Provenance::TYPE].contains(&entry.predicate_type());
         let read = || {
@@ -307,14 +318,31 @@ impl Findings<'_> {
         };
         if entry.predicate_type() == Dataset::TYPE {
             let whole = statement.subjects.first();
-            self.datasets
-                .extend(whole.map(|whole| (whole.digest, log_index)));
+            self.stated
+                .extend(whole.map(|whole| ("data set", whole.digest, log_index)));
         } else if let Ok(build) = Provenance::read(statement.predicate.predicate) {
+            let model = self.model_of(&statement.subjects);
+            self.stated
+                .extend(model.map(|digest| ("model", digest, log_index)));
             for list in build.root_lists() {
                 let needed_by = || format!("the build in line {log_index} of the log");
                 self.needs(list, None, needed_by);
             }
         }
+    }
+
+    /// The model that these files are, if all of them are here.
+    fn model_of(&self, files: &[Subject]) -> Option<Digest> {
+        let entry = |file: &Subject| {
+            let digest = file.digest;
+            let size_bytes = self.store.blob_size_bytes(digest)?;
+            Some((
+                TreePath::new(&file.name).ok()?,
+                FileEntry { digest, size_bytes },
+            ))
+        };
+        let files = files.iter().map(entry).collect::<Option<_>>()?;
+        Some(Artifact::new(Kind::Model, files).ok()?.digest())
     }
 
     fn index(&mut self, lines: &[(u64, Entry)]) {
@@ -349,7 +377,12 @@ impl Findings<'_> {
             }
         }
         let folder = self.store.root.join("referrers");
-        for path in durable::files(&folder)? {
+        let there = match durable::files(&folder) {
+            // That those which are expected are not there is told below.
+            Err(DiskError::Missing { .. }) => Vec::new(),
+            listed => listed?,
+        };
+        for path in there {
             if !subject_of(&path).is_some_and(|subject| expected.contains_key(&subject)) {
                 self.problems.push(Problem::Stray { path });
             }
@@ -401,10 +434,14 @@ impl Findings<'_> {
             self.files(row.digest, &row.name);
         }
         let digests: BTreeSet<Digest> = named.iter().map(|row| row.digest).collect();
-        let datasets = std::mem::take(&mut self.datasets).into_iter();
-        let unnamed = datasets.filter(|(digest, _)| !digests.contains(digest));
-        self.problems
-            .extend(unnamed.map(|(digest, log_index)| Problem::Unnamed { digest, log_index }));
+        let stated = std::mem::take(&mut self.stated).into_iter();
+        let unnamed = stated.filter(|(_, digest, _)| !digests.contains(digest));
+        let problem = |(what, digest, log_index)| Problem::Unnamed {
+            what,
+            digest,
+            log_index,
+        };
+        self.problems.extend(unnamed.map(problem));
         let in_json: BTreeSet<_> = named.into_iter().collect();
         let in_index = self.store.index().names();
         let in_index: BTreeSet<_> = in_index.unwrap_or_default().into_iter().collect();
@@ -440,7 +477,7 @@ impl Findings<'_> {
     ) {
         let there = self.store.blob_size_bytes(digest);
         let is_there = there.is_some_and(|there| size_bytes.is_none_or(|size| size == there));
-        if !is_there {
+        if !is_there && !self.told.contains(&digest) {
             self.problems.push(Problem::BlobMissing {
                 digest,
                 needed_by: needed_by(),

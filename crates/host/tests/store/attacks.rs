@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use digest::Digest;
-use host::store::{Source, Store, StoreError};
+use host::store::{Names, Source, Store, StoreError};
 
 use super::room::*;
 
@@ -76,7 +76,7 @@ fn a_changed_row_of_the_index_is_found() {
         let index = rusqlite::Connection::open(room.store.path().join("index.sqlite")).unwrap();
         assert!(index.execute(sql, []).unwrap() > 0, "{sql}");
         assert_ne!(problems(&room.store), [""; 0], "{sql}");
-        let rebuilt = Store::rebuild(room.dir.path()).unwrap();
+        let (rebuilt, _) = Store::rebuild(room.dir.path()).unwrap();
         assert_eq!(problems(&rebuilt), [""; 0], "{sql}");
     }
     // A flipped byte inside a row, below SQLite.
@@ -161,7 +161,7 @@ fn a_log_that_lost_lines_is_noticed_when_opening() {
             logged: 0
         })
     ));
-    let rebuilt = Store::rebuild(room.dir.path()).unwrap();
+    let (rebuilt, _) = Store::rebuild(room.dir.path()).unwrap();
     assert!(
         rebuilt
             .statements_about(Digest::of(b"model"))
@@ -257,11 +257,20 @@ fn a_damaged_index_json_is_made_again_from_the_index() {
     Store::rebuild(room.dir.path()).unwrap();
     assert_eq!(fs::read(&path).unwrap(), whole);
     assert_eq!(findings(&room), [""; 0]);
-    // With the index gone too, nobody knows the names, and nobody says otherwise.
-    fs::write(&path, b"{").unwrap();
-    fs::remove_file(room.store.path().join("index.sqlite")).unwrap();
-    assert!(matches!(
-        Store::rebuild(room.dir.path()),
-        Err(StoreError::Json { .. })
-    ));
+    // With the index gone too, nobody knows the names; the artifact is found.
+    for bytes in [Some(b"{"), None] {
+        let known = Store::open(room.dir.path()).unwrap().artifacts().unwrap();
+        bytes
+            .map_or_else(|| fs::remove_file(&path), |bytes| fs::write(&path, bytes))
+            .unwrap();
+        fs::remove_file(room.store.path().join("index.sqlite")).unwrap();
+        let (rebuilt, names) = Store::rebuild(room.dir.path()).unwrap();
+        let (artifacts, unnamed) = (1, 1);
+        assert_eq!(names, Names::Found { artifacts, unnamed });
+        let found = rebuilt.artifacts().unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].digest, known[0].digest);
+        assert_eq!(found[0].name, found[0].digest.to_string());
+        assert_eq!(problems(&rebuilt), [""; 0]);
+    }
 }

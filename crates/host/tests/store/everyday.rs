@@ -393,3 +393,20 @@ fn opening_completes_what_was_left_undone() {
         assert_eq!(record(&opened, "three", "model").log_index, 2);
     }
 }
+
+/// Who holds the lock and sees a bundle without a line may say that its writer is dead.
+#[test]
+fn a_bundle_is_written_under_the_lock() {
+    let room = room();
+    let (bundle, entry) = statement("waits", "model");
+    let path = room.store.blob_path(Digest::of(&bundle));
+    let lock = fs::File::open(room.store.path().join("lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| room.store.record(&bundle, &entry, &signer()));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!path.exists());
+        drop(lock);
+        assert!(writer.join().unwrap().is_ok() && path.exists());
+    });
+}

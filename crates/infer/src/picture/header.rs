@@ -1,4 +1,4 @@
-//! What the first 26 bytes of a PNG and the lengths of its chunks say, before any of it is unpacked.
+//! What the first 29 bytes of a PNG and the lengths of its chunks say, before any of it is unpacked.
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// The first chunk: its length (13), its type.
@@ -9,6 +9,8 @@ const COLOR_GREY: u8 = 0;
 pub(super) struct Header {
     pub(super) width: u32,
     pub(super) height: u32,
+    /// Whether its lines come in seven passes.
+    pub(super) is_interlaced: bool,
     depth: u8,
     color: u8,
 }
@@ -18,12 +20,13 @@ impl Header {
         let rest = encoded.strip_prefix(SIGNATURE)?.strip_prefix(FIRST_CHUNK)?;
         let (width, rest) = rest.split_first_chunk()?;
         let (height, rest) = rest.split_first_chunk()?;
-        let [depth, color, ..] = *rest else {
+        let [depth, color, _compression, _filter, interlace, ..] = *rest else {
             return None;
         };
         Some(Self {
             width: u32::from_be_bytes(*width),
             height: u32::from_be_bytes(*height),
+            is_interlaced: interlace != 0,
             depth,
             color,
         })

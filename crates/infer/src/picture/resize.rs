@@ -9,32 +9,35 @@ use super::Grey;
 /// The bits after the point in a weight: 32 less the 8 of a level and 2 to spare for sums.
 const PRECISION_BITS: u32 = 22;
 
-pub(super) fn bilinear(grey: Grey, width: usize, height: usize) -> Grey {
-    let grey = if grey.width == width {
-        grey
-    } else {
-        resize_rows(&grey, width)
-    };
-    if grey.height == height {
-        grey
-    } else {
-        resize_columns(&grey, height)
-    }
+/// Makes lines of one width lines of another, one at a time.
+pub(super) struct Rows {
+    windows: Option<Vec<Window>>,
 }
 
-fn resize_rows(grey: &Grey, width: usize) -> Grey {
-    let windows = windows(grey.width, width);
-    let mut pixels = Vec::with_capacity(width * grey.height);
-    for row in grey.pixels.chunks_exact(grey.width) {
-        pixels.extend(windows.iter().map(|window| {
+impl Rows {
+    pub(super) fn new(width_in: usize, width_out: usize) -> Self {
+        let is_other = width_in != width_out;
+        Self {
+            windows: is_other.then(|| windows(width_in, width_out)),
+        }
+    }
+
+    pub(super) fn resize(&self, row: &[u8], out: &mut Vec<u8>) {
+        let Some(windows) = &self.windows else {
+            return out.extend_from_slice(row);
+        };
+        out.extend(windows.iter().map(|window| {
             let levels = &row[window.start..window.start + window.weights.len()];
             window.level(levels.iter().copied())
         }));
     }
-    Grey {
-        width,
-        height: grey.height,
-        pixels,
+}
+
+pub(super) fn columns(grey: Grey, height: usize) -> Grey {
+    if grey.height == height {
+        grey
+    } else {
+        resize_columns(&grey, height)
     }
 }
 
@@ -55,7 +58,7 @@ fn resize_columns(grey: &Grey, height: usize) -> Grey {
 }
 
 /// The pixels that one output pixel is made of.
-struct Window {
+pub(super) struct Window {
     start: usize,
     weights: Vec<i32>,
 }

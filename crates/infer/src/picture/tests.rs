@@ -58,7 +58,7 @@ fn digit() -> GreyPicture {
 #[test]
 fn equals_pillow_bit_for_bit() {
     for (name, encoded, want) in PILLOW {
-        let resized = resize::bilinear(grey(encoded).unwrap(), 28, 28);
+        let resized = resized(encoded, 28, 28).unwrap();
         assert_eq!((resized.width, resized.height), (28, 28));
         assert_eq!(resized.pixels, want, "{name}");
     }
@@ -67,7 +67,7 @@ fn equals_pillow_bit_for_bit() {
 #[test]
 fn normalises() {
     let row = digit().row(fixture("grey8-28x28")).unwrap();
-    let levels = grey(fixture("grey8-28x28")).unwrap().pixels;
+    let levels = resized(fixture("grey8-28x28"), 28, 28).unwrap().pixels;
     assert_eq!(row.len(), 784);
     for (value, level) in row.iter().zip(levels) {
         let want = (f64::from(level) / 255.0 - 0.1307) / 0.3081;
@@ -126,6 +126,20 @@ fn refuses_sizes_by_the_header_alone() {
             "{width}×{height}"
         );
     }
+}
+
+/// In colours these would take 48 MiB; what is held is told by the header.
+#[test]
+fn a_large_picture_is_not_held_but_for_an_interlaced_one() {
+    let rows = vec![0; (3 * 4096 + 1) * 4096];
+    let mut encoded = blank(4096, 4096, 8, 2, &rows);
+    assert!(digit().memory_bytes(&encoded) < 2 << 20);
+    assert_eq!(digit().row(&encoded).unwrap(), [digit().normalised(0); 784]);
+    encoded[28] = 1;
+    let in_grey = 4096 * 4096;
+    let told = digit().memory_bytes(&encoded);
+    assert!((in_grey..in_grey + (2 << 20)).contains(&told), "{told}");
+    assert_eq!(digit().memory_bytes(b"GIF89a"), 0);
 }
 
 #[test]

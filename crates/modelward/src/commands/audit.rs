@@ -11,6 +11,7 @@ use trust::Code;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::faults::at;
 use crate::lines::Lines;
 use crate::model;
 use crate::ui::Ui;
@@ -57,6 +58,15 @@ fn nothing(target: &str) -> Failure {
     )
 }
 
+/// The log names the session, and its record has no such prediction.
+fn never_given(session: &str, target: &str) -> Failure {
+    Failure::error(
+        Code::NotFound,
+        format!("the server of session `{session}` has no record of a prediction `{target}`"),
+        "check the number after the session: the answer's `id` is the whole; what the record held is lost if `predictions` was",
+    )
+}
+
 fn resolve(
     target: &str,
     workspace: &Workspace,
@@ -70,8 +80,9 @@ fn resolve(
         && is_session(session)
         && let Some(model) = chain::audit::served_in(ledger, session)
     {
-        let recorded = host::predictions::find(workspace.store.path(), target)?;
-        let recorded = recorded.ok_or_else(|| nothing(target))?;
+        let recorded = host::predictions::find(workspace.store.path(), target)
+            .map_err(at(workspace.store.path()))?;
+        let recorded = recorded.ok_or_else(|| never_given(session, target))?;
         return Ok((model, Some(recorded)));
     }
     if let Some(dataset) = chain::audit::dataset_called(ledger, target) {

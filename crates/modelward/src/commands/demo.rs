@@ -12,6 +12,7 @@ use trust::{Code, Denied, Reason};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::faults::at;
 use crate::lines::Lines;
 use crate::ui::Ui;
 
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 
 fn scene(args: &Args, common: &Common) -> Result<Scene, Failure> {
     let folder = common.store.clone().unwrap_or_else(|| args.folder.clone());
-    std::fs::create_dir_all(&folder)?;
+    std::fs::create_dir_all(&folder).map_err(at(&folder))?;
     let found = |path: &PathBuf, what: &str| {
         std::fs::canonicalize(path).map_err(|_| {
             let message = format!("`{}`, {what}, is not there", path.display());
@@ -84,10 +85,10 @@ fn scene(args: &Args, common: &Common) -> Result<Scene, Failure> {
         })
     };
     Ok(Scene {
-        folder: std::fs::canonicalize(folder)?,
+        folder: std::fs::canonicalize(&folder).map_err(at(&folder))?,
         example: found(&args.example, "the example's folder")?,
         programs: found(&args.programs, "the folder of the example's programs")?,
-        modelward: std::env::current_exe()?,
+        modelward: std::env::current_exe().map_err(at("/proc/self/exe"))?,
     })
 }
 

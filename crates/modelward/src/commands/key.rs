@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
+use crate::model::unreadable;
 use crate::root_change::RootChange;
 use crate::ui::Ui;
 use crate::workspace::{Workspace, keys_folder, password, password_variable, root_path};
@@ -107,11 +108,13 @@ fn once<T: PartialEq + Clone>(typed: &[T]) -> Vec<T> {
     once
 }
 
+/// A public key is some hundred bytes.
+const PUBLIC_KEY_SIZE_BYTES_MAX: u64 = 64 * 1024;
+
 /// Reads a public key's file.
 pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| {
-        Failure::from_error(Code::Io, &e, format!("can `{}` be read?", path.display()))
-    })?;
+    let text = host::whole_file::read_text(path, PUBLIC_KEY_SIZE_BYTES_MAX)
+        .map_err(|e| unreadable(path, &e))?;
     PublicKey::from_pem(&text).map_err(|e| {
         Failure::from_error(
             Code::KeyInvalid,

@@ -1,7 +1,6 @@
 //! `modelward scan MODEL`
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::PathBuf;
 
 use digest::Digest;
@@ -108,7 +107,7 @@ fn scan_all(model: &mut Model, ui: &Ui) -> Result<Scanned, Failure> {
     let mut before = 0;
     for (name, measured) in std::mem::take(&mut model.listing) {
         let path = model.file(&name);
-        let mut file = File::open(&path).map_err(|e| unreadable(&path, &e))?;
+        let mut file = host::whole_file::open(&path).map_err(|e| unreadable(&path, &e))?;
         let report = scan::scan_file(&name, &mut file, &mut |at| bar.set_position(before + at));
         before += measured.size_bytes();
         // What was scanned is what was measured: whoever changed it meanwhile is found out here.

@@ -16,6 +16,7 @@ use trust::{Artifact, Code, Denied, Kind, Reason, TreePath};
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::faults::at;
 use crate::model::{default_ignored, name_of, unreadable};
 use crate::release::{Destination, SigningKey};
 use crate::ui::Ui;
@@ -100,8 +101,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         serving: said.bundle,
     };
     let session = statement.predicate.session;
-    let record = Record::begin(workspace.store.path(), &session)?;
-    let address = listener.local_addr()?;
+    let record =
+        Record::begin(workspace.store.path(), &session).map_err(at(workspace.store.path()))?;
+    let address = listener.local_addr().map_err(at(args.http.to_string()))?;
     let told = announcement(ui, &name, &loaded.artifact, address, &said, &session);
     let serving = Serving {
         name,
@@ -167,14 +169,16 @@ fn line(prediction: &PredictionRecord) -> Prediction {
     }
 }
 
-/// What the log said when it was asked last.
+/// What the log and the trust root said when they were asked last.
 struct Asked {
     checkpoint: Option<String>,
+    root: Digest,
     at: Instant,
     reason: Option<Reason>,
 }
 
-/// Asks the log whether the model was recalled: whenever the log has grown, and now and then besides.
+/// Asks the log whether the model was recalled: whenever the log has grown or the trust root has changed, and now and then
+/// besides.
 fn recalled(
     common: Common,
     artifact: Artifact,
@@ -187,6 +191,7 @@ fn recalled(
         let checkpoint = workspace.checkpoint().map_err(|e| told(&e))?;
         if let Some(asked) = last.as_ref()
             && asked.checkpoint == checkpoint
+            && asked.root == workspace.root.digest()
             && asked.at.elapsed() < ASK_AGAIN
         {
             return Ok(asked.reason.clone());
@@ -196,6 +201,7 @@ fn recalled(
             chain::serve::withdrawn(&ledger, &artifact, started).map_err(|e| e.to_string())?;
         *last = Some(Asked {
             checkpoint,
+            root: workspace.root.digest(),
             at: Instant::now(),
             reason: reason.clone(),
         });

@@ -11,6 +11,7 @@ use trust::{Bundle, Code, Kind, Role, Statement};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
+use crate::interruption::Work;
 use crate::lines::{Lines, counted};
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
@@ -87,7 +88,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         true => by_held(args, &ignored, ui)?,
         false => by_store(args, &ignored, common, ui)?,
     };
-    host::whole_file::write(&target, &signed.bundle.to_bytes())
+    let _work = Work::begin();
+    host::whole_file::write_by(&target, &|out| signed.bundle.write(out))
         .map_err(|e| unreadable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = Lines::from(format!(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use host::store::Store;
+use host::store::{Names, Store};
 use serde_json::json;
 use trust::{Code, Denied, Reason, TrustRoot};
 
@@ -133,7 +133,7 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
         text.push("the store holds what it says");
         for bundle in &unrecorded {
             text.push(format!(
-                "note: the statement {bundle} was not recorded: what said it was killed, or the log was made shorter; a recall counts all the same"
+                "note: the statement {bundle} was not recorded: what said it was killed or found the disk full, or the log was made shorter; a recall counts all the same"
             ));
         }
     }
@@ -142,8 +142,20 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
 
 fn rebuild(common: &Common) -> Result<Answer, Failure> {
     let folder = locate(common)?;
-    Store::rebuild(&folder)?;
+    let (_, names) = Store::rebuild(&folder)?;
     let statements = Workspace::open(common)?.ledger()?.entries().len();
+    if let Names::Found { artifacts, unnamed } = names {
+        let text = format!(
+            "the index was made again: {statements} statements\n\
+             note: both lists of names were lost; {artifacts} artifacts were found, and {unnamed} of them, which no statement names, \
+             are called by their digest"
+        );
+        let found = json!({"artifacts": artifacts, "unnamed": unnamed});
+        return Ok(Answer::new(
+            text,
+            json!({"statements": statements, "found": found}),
+        ));
+    }
     Ok(Answer::new(
         format!("the index was made again: {statements} statements"),
         json!({"statements": statements}),

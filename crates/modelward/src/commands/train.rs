@@ -23,6 +23,7 @@ use limits::Limits as StepLimits;
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
 use crate::commands::dataset;
+use crate::faults::at;
 use crate::interruption;
 use crate::release::SigningKey;
 use crate::staging::Staging;
@@ -118,7 +119,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let workspace = Workspace::open(common)?;
     // Found out now, and not after hours of training.
     if let Some(folder) = &args.to {
-        workspace.check_replaceable(folder)?;
+        workspace.check_writable(folder)?;
     }
     let inputs = inputs(args, &workspace)?;
     let artifacts: Vec<Artifact> = inputs.iter().map(|given| given.artifact.clone()).collect();
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         return Ok(answer(&args.name, &artifact, &build, true));
     }
     let key_name = workspace.signer_name(Role::Build, args.key.name())?;
-    let key = workspace.private_pem(&key_name)?;
+    let key = workspace.builder_key(&key_name, chain::train::WORKSTATION, &ledger)?;
     let users = Users::detect(
         workspace
             .settings
@@ -300,7 +301,7 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
     let source = dependencies::source(args, ui);
     dependencies.extend(source.as_ref().and_then(|source| source.dependency()));
     let runs = workspace.store.path().join("runs");
-    std::fs::create_dir_all(&runs)?;
+    std::fs::create_dir_all(&runs).map_err(at(&runs))?;
     let step = Step {
         root,
         inputs: step_inputs,

@@ -166,18 +166,7 @@ fn nobody_named() -> Failure {
 
 /// Reads a signature's file.
 pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |cause| unreadable(path, &cause);
-    // Who waits for a FIFO may wait for ever, and a gibibyte is not read to find out that it is too long.
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(failed(std::io::Error::other("it is not a regular file")));
-    }
-    if metadata.len() > SIGNATURE_SIZE_BYTES_MAX {
-        let what = format!("it is longer than {SIGNATURE_SIZE_BYTES_MAX} bytes");
-        let too_large = std::io::ErrorKind::FileTooLarge;
-        return Err(failed(std::io::Error::new(too_large, what)));
-    }
-    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(failed)
+    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))
 }
 
 /// What was found to be as it was signed.
@@ -193,11 +182,13 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let (model, ignored, links) = (&asked.model, &asked.ignored, asked.links.as_deref());
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
     if signed.method() == Method::WHOLE_SHA256 {
-        let measured = whole()?;
-        let artifact = trust::verify_tree(&asked.verified, &measured.listing, measured.form)
+        // What is believed is the artifact that comes of it, and of many files each is long.
+        let Model { listing, form, .. } = whole()?;
+        let artifact = trust::verify_tree(&asked.verified, &listing, form)
             .map_err(|differences| differs(&differences))?;
-        let files = measured.listing.len();
-        asked.not_recalled(|| Ok(measured.artifact))?;
+        let files = listing.len();
+        drop(listing);
+        asked.not_recalled(|| Ok(artifact.value().clone()))?;
         return Ok(Found {
             digest: artifact.value().digest(),
             files,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chain::{Dossier, Shelf};
 use digest::Digest;
+use host::store::StoreError;
 use trust::log::Entry;
 use trust::predicate::{Provenance, Recall};
 use trust::{Artifact, Bundle, Opaque, Predicate, Statement};
@@ -11,10 +12,9 @@ use trust::{Artifact, Bundle, Opaque, Predicate, Statement};
 use super::Workspace;
 use crate::answer::Failure;
 
-/// Statements up to so long are gathered; longer ones, which are over many files, are read when they are needed.
+/// Statements and manifests up to so long are gathered; longer ones, which are over many files, are read when they are
+/// needed.
 const GATHERED_SIZE_BYTES_MAX: u64 = 1 << 20;
-/// And artifacts of up to so many files.
-const GATHERED_FILES_MAX: usize = 4_000;
 /// The largest statement that is read back from a store.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -30,7 +30,7 @@ impl Workspace {
             ..Dossier::default()
         };
         for named in self.store.artifacts()? {
-            gather(self.artifact(named.digest)?, named.digest, &mut dossier);
+            self.gather(named.digest, &mut dossier)?;
         }
         let head_size = checkpoint
             .as_ref()
@@ -60,11 +60,25 @@ impl Workspace {
         let unlogged = self.store.unlogged(&logged)?;
         (dossier.unlogged, dossier.lost) = (unlogged.bundles, unlogged.lost);
         for digest in self.unnamed(&entries, &dossier) {
-            if let Ok(artifact) = self.artifact(digest) {
-                gather(artifact, digest, &mut dossier);
-            }
+            // One that is gone is the ledger's to miss.
+            let _ = self.gather(digest, &mut dossier);
         }
         Ok(dossier)
+    }
+
+    /// Adds an artifact; if it is long, only its name, once its bytes were found to be right.
+    fn gather(&self, digest: Digest, dossier: &mut Dossier<'_>) -> Result<(), Failure> {
+        let size_bytes = self.store.blob_size_bytes(digest);
+        if size_bytes.is_none_or(|size_bytes| size_bytes <= GATHERED_SIZE_BYTES_MAX) {
+            dossier.artifacts.push(self.artifact(digest)?);
+            return Ok(());
+        }
+        let got = digest::measure_file(&self.store.blob_path(digest))?.digest();
+        if got != digest {
+            return Err(StoreError::BlobCorrupt { digest, got }.into());
+        }
+        dossier.shelved.push(digest);
+        Ok(())
     }
 
     /// A statement's bundle, if it is there and whole.
@@ -109,14 +123,6 @@ impl Shelf for Workspace {
 
     fn artifact(&self, digest: Digest) -> Option<Artifact> {
         self.artifact(digest).ok()
-    }
-}
-
-/// Adds an artifact that was found to be whole, or, if it is long, only its name.
-fn gather(artifact: Artifact, digest: Digest, dossier: &mut Dossier<'_>) {
-    match artifact.files().len() {
-        0..=GATHERED_FILES_MAX => dossier.artifacts.push(artifact),
-        _ => dossier.shelved.push(digest),
     }
 }
 

@@ -140,6 +140,9 @@ fn what_nobody_signed_is_told(workshop: &Workshop, prediction: &str) {
     let trace = workshop.allowed(&format!("audit {prediction}"));
     assert_eq!(trace["prediction"]["signed"], false);
     workshop.write(&record, as_it_was);
+    let never = workshop.json(&format!("audit {session}-99999"));
+    let told = never["message"].as_str().unwrap();
+    assert!(told.contains(&format!("session `{session}`")), "{never:#}");
 }
 
 fn trace_forward(workshop: &Workshop) {

@@ -52,6 +52,41 @@ fn nothing_is_left(workshop: &Workshop) {
     let names = tmp.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<_> = names.filter(|name| name.starts_with("work-")).collect();
     assert!(left.is_empty(), "{left:?}");
+    for folder in ["out", ".modelward"] {
+        assert_eq!(hidden(workshop, folder), [""; 0], "{folder}");
+    }
+}
+
+/// The files of a folder that a person does not see.
+fn hidden(workshop: &Workshop, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(workshop.file(folder));
+    let names = entries.into_iter().flatten();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with('.')).collect()
+}
+
+/// Not even for a moment does a private key lie under another name, and what else a killed command leaves is swept.
+#[test]
+fn a_key_that_is_stopped_leaves_no_file_behind() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let begun = Instant::now();
+    workshop.yes("key new whole");
+    let whole = begun.elapsed();
+    for moment in 0..40_u32 {
+        let signal = [Signal::INT, Signal::KILL][moment as usize % 2];
+        let line = format!("key new stopped-{moment}");
+        stop(&workshop, &line, signal, whole * moment / 32);
+        let folder = workshop.file(".modelward/keys");
+        for name in hidden(&workshop, ".modelward/keys") {
+            let text = std::fs::read_to_string(folder.join(&name)).unwrap();
+            assert!(!text.contains("PRIVATE KEY"), "{name}");
+        }
+    }
+    workshop.yes("key new last");
+    assert_eq!(hidden(&workshop, ".modelward/keys"), [""; 0]);
+    assert_eq!(hidden(&workshop, ".modelward"), [""; 0]);
+    workshop.is_sound();
 }
 
 /// Starts a command as a shell's job, and signals the whole job as a terminal does.

@@ -223,13 +223,7 @@ fn a_recall_does_not_hang_on_a_name_in_an_index() {
     workshop.yes("recall dataset renamed --reason bad");
     is_recalled(&workshop);
     workshop.is_sound();
-    let index = String::from_utf8(workshop.read(".modelward/index.json")).unwrap();
-    let at = index.find(digest).unwrap();
-    let begins = index[..at].rfind(",{\"mediaType\"").unwrap();
-    let ends = at + index[at..].find("}}").unwrap() + 2;
-    let without = format!("{}{}", &index[..begins], &index[ends..]);
-    workshop.write(".modelward/index.json", without);
-    fs::remove_file(workshop.file(".modelward/index.sqlite")).unwrap();
+    take_from_names(&workshop, digest);
     is_recalled(&workshop);
     let told = workshop.run("store verify");
     assert_eq!(told.status, 1, "{told:?}");
@@ -244,6 +238,40 @@ fn a_recall_does_not_hang_on_a_name_in_an_index() {
     let bundle = added["statement"]["bundle"].as_str().unwrap();
     fs::remove_file(workshop.file(&blob(bundle))).unwrap();
     is_recalled(&workshop);
+}
+
+/// As whoever can write the store can.
+fn take_from_names(workshop: &Workshop, digest: &str) {
+    let index = String::from_utf8(workshop.read(".modelward/index.json")).unwrap();
+    let at = index.find(digest).unwrap();
+    let begins = index[..at].rfind(",{\"mediaType\"").unwrap();
+    let ends = at + index[at..].find("}}").unwrap() + 2;
+    let without = format!("{}{}", &index[..begins], &index[ends..]);
+    workshop.write(".modelward/index.json", without);
+    fs::remove_file(workshop.file(".modelward/index.sqlite")).unwrap();
+}
+
+/// That a file is a model's, and wants its signature, does not hang on a name either.
+#[test]
+fn a_model_comes_in_signed_though_its_name_is_gone() {
+    let workshop = Workshop::with_data();
+    let model = workshop.allowed(TRAIN)["model"].clone();
+    let model = model.as_str().unwrap();
+    let line = "train --input bands --name more --to out/more --source git+https://modelward.dev/source/modelward \
+        --include out/digits/model.safetensors=/w/model --include /bin/cat \
+        -- /bin/sh -c 'cat /w/model /w/model > /out/model.safetensors'";
+    take_from_names(&workshop, model);
+    assert_eq!(workshop.denied(line), ["signature_missing"]);
+    let told = workshop.run("store verify");
+    assert_eq!(told.status, 1, "{told:?}");
+    let told = told.stdout + &told.stderr;
+    let named = format!("the model {model}, which has no name");
+    assert!(told.contains(&named), "{told}");
+    // Nor on its manifest.
+    fs::remove_file(workshop.file(&blob(model))).unwrap();
+    assert_eq!(workshop.denied(line), ["signature_missing"]);
+    workshop.yes("sign out/digits");
+    workshop.yes(line);
 }
 
 /// A copy under other names, which the store has never seen, and then sees no more.

@@ -1,6 +1,8 @@
 //! `serve`: bad requests are answered in words, and bad models are not served.
 
 use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use serde_json::Value;
@@ -53,6 +55,14 @@ fn bad_requests_are_answered_in_words_and_the_server_goes_on() {
             "{answer}"
         );
         assert!(answer["code"].is_string(), "{answer}");
+        let hint = answer["hint"].as_str();
+        assert!(hint.is_some_and(|hint| !hint.is_empty()), "{answer}");
+        if body.is_empty() {
+            assert!(
+                hint.is_some_and(|hint| hint.contains("as the body")),
+                "{answer}"
+            );
+        }
     }
     assert_eq!(server.infer(3).0, 200);
     assert_eq!(server.stop().status, 0);
@@ -140,4 +150,25 @@ fn a_file_that_is_replaced_later_changes_nothing() {
     assert_eq!(data(&before.2), data(&after.2));
     drop(server);
     assert_eq!(workshop.denied(&serve(PROD)), ["admission_missing"]);
+}
+
+/// The trust root is looked at as often as the log.
+#[test]
+fn a_running_server_sees_a_change_of_the_root_at_once() {
+    let workshop = Workshop::admitted();
+    let server = Server::start(&workshop);
+    assert_eq!(server.infer(1).0, 200);
+    workshop.yes("key new second");
+    workshop.yes("key set laptop --remove");
+    let begun = Instant::now();
+    while server.infer(1).0 == 200 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it still serves");
+        sleep(Duration::from_millis(100));
+    }
+    let (status, _, answer) = server.infer(1);
+    assert_eq!(status, 503, "{answer}");
+    assert!(
+        answer["hint"].as_str().is_some_and(|hint| !hint.is_empty()),
+        "{answer}"
+    );
 }

@@ -41,6 +41,32 @@ impl Server {
         }
     }
 
+    /// The most memory that it ever had, by the kernel's count.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.0.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|peak| peak.split_whitespace().next());
+        peak.unwrap().parse().unwrap()
+    }
+
+    /// Sends bytes on a connection of their own, and gives the status of what is answered. Who is refused early may not get
+    /// rid of all of it.
+    pub(crate) fn status_of(&self, request: &[u8]) -> u16 {
+        let mut stream = TcpStream::connect(self.started["address"].as_str().unwrap()).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let _ = stream.write_all(request);
+        let mut head = [0; 12];
+        let _ = stream.read_exact(&mut head);
+        let head = String::from_utf8_lossy(&head);
+        head.split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0)
+    }
+
     /// One request, one connection, one answer.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String, Value) {
         let mut stream = TcpStream::connect(self.started["address"].as_str().unwrap()).unwrap();

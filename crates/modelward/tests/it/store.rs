@@ -23,6 +23,38 @@ fn what_follows_from_the_log_is_made_again() {
     workshop.is_sound();
 }
 
+/// Where both lists of names are lost, the artifacts are found: under the names that statements have for them.
+#[test]
+fn lost_names_are_found_in_what_was_said() {
+    let workshop = Workshop::admitted();
+    let before = workshop.allowed("store list");
+    for name in ["index.json", "index.sqlite"] {
+        fs::remove_file(workshop.file(".modelward").join(name)).unwrap();
+    }
+    let reasons = workshop.json("store verify")["reasons"].clone();
+    assert!(reasons.to_string().contains("store rebuild"), "{reasons}");
+    let rebuilt = workshop.allowed("store rebuild");
+    assert_eq!(rebuilt["found"]["artifacts"], 2, "{rebuilt:#}");
+    assert_eq!(rebuilt["found"]["unnamed"], 0, "{rebuilt:#}");
+    assert_eq!(workshop.allowed("store list"), before);
+    workshop.is_sound();
+    workshop.yes("store get bands --to copy");
+    workshop.yes(&admit("prod", crate::workshop::PROD));
+}
+
+/// A folder of which nothing is missed is made again.
+#[test]
+fn a_folder_of_unfinished_work_may_be_lost() {
+    let workshop = Workshop::with_model();
+    fs::remove_dir_all(workshop.file(".modelward/tmp")).unwrap();
+    workshop.is_sound();
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    fs::remove_dir_all(workshop.file(".modelward/referrers")).unwrap();
+    workshop.yes("store rebuild");
+    workshop.is_sound();
+}
+
 /// All but the log follows from something, so that no empty one takes its place.
 #[test]
 fn a_lost_log_is_told_as_such_and_none_is_begun() {
@@ -82,6 +114,19 @@ fn one_flipped_bit_anywhere_is_found() {
         workshop.flip(&path, 0);
     }
     workshop.is_sound();
+}
+
+/// A blob that grew is corrupt, and told once: it is not missing as well, though it is not the one that is needed.
+#[test]
+fn a_corrupt_blob_is_told_once() {
+    let workshop = Workshop::with_data();
+    let path = blob(&digest::Digest::of(&workshop.read("data/weights")).to_string());
+    let bytes = [workshop.read(&path), b"!".to_vec()].concat();
+    fs::remove_file(workshop.file(&path)).unwrap();
+    workshop.write(&path, bytes);
+    let answer = workshop.json("store verify");
+    assert_eq!(answer["problems"], 1, "{answer:#}");
+    assert!(answer.to_string().contains("is corrupt"), "{answer:#}");
 }
 
 /// And so is one in the log's own files, by whoever reads it.
@@ -251,6 +296,7 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
         mount -t tmpfs -o size=1m tmpfs "$1" && cd "$1" && cp -r "$2"/. . &&
         "$3" store init -q && "$3" key new laptop -q && "$3" dataset add bands --policy dependencies.toml -q &&
         head -c 2m /dev/zero > filler; "$3" sign data --json; echo "$?";
+        "$3" dataset add bands --from data --policy dependencies.toml --json; echo "$?";
         rm filler; "$3" store verify --json; echo "$?"; "$3" sign data --json; echo "$?"; "$3" store verify -q; echo "$?"
     "#;
     let mount = workshop.file("small");
@@ -268,7 +314,12 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
     }
     let outcome = Outcome::from(output);
     let lines: Vec<&str> = outcome.stdout.lines().collect();
-    let wanted = [("store_full", "2"), ("allowed", "0"), ("allowed", "0")];
+    let wanted = [
+        ("store_full", "2"),
+        ("store_full", "2"),
+        ("allowed", "0"),
+        ("allowed", "0"),
+    ];
     let tail = lines
         .iter()
         .skip_while(|line| !line.starts_with('{'))

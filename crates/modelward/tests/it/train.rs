@@ -503,3 +503,51 @@ fn nothing_leads_out_of_the_step_or_into_the_store() {
         assert_eq!(workshop.error(&line), "usage", "{line}");
     }
 }
+
+/// A key that can't say what was built, a recalled one and a recalled builder are told before the step runs, which may take
+/// hours; and so is a folder that can't be written.
+#[test]
+fn what_would_lose_a_model_is_told_before_the_step_runs() {
+    let workshop = Workshop::with_data();
+    workshop.yes("key new builder --role build");
+    let before = workshop.allowed("store list");
+    let builder = "https://modelward.dev/builder/workstation/v1";
+    let line = "train --key builder --input bands --name digits --to out/digits --source s -- /bin/sh -c 'exit 3'";
+    for (change, code) in [
+        (
+            "key set builder --valid-from 2020-01-01T00:00:00Z --valid-until 2021-01-01T00:00:00Z",
+            "key_expired",
+        ),
+        ("key set builder --role sign", "key_role"),
+        (
+            "key set builder --speaks-for https://example.org/other",
+            "speaker_mismatch",
+        ),
+        (
+            &format!("recall builder {builder} --reason bad"),
+            "recalled",
+        ),
+        ("recall key builder --reason bad", "recalled"),
+    ] {
+        let workshop = workshop.copy();
+        workshop.yes(change);
+        assert_eq!(workshop.denied(line), [code], "{change}");
+    }
+    for to in ["/proc/nowhere", "/proc/self/fd/x/y"] {
+        let line = line.replacen("out/digits", to, 1);
+        let outcome = workshop.run(&line);
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        assert!(
+            outcome.stderr.contains(&format!("`{to}` can't be written")),
+            "{outcome:?}"
+        );
+        assert!(outcome.stderr.contains("--to"), "{outcome:?}");
+    }
+    assert_eq!(workshop.denied(line), ["step_failed"]);
+    assert_eq!(workshop.allowed("store list"), before);
+    // Another's key under the name.
+    workshop.yes("key new other --role sign");
+    let from = workshop.read(".modelward/keys/other.key.pem");
+    workshop.write(".modelward/keys/builder.key.pem", from);
+    assert_eq!(workshop.denied(line), ["key_role"]);
+}

@@ -1,17 +1,24 @@
 //! Base64 as lenient as the clients of `/classify/v0` know it from Python's `b64decode`: characters outside the alphabet
 //! are dropped, and after the padding nothing is read.
 
-/// The bytes of a text, or what is wrong with it.
-pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
-    if !text.is_ascii() {
-        return Err("the text holds characters that are not ASCII".to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
+use infer::room;
+
+/// The bytes of a text of at most `length_max` characters, or what is wrong with it.
+pub(super) fn decode(
+    mut text: impl Iterator<Item = char>,
+    length_max: usize,
+) -> Result<Vec<u8>, &'static str> {
+    let mut bytes = room(length_max / 4 * 3 + 3);
     let mut quad = Quad::default();
-    for byte in text.bytes() {
+    while let Some(character) = text.next() {
+        let byte = u8::try_from(character).ok().filter(u8::is_ascii);
+        let byte = byte.ok_or(NOT_ASCII)?;
         if byte == b'=' {
             if quad.is_padded() {
-                return Ok(bytes);
+                return text
+                    .all(|rest| rest.is_ascii())
+                    .then_some(bytes)
+                    .ok_or(NOT_ASCII);
             }
         } else if let Some(digit) = digit(byte) {
             bytes.extend(quad.push(digit));
@@ -19,10 +26,12 @@ pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
     }
     match quad.digits {
         0 => Ok(bytes),
-        1 => Err("one character is left over after the last group of four".to_owned()),
-        _ => Err("the padding is incomplete".to_owned()),
+        1 => Err("one character is left over after the last group of four"),
+        _ => Err("the padding is incomplete"),
     }
 }
+
+const NOT_ASCII: &str = "the text holds characters that are not ASCII";
 
 /// Four digits make three bytes; each digit but the first completes one.
 #[derive(Default)]
@@ -71,7 +80,9 @@ const fn digit(byte: u8) -> Option<u8> {
 mod tests {
     use data_encoding::BASE64;
 
-    use super::*;
+    fn decode(text: &str) -> Result<Vec<u8>, &'static str> {
+        super::decode(text.chars(), text.len())
+    }
 
     #[test]
     fn decodes_what_an_encoder_wrote() {
@@ -116,6 +127,7 @@ mod tests {
             "aGkha",
             "data:image/png;base64,aGk=",
             "é",
+            "aGk=é",
         ] {
             assert!(decode(text).is_err(), "{text:?}");
         }

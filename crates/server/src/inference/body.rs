@@ -9,10 +9,11 @@ use axum::body::{Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use infer::room;
 use trust::Code;
 
 use super::Server;
+use super::memory::Share;
 use super::places::Place;
 use super::refusal::Refusal;
 
@@ -20,15 +21,42 @@ use super::refusal::Refusal;
 const UNWANTED_BYTES_MAX: u64 = 32 << 20;
 const UNWANTED_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// A whole body, and its share of the bytes that may be held at once.
+/// A body's memory grows by doubling up to this, and then in steps of it.
+const STEP_BYTES: usize = 64 << 10;
+
+/// A whole body, and its share of the memory.
 pub(super) struct Body {
-    bytes: Vec<u8>,
-    held: OwnedSemaphorePermit,
+    pub(super) bytes: Vec<u8>,
+    pub(super) share: Share,
 }
 
 impl Body {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Bytes are copied out of their chunks: many tiny chunks must not cost more than their bytes.
+    fn add(&mut self, data: &[u8], size_bytes_max: usize) -> Result<(), Refusal> {
+        let size_bytes = self.bytes.len() + data.len();
+        if size_bytes > self.share.size_bytes() {
+            let needed = if size_bytes <= STEP_BYTES {
+                size_bytes.next_power_of_two()
+            } else {
+                size_bytes.next_multiple_of(STEP_BYTES).min(size_bytes_max)
+            };
+            self.share.grow(needed - self.share.size_bytes())?;
+        }
+        if size_bytes <= STEP_BYTES {
+            let spare = self.share.size_bytes() - self.bytes.len();
+            self.bytes.reserve_exact(spare.min(STEP_BYTES));
+        } else if size_bytes > self.bytes.capacity() {
+            let mut all = room(size_bytes_max);
+            all.append(&mut self.bytes);
+            self.bytes = all;
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// Whether there is nothing in it to read.
+    pub(super) fn is_blank(&self) -> bool {
+        self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 }
 
@@ -45,6 +73,7 @@ impl Server {
         if declared > size_bytes_max as u64 {
             return Err(too_large(size_bytes_max));
         }
+        self.memory.has(declared)?;
         let reading = self.collect(request.into_body(), size_bytes_max);
         let time_max = self.limits.body_timeout;
         let too_slow = |_| {
@@ -56,14 +85,16 @@ impl Server {
             .map_err(too_slow)?
     }
 
-    /// Bytes are copied out of their chunks: many tiny chunks must not cost more than their bytes.
     async fn collect(&self, mut from: axum::body::Body, max: usize) -> Result<Body, Refusal> {
         let mut body = Body {
             bytes: Vec::new(),
-            held: hold(&self.body_bytes, 0)?,
+            share: self.memory.share()?,
         };
         while let Some(frame) = next_frame(&mut from).await {
-            let broken = |_| Refusal::invalid("the body broke off, or its chunks can't be read");
+            let broken = |_| {
+                let message = "the body broke off, or its chunks can't be read";
+                Refusal::invalid(message, "send the whole body again")
+            };
             // What is no data is a trailer; nothing here asks for one.
             let Ok(data) = frame.map_err(broken)?.into_data() else {
                 continue;
@@ -71,24 +102,19 @@ impl Server {
             if data.len() > max - body.bytes.len() {
                 return Err(too_large(max));
             }
-            body.held.merge(hold(&self.body_bytes, data.len())?);
-            body.bytes.extend_from_slice(&data);
+            body.add(&data, max)?;
         }
         Ok(body)
     }
 }
 
-fn hold(all: &Arc<Semaphore>, size_bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-    let permits = u32::try_from(size_bytes).unwrap_or(u32::MAX);
-    let held = Arc::clone(all).try_acquire_many_owned(permits);
-    held.map_err(|_| Refusal::overloaded("as many bytes of requests are held as may be"))
-}
-
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     match headers.get(header::CONTENT_ENCODING) {
         Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(Refusal::media_type("compressed bodies are not read here")
-                .with_hint("send the body without `content-encoding`"))
+            Err(Refusal::media_type(
+                "compressed bodies are not read here",
+                "send the body without `content-encoding`",
+            ))
         }
         _ => Ok(()),
     }
@@ -96,7 +122,11 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
 
 fn too_large(size_bytes_max: usize) -> Refusal {
     let message = format!("the body is longer than the {size_bytes_max} bytes allowed");
-    Refusal::new(Code::TooLarge, message)
+    Refusal::new(
+        Code::TooLarge,
+        message,
+        "send fewer rows, or a smaller picture",
+    )
 }
 
 async fn next_frame<B: HttpBody + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B::Error>> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use decode::json::Value;
 use infer::Session;
-use infer::picture::PictureError;
+use infer::picture::{PictureError, SIDE_MAX};
 use serde::Serialize;
 use trust::Code;
 
 use super::base64;
+use super::body::Body;
 use super::json::{essence, read, respond};
 use super::predictions::Protocol;
 use super::refusal::Refusal;
@@ -19,6 +19,8 @@ use super::{Limits, Server};
 
 const NO_IMAGE: &str = "Missing 'image' field in request body.";
 const NO_MODEL: &str = "Model not loaded. Cannot perform classification.";
+const SEND_AN_IMAGE: &str =
+    "send `{\"image\": BASE64 OF A PNG}` as the body, with `content-type: application/json`";
 
 #[derive(Serialize)]
 struct Answer {
@@ -34,13 +36,16 @@ pub(super) async fn classify(
     let body = server
         .read(request, server.limits.classify_body_bytes_max)
         .await?;
-    if body.bytes().iter().all(u8::is_ascii_whitespace) {
-        return Err(Refusal::invalid(NO_IMAGE));
+    if body.is_blank() {
+        return Err(Refusal::invalid(NO_IMAGE, SEND_AN_IMAGE));
     }
     media_type?;
     let predicting = server.on_worker(move |server, session| {
-        let row = row(session, body.bytes(), &server.limits)?;
-        server.predict(session, Protocol::Classify, &row, 1)
+        let row = row(session, body, &server.limits)?;
+        server.predict(session, Protocol::Classify, 1, |batch| {
+            row.iter().for_each(|number| batch.take(*number));
+            Ok(())
+        })
     });
     let prediction = predicting.await.map_err(in_the_contracts_words)?;
     let mut response = respond(&Answer {
@@ -59,28 +64,41 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     } else {
         Err(Refusal::media_type(
             "the request's `content-type` must be `application/json`",
+            SEND_AN_IMAGE,
         ))
     }
 }
 
-fn row(session: &Session, body: &[u8], limits: &Limits) -> Result<Vec<f32>, Refusal> {
-    let encoded = picture(body, limits)?;
-    let preprocessing = session.model().preprocessing().ok_or_else(|| {
-        Refusal::new(Code::NotFound, "this model takes no pictures")
-            .with_hint("send tensors to `/v2/models/NAME/infer`")
-    })?;
+fn row(session: &Session, mut body: Body, limits: &Limits) -> Result<Vec<f32>, Refusal> {
+    let no_pictures = || {
+        let hint = "send tensors to `/v2/models/NAME/infer`";
+        Refusal::new(Code::NotFound, "this model takes no pictures", hint)
+    };
+    // The picture is never longer than its base64.
+    body.share.grow(body.bytes.len())?;
+    let encoded = picture(&body.bytes, limits)?;
+    body.bytes = Vec::new();
+    let preprocessing = session.model().preprocessing().ok_or_else(no_pictures)?;
+    body.share.shrink_to(encoded.len());
+    body.share.grow(preprocessing.memory_bytes(&encoded))?;
     preprocessing.row(&encoded).map_err(|error| unfit(&error))
 }
 
 /// A body without a picture is told so in the contract's words, whatever it holds instead.
 fn picture(body: &[u8], limits: &Limits) -> Result<Vec<u8>, Refusal> {
-    let missing = || Refusal::invalid(NO_IMAGE);
-    let value = read(body, limits)?;
-    match value.member("image").ok_or_else(missing)? {
-        Value::String(text) => base64::decode(text),
-        _ => Err("`image` is not a string".to_owned()),
-    }
-    .map_err(|problem| Refusal::invalid(format!("Invalid base64 encoding: {problem}")))
+    let missing = || Refusal::invalid(NO_IMAGE, SEND_AN_IMAGE);
+    let image = read(body, limits)?.member("image").ok_or_else(missing)?;
+    let decoded = match image.chars() {
+        Some(text) => base64::decode(text, image.text().len()),
+        None => Err("`image` is not a string"),
+    };
+    decoded.map_err(|problem| {
+        let message = format!("Invalid base64 encoding: {problem}");
+        Refusal::invalid(
+            message,
+            "encode the PNG's bytes, with padding: `base64 -w0 FILE`",
+        )
+    })
 }
 
 fn unfit(error: &PictureError) -> Refusal {
@@ -88,7 +106,8 @@ fn unfit(error: &PictureError) -> Refusal {
     if let PictureError::Decode(cause) = error {
         message = format!("{message}: {cause}");
     }
-    Refusal::new(Code::PictureInvalid, message)
+    let hint = format!("send a whole PNG of at most {SIDE_MAX} pixels on a side");
+    Refusal::new(Code::PictureInvalid, message, hint)
 }
 
 fn in_the_contracts_words(refusal: Refusal) -> Refusal {

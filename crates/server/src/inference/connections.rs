@@ -25,7 +25,8 @@ use super::{Limits, Server, routes};
 
 const HEADERS_MAX: usize = 64;
 const HEAD_SIZE_BYTES_MAX: usize = 16 << 10;
-const READ_SIZE_BYTES_MAX: usize = 64 << 10;
+/// Each connection may have one of these filled and one in use.
+const READ_SIZE_BYTES_MAX: usize = 16 << 10;
 /// When the machine has no descriptor left, trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

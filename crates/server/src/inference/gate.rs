@@ -57,9 +57,11 @@ impl Gate {
     /// As [`Gate::workers`], and no shutdown has begun: what a load balancer asks.
     pub(super) fn ready(&self) -> Result<(), Refusal> {
         if self.draining.load(Ordering::Relaxed) {
+            let hint = "ask another server, or this one when it runs again";
             return Err(Refusal::new(
                 Code::NotServing,
                 "the server is shutting down",
+                hint,
             ));
         }
         self.workers().map(drop)
@@ -90,17 +92,15 @@ impl Gate {
         let message = format!(
             "for more than {seconds} s it could not be told whether the model was recalled: {doubt}"
         );
-        Refusal::new(Code::NotServing, message)
-            .with_hint("the server answers again as soon as it can tell")
+        let hint = "the server answers again as soon as it can tell";
+        Refusal::new(Code::NotServing, message, hint)
     }
 }
 
 /// With the code of what withdrew it, which need not be a recall: an admission may have lost its key. The table's status
 /// is that of a gate that was asked for a verdict; here a server has lost its model.
 fn withdrawn(reason: &Reason) -> Refusal {
-    Refusal::new(reason.code, reason.message.as_str())
-        .with_status(503)
-        .with_hint(reason.way.as_str())
+    Refusal::new(reason.code, reason.message.as_str(), reason.way.as_str()).with_status(503)
 }
 
 /// Asks now, and from then on every `interval` in a thread of its own, until the watch is dropped or the model withdrawn.

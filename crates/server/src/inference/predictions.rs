@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use digest::{Digest, Hasher};
-use infer::Session;
+use infer::{Model, RunError, Session, room};
 use serde::Serialize;
 use trust::Code;
 
@@ -62,16 +62,17 @@ pub(super) struct Prediction {
 }
 
 impl Server {
-    /// Computes and keeps. What could not be kept is not given.
+    /// Computes and keeps, while `give` gives the numbers of so many rows. What could not be kept is not given.
     pub(super) fn predict(
         &self,
         session: &mut Session,
         protocol: Protocol,
-        input: &[f32],
         rows: usize,
+        give: impl FnOnce(&mut Batch<'_>) -> Result<(), Refusal>,
     ) -> Result<Prediction, Refusal> {
-        let refused = |error: infer::RunError| Refusal::invalid(error.to_string());
-        let output = session.run(input, rows).map_err(refused)?;
+        let mut batch = Batch::new(session, rows);
+        give(&mut batch)?;
+        let (input, output) = batch.finish()?;
         let row_size = session.model().output().row_elements();
         let classes: Vec<usize> = output.chunks(row_size).map(largest).collect();
         let predictions = &self.predictions;
@@ -81,7 +82,7 @@ impl Server {
             admission: predictions.admission,
             protocol,
             rows,
-            input: digest_of(input),
+            input,
             output: digest_of(&output),
             classes: classes.clone(),
         };
@@ -96,6 +97,64 @@ impl Server {
             classes,
             marks,
         })
+    }
+}
+
+/// Rows that are computed as their numbers come: the input is never held but for the row that is being filled.
+pub(super) struct Batch<'s> {
+    session: &'s mut Session,
+    row: Vec<f32>,
+    row_size: usize,
+    input: Hasher,
+    output: Vec<f32>,
+    failed: Option<RunError>,
+}
+
+impl<'s> Batch<'s> {
+    fn new(session: &'s mut Session, rows: usize) -> Self {
+        let row_size = session.model().input().row_elements();
+        let output = room(rows * session.model().output().row_elements());
+        Self {
+            session,
+            row: room(row_size),
+            row_size,
+            input: Hasher::new(),
+            output,
+            failed: None,
+        }
+    }
+
+    /// How much memory a batch takes, in bytes.
+    pub(super) fn memory_bytes(model: &Model, rows: usize) -> usize {
+        let output = rows.saturating_mul(model.output().row_elements());
+        size_of::<f32>() * model.input().row_elements().saturating_add(output)
+    }
+
+    pub(super) fn take(&mut self, number: f32) {
+        self.row.push(number);
+        self.input.update(&number.to_le_bytes());
+        if self.row.len() < self.row_size {
+            return;
+        }
+        // After an error the rest is only read: it may be broken in a way that is to be told instead.
+        if self.failed.is_none() {
+            match self.session.run_row(&self.row) {
+                Ok(output) => self.output.extend_from_slice(output),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.row.clear();
+    }
+
+    /// The digest of the input, and the output.
+    fn finish(self) -> Result<(Digest, Vec<f32>), Refusal> {
+        match self.failed {
+            None => Ok((self.input.finish(), self.output)),
+            Some(error) => {
+                let hint = "send numbers like those that the model was made for";
+                Err(Refusal::invalid(error.to_string(), hint))
+            }
+        }
     }
 }
 
@@ -178,7 +237,8 @@ fn not_kept(error: &io::Error) -> Refusal {
         "the prediction could not be recorded ({}), so it is not given",
         error.kind()
     );
-    Refusal::new(code, message).with_status(503)
+    let hint = "ask again later; whoever runs the server finds out with `modelward doctor`";
+    Refusal::new(code, message, hint).with_status(503)
 }
 
 #[cfg(test)]

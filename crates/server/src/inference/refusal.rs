@@ -18,57 +18,53 @@ pub(super) struct Refusal {
 struct Body {
     error: String,
     code: &'static str,
-    #[serde(skip_serializing_if = "String::is_empty")]
     hint: String,
 }
 
 impl Refusal {
-    /// With the table's word and status.
-    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self::of(code.http(), code.as_str(), message)
+    /// With the table's word and status, and what the client can do.
+    pub(super) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let body = Body {
+            error: message.into(),
+            code: code.as_str(),
+            hint: hint.into(),
+        };
+        // Every status in the table is one.
+        let status = StatusCode::from_u16(code.http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body }
     }
 
     /// 400: what the request says can't be meant for this model.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(Code::RequestInvalid, message)
+    pub(super) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Code::RequestInvalid, message, hint)
     }
 
     /// 429: the same request may do better later.
     pub(super) fn overloaded(message: &'static str) -> Self {
-        Self::new(Code::Overloaded, message).with_hint("ask again later")
+        Self::new(Code::Overloaded, message, "ask again later")
     }
 
     /// 408: the client took too long.
     pub(super) fn too_slow(message: impl Into<String>) -> Self {
-        Self::new(Code::Timeout, message)
+        let hint = "send it faster, or in smaller requests";
+        Self::new(Code::Timeout, message, hint)
     }
 
     /// 405: there is such a thing, but not to do this with.
     pub(super) fn wrong_method() -> Self {
         let message = "this route does not take this method";
-        Self::new(Code::MethodNotAllowed, message)
-            .with_hint("the header `allow` names those it takes")
+        let hint = "the header `allow` names those it takes";
+        Self::new(Code::MethodNotAllowed, message, hint)
     }
 
     /// 415: the body is written in a way that is not read here.
-    pub(super) fn media_type(message: impl Into<String>) -> Self {
-        Self::new(Code::MediaType, message)
+    pub(super) fn media_type(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Code::MediaType, message, hint)
     }
 
     /// 501: the protocol has it, this server doesn't.
-    pub(super) fn not_offered(message: impl Into<String>) -> Self {
-        Self::new(Code::NotOffered, message)
-    }
-
-    fn of(status: u16, code: &'static str, message: impl Into<String>) -> Self {
-        let body = Body {
-            error: message.into(),
-            code,
-            hint: String::new(),
-        };
-        // Every status here and in the table is one.
-        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, body }
+    pub(super) fn not_offered(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Code::NotOffered, message, hint)
     }
 
     pub(super) fn with_status(mut self, status: u16) -> Self {
@@ -76,23 +72,20 @@ impl Refusal {
         self
     }
 
-    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.body.hint = hint.into();
-        self
-    }
-
     /// In other words; the old ones become the hint.
     pub(super) fn reworded(mut self, message: &str) -> Self {
         let facts = std::mem::replace(&mut self.body.error, message.to_owned());
-        self.body.hint = match self.body.hint.as_str() {
-            "" => facts,
-            hint => format!("{facts}; {hint}"),
-        };
+        self.body.hint = format!("{facts}; {}", self.body.hint);
         self
     }
 
     pub(super) fn message(&self) -> &str {
         &self.body.error
+    }
+
+    #[cfg(test)]
+    pub(super) const fn code(&self) -> &'static str {
+        self.body.code
     }
 
     /// Whether there is no model to predict with.

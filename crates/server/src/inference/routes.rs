@@ -36,23 +36,28 @@ pub(super) fn router(server: &Arc<Server>) -> Router {
         .route("/v2/models/{name}/trace/setting", any(not_by_request))
         .route("/v2/trace/setting", any(not_by_request))
         .route("/v2/logging", any(not_by_request))
-        .fallback(async || Refusal::new(Code::NotFound, "there is no such route"))
+        .fallback(no_route)
         .method_not_allowed_fallback(async || Refusal::wrong_method())
         .with_state(Arc::clone(server))
 }
 
+async fn no_route() -> Refusal {
+    let hint = "pictures go to `/classify/v0`; what else there is begins with `/v2`";
+    Refusal::new(Code::NotFound, "there is no such route", hint)
+}
+
 /// A model comes in through the admission gate and goes out by a recall; strangers can do neither.
 async fn no_loading() -> Refusal {
-    Refusal::not_offered("models are not loaded or unloaded by request")
-        .with_status(403)
-        .with_hint("admit a model with `modelward admit`, and start a server on it")
+    let hint = "admit a model with `modelward admit`, and start a server on it";
+    Refusal::not_offered("models are not loaded or unloaded by request", hint).with_status(403)
 }
 
 async fn no_shared_memory() -> Refusal {
-    Refusal::not_offered("this server shares no memory with its clients")
-        .with_hint("send binary tensors in the body")
+    let message = "this server shares no memory with its clients";
+    Refusal::not_offered(message, "send binary tensors in the body")
 }
 
 async fn not_by_request() -> Refusal {
-    Refusal::not_offered("this server's settings are not read or changed by request")
+    let message = "this server's settings are not read or changed by request";
+    Refusal::not_offered(message, "whoever starts the server sets them")
 }

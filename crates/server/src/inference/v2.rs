@@ -14,13 +14,15 @@ use serde::Serialize;
 use trust::Code;
 
 use super::Server;
+use super::body::Body;
 use super::json::{essence, respond};
-use super::predictions::Protocol;
+use super::predictions::{Batch, Protocol};
 use super::refusal::Refusal;
 use ask::Ask;
 
 const HEADER_LENGTH: &str = "inference-header-content-length";
 const BINARY_MEDIA_TYPE: &str = "application/octet-stream";
+const HAVE_A_BODY: &str = "send `{\"inputs\": [{\"name\": …, \"shape\": …, \"datatype\": …, \"data\": …}]}` as the body; `GET /v2/models/NAME` says what the model takes";
 const PLATFORM: &str = "modelward_safetensors";
 
 /// The model that a path names. There is one; no other name or version is looked for anywhere.
@@ -30,7 +32,14 @@ impl FromRequestParts<Arc<Server>> for Named {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, server: &Arc<Server>) -> Result<Self, Refusal> {
-        let unknown = || Refusal::new(Code::NotFound, "there is no such model or version here");
+        let unknown = || {
+            let message = "there is no such model or version here";
+            Refusal::new(
+                Code::NotFound,
+                message,
+                "`GET /v2/models` names what there is",
+            )
+        };
         let params = RawPathParams::from_request_parts(parts, server).await;
         let params = params.map_err(|_| unknown())?;
         let is_ours = |(key, value): (&str, &str)| match key {
@@ -178,12 +187,22 @@ pub(super) async fn infer(
     let body = server
         .read(request, server.limits.v2_body_bytes_max)
         .await?;
+    if body.is_blank() {
+        let message = "the request has no body";
+        return Err(Refusal::invalid(message, HAVE_A_BODY));
+    }
     let inferring = server.on_worker(move |server, session| {
         let model = Arc::clone(session.model());
-        let ask = Ask::read(body.bytes(), header_length, &model, server)?;
-        drop(body);
-        let prediction = server.predict(session, Protocol::V2, &ask.input, ask.rows)?;
-        Ok(answer::response(&ask, &prediction, &model, server))
+        let Body { bytes, mut share } = body;
+        let Ask { tensor, reply } = Ask::read(&bytes, header_length, &model, server)?;
+        let answer_bytes = reply.size_bytes(&model);
+        share.grow(Batch::memory_bytes(&model, reply.rows).saturating_add(answer_bytes))?;
+        let give = |batch: &mut Batch<'_>| tensor.give(batch);
+        let prediction = server.predict(session, Protocol::V2, reply.rows, give)?;
+        drop(bytes);
+        let text = reply.text(&prediction, &model, server, answer_bytes);
+        share.shrink_to(answer_bytes);
+        Ok(reply.response(text, share, &prediction))
     });
     inferring.await
 }
@@ -205,7 +224,8 @@ fn check_media_type(request: &Request) -> Result<(), Refusal> {
         let message = format!(
             "the request's `content-type` must be `application/json`, or `{BINARY_MEDIA_TYPE}` with binary tensors"
         );
-        Err(Refusal::media_type(message))
+        let hint = "state one of the two, or none";
+        Err(Refusal::media_type(message, hint))
     }
 }
 
@@ -216,8 +236,10 @@ fn header_length(request: &Request) -> Result<Option<usize>, Refusal> {
     };
     let length = stated.to_str().ok().and_then(|text| text.parse().ok());
     length.map(Some).ok_or_else(|| {
-        Refusal::invalid(format!(
-            "the header `{HEADER_LENGTH}` must be a number of bytes"
-        ))
+        let message = format!("the header `{HEADER_LENGTH}` must be a number of bytes");
+        Refusal::invalid(
+            message,
+            "state how long the JSON before the binary tensors is",
+        )
     })
 }

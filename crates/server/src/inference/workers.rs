@@ -24,7 +24,10 @@ impl Workers {
     pub(super) fn start(model: &Arc<Model>, limits: &Limits) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(limits.queue_max);
         let jobs = Arc::new(Mutex::new(jobs));
-        for _ in 0..limits.workers.get() {
+        // Buffers of large models are counted: all workers together, but for the first, keep within the limit.
+        let session_bytes = Session::memory_bytes(model).max(1);
+        let fitting = (limits.sessions_bytes_max / session_bytes).max(1);
+        for _ in 0..limits.workers.get().min(fitting) {
             let (model, jobs) = (Arc::clone(model), Arc::clone(&jobs));
             std::thread::Builder::new()
                 .name("infer".to_owned())
@@ -74,7 +77,9 @@ impl Server {
         drop(workers);
         answered.await.unwrap_or_else(|_| {
             let message = "An internal server error occurred: the computation broke off";
-            Err(Refusal::new(Code::Internal, message))
+            let hint =
+                "ask again; what breaks off each time is a fault of the server, to be reported";
+            Err(Refusal::new(Code::Internal, message, hint))
         })
     }
 }

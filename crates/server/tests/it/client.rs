@@ -36,7 +36,10 @@ impl Answer {
 
     pub(crate) fn code(&self) -> String {
         self.error();
-        self.json()["code"]
+        let body = self.json();
+        let hint = body["hint"].as_str().expect("every refusal has a `hint`");
+        assert!(!hint.is_empty(), "{body}");
+        body["code"]
             .as_str()
             .expect("every refusal has a `code`")
             .to_owned()

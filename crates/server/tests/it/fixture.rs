@@ -3,7 +3,6 @@
 //! Its picture has ten bands of 28 × 2 pixels, from the top; the logit of a digit is the sum of its band.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use digest::{Digest, Listing, Sealed, measure_bytes};
-use image::{GrayImage, ImageFormat, Luma};
 use infer::Model;
 use server::inference::{Error, Hooks, Limits, PredictionRecord, Serving, serve};
 use tokio::sync::oneshot;
@@ -86,12 +84,13 @@ pub(crate) fn model() -> Arc<Model> {
 
 /// A PNG whose band of this digit is white, and the rest black.
 pub(crate) fn picture(digit: u32) -> Vec<u8> {
-    let level = |_, y| Luma([if y / 2 == digit { 255 } else { 0 }]);
+    let level = |pixel: u32| if pixel / 56 == digit { 255 } else { 0 };
+    let pixels: Vec<u8> = (0_u32..784).map(level).collect();
     let mut png = Vec::new();
-    let picture = GrayImage::from_fn(28, 28, level);
-    picture
-        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-        .unwrap();
+    let encoder = png::Encoder::new(&mut png, 28, 28);
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&pixels).unwrap();
+    drop(writer);
     png
 }
 

@@ -105,6 +105,72 @@ fn json_of_too_many_values_is_not_unpacked() {
     );
 }
 
+/// Keys and texts are all that a request can have kept of itself.
+#[test]
+fn many_and_long_keys_and_texts_are_refused() {
+    let running = Running::plain();
+    let many: Vec<String> = (0..300).map(|at| format!("\"k{at}\": 1")).collect();
+    for body in [
+        format!(r#"{{"parameters": {{{}}}}}"#, many.join(",")),
+        format!(r#"{{"{}": 1}}"#, "k".repeat(2000)),
+        format!(r#"{{"{}": 1}}"#, "\\u006b".repeat(200)),
+        infer_body_with_id(&"\\n".repeat(3000)),
+    ] {
+        let answer = running.infer(&[JSON], body.as_bytes());
+        assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"));
+    }
+    // What looks like keys within a text is none.
+    let id = ":,[{\\\"".repeat(500);
+    let answer = running.infer(&[JSON], infer_body_with_id(&id).as_bytes());
+    assert_eq!(answer.status, 200, "{:?}", answer.json());
+    assert_eq!(answer.json()["id"], id.replace('\\', ""));
+}
+
+fn infer_body_with_id(id: &str) -> String {
+    let body = String::from_utf8(infer_body(&[1])).unwrap();
+    body.replacen('{', &format!(r#"{{"id": "{id}", "#), 1)
+}
+
+/// What is asked for in vain takes no memory for long, and a request that can never be answered is not told to come again.
+#[test]
+fn what_never_fits_is_told_for_good() {
+    let limits = Limits {
+        memory_bytes_max: 0,
+        v2_body_bytes_max: 4 << 10,
+        classify_body_bytes_max: 4 << 10,
+        ..limits()
+    };
+    let running = Running::start(serving(), hooks().0, limits);
+    let answer = running.classify(1);
+    assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"));
+}
+
+#[test]
+fn a_request_without_a_body_is_told_what_to_send() {
+    let running = Running::plain();
+    for (path, sends) in [
+        ("/classify/v0", "BASE64 OF A PNG"),
+        ("/v2/models/digits/infer", "\"inputs\""),
+        ("/v2/models/digits/versions/1/infer", "\"inputs\""),
+    ] {
+        for headers in [
+            &[JSON][..],
+            &[JSON, ("inference-header-content-length", "0")],
+        ] {
+            let answer = running.post(path, headers, b"");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (400, "request_invalid")
+            );
+            let hint = answer.json()["hint"].to_string().replace('\\', "");
+            assert!(
+                hint.contains(sends) && hint.contains("as the body"),
+                "{hint}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_bomb_is_judged_by_its_header() {
     let running = Running::plain();

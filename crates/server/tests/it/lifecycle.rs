@@ -321,15 +321,14 @@ fn overload_is_refused_at_once() {
 }
 
 #[test]
-fn bytes_in_flight_are_limited_over_all_connections() {
+fn memory_is_limited_over_all_connections() {
     let limits = Limits {
-        v2_body_bytes_max: 1 << 20,
-        classify_body_bytes_max: 1 << 20,
-        body_bytes_in_flight_max: 1 << 20,
+        v2_body_bytes_max: 4 << 20,
+        memory_bytes_max: 4 << 20,
         ..limits()
     };
     let running = Running::start(serving(), hooks().0, limits);
-    let size = (1 << 20) - 10;
+    let size = (4 << 20) - 10;
     let head = format!(
         "POST /v2/models/digits/infer HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n"
     );

@@ -33,6 +33,25 @@ pub(super) struct Signer<'a> {
     pub(super) encoding: Encoding,
 }
 
+impl<'a> Signer<'a> {
+    /// The key, of whose signature nothing is known yet.
+    pub(super) fn of_key(key: &'a RootKey) -> Self {
+        Self {
+            name: &key.name,
+            key: key.public_key.id(),
+            roles: &key.roles,
+            speaks_for: &key.speaks_for,
+            valid_from: key.valid_from,
+            valid_until: key.valid_until,
+            how: How::Key {
+                stamped: None,
+                logged_at: None,
+            },
+            encoding: Encoding::Dsse,
+        }
+    }
+}
+
 /// When a certificate must have been valid.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
@@ -142,14 +161,9 @@ fn key_that_signed<'a>(
     let (signature, encoding) = signed(bundle, |bytes, sig| public_key.verifies(bytes, sig))?;
     let how = witnessed(public_key, (bundle, signature), beside, (root, when));
     Some(how.map(|how| Signer {
-        name: &key.name,
-        key: public_key.id(),
-        roles: &key.roles,
-        speaks_for: &key.speaks_for,
-        valid_from: key.valid_from,
-        valid_until: key.valid_until,
         how,
         encoding,
+        ..Signer::of_key(key)
     }))
 }
 

@@ -12,6 +12,7 @@ use trust::Code;
 
 use super::{PACKAGE, SERVICE_ACCOUNT, Scene};
 use crate::answer::Failure;
+use crate::faults::at;
 use crate::ui::Ui;
 
 /// In the order of the chain.
@@ -77,9 +78,9 @@ pub(super) fn run(name: &str, scene: &Scene, ui: &Ui) -> Result<Attack, Failure>
     let begun = Instant::now();
     let work = scene.folder.join("attacks").join(name);
     if work.exists() {
-        fs::remove_dir_all(&work)?;
+        fs::remove_dir_all(&work).map_err(at(&work))?;
     }
-    fs::create_dir_all(&work)?;
+    fs::create_dir_all(&work).map_err(at(&work))?;
     let attack = play(name, scene, &work)?;
     let word = if attack.held() {
         ui.good("refused")
@@ -94,14 +95,14 @@ pub(super) fn run(name: &str, scene: &Scene, ui: &Ui) -> Result<Attack, Failure>
     ));
     // What was tried is of no more use, unless it is to be looked into.
     if attack.held() {
-        fs::remove_dir_all(&work)?;
+        fs::remove_dir_all(&work).map_err(at(&work))?;
     }
     Ok(attack)
 }
 
 fn play(name: &str, scene: &Scene, work: &Path) -> Result<Attack, Failure> {
     let script = scene.example.join("attacks").join(format!("{name}.sh"));
-    let said = fs::File::create(work.join("said"))?;
+    let said = fs::File::create(work.join("said")).map_err(at(work))?;
     let output = Command::new("bash")
         .arg(&script)
         .env("MODELWARD", &scene.modelward)
@@ -116,7 +117,8 @@ fn play(name: &str, scene: &Scene, work: &Path) -> Result<Attack, Failure> {
         .current_dir(work)
         .stdin(Stdio::null())
         .stderr(said)
-        .output()?;
+        .output()
+        .map_err(at("bash"))?;
     let attack =
         json::from_slice::<Attack>(output.stdout.trim_ascii(), Limits::SMALL).map_err(|e| {
             let message = format!("the attack `{name}` ended without a word: {e}");
@@ -143,8 +145,8 @@ fn play(name: &str, scene: &Scene, work: &Path) -> Result<Attack, Failure> {
 /// The archive of the data set, as it was fetched and is kept under the digest that the policy names.
 fn archive(scene: &Scene) -> Result<std::path::PathBuf, Failure> {
     let file = scene.example.join("policies/dependencies.toml");
-    let policy =
-        policy::dependency::DependencyPolicy::parse("dependencies.toml", &fs::read(file)?)?;
+    let bytes = fs::read(&file).map_err(at(&file))?;
+    let policy = policy::dependency::DependencyPolicy::parse("dependencies.toml", &bytes)?;
     let rule = policy
         .datasets()
         .iter()

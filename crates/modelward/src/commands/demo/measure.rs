@@ -1,6 +1,6 @@
 //! The accuracy, by asking the server: all 10,000 test pictures, by the Open Inference Protocol's binary tensors.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use decode::json::{self, Limits, Value};
 use trust::Code;
 
 use crate::answer::Failure;
+use crate::faults::at;
 use crate::ui::Ui;
 
 const IMAGES: &str = "t10k-images-idx3-ubyte";
@@ -25,8 +26,8 @@ const ANSWER_SIZE_BYTES_MAX: u64 = 1 << 20;
 
 /// Which part of the test pictures the server classifies as their labels say.
 pub(super) fn accuracy(address: &str, model: &str, data: &Path, ui: &Ui) -> Result<f64, Failure> {
-    let images = std::fs::read(data.join(IMAGES))?;
-    let labels = std::fs::read(data.join(LABELS))?;
+    let images = std::fs::read(data.join(IMAGES)).map_err(at(data))?;
+    let labels = std::fs::read(data.join(LABELS)).map_err(at(data))?;
     let images = images.get(IMAGES_HEADER..).unwrap_or_default();
     let labels = labels.get(LABELS_HEADER..).unwrap_or_default();
     if labels.is_empty() || images.len() != labels.len() * PIXELS {
@@ -71,14 +72,7 @@ fn infer(address: &str, model: &str, pictures: &[u8], rows: usize) -> Result<Vec
         head.len(),
         head.len() + tensor.len()
     );
-    let mut stream = TcpStream::connect(address)?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    stream.write_all(request.as_bytes())?;
-    stream.write_all(&tensor)?;
-    let mut answer = Vec::new();
-    stream
-        .take(ANSWER_SIZE_BYTES_MAX)
-        .read_to_end(&mut answer)?;
+    let answer = asked(address, &[request.as_bytes(), &tensor]).map_err(at(address))?;
     digits(&answer)
         .filter(|digits| digits.len() == rows)
         .ok_or_else(|| {
@@ -93,6 +87,19 @@ fn infer(address: &str, model: &str, pictures: &[u8], rows: usize) -> Result<Vec
                 "",
             )
         })
+}
+
+fn asked(address: &str, parts: &[&[u8]]) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    for part in parts {
+        stream.write_all(part)?;
+    }
+    let mut answer = Vec::new();
+    stream
+        .take(ANSWER_SIZE_BYTES_MAX)
+        .read_to_end(&mut answer)?;
+    Ok(answer)
 }
 
 /// The largest of each row's ten numbers.

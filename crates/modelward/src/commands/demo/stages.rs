@@ -12,6 +12,7 @@ use trust::{Code, Denied, Reason};
 
 use super::{PACKAGE, SERVICE_ACCOUNT, SOURCE, Scene, measure};
 use crate::answer::Failure;
+use crate::faults::at;
 use crate::lines::Lines;
 use crate::ui::Ui;
 
@@ -239,10 +240,15 @@ struct Server {
 
 impl Server {
     fn start(scene: &Scene, arguments: &[&str]) -> Result<Self, Failure> {
-        let mut process = command(scene, arguments).stdout(Stdio::piped()).spawn()?;
+        let mut process = command(scene, arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(at(&scene.modelward))?;
         let mut line = String::new();
         if let Some(stdout) = process.stdout.take() {
-            BufReader::new(stdout).read_line(&mut line)?;
+            BufReader::new(stdout)
+                .read_line(&mut line)
+                .map_err(at(&scene.modelward))?;
         }
         let answer: Value = serde_json::from_str(&line).unwrap_or_default();
         let text = |name: &str| {
@@ -258,7 +264,7 @@ impl Server {
                 model,
             }),
             _ => {
-                process.wait()?;
+                process.wait().map_err(at(&scene.modelward))?;
                 Err(refused(&answer, arguments))
             }
         }
@@ -269,7 +275,7 @@ impl Server {
             // One that has ended already needs no signal.
             let _ = kill_process(process, Signal::TERM);
         }
-        self.process.wait()?;
+        self.process.wait().map_err(at(&self.address))?;
         Ok(())
     }
 }
@@ -328,8 +334,9 @@ fn check_claim(trained: &Value, accuracy: f64) -> Result<(), Failure> {
 fn ask(scene: &Scene, arguments: &[&str]) -> Result<Value, Failure> {
     let output = command(scene, arguments)
         .stdout(Stdio::piped())
-        .spawn()?
-        .wait_with_output()?;
+        .spawn()
+        .and_then(Child::wait_with_output)
+        .map_err(at(&scene.modelward))?;
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     if output.status.success() {
         Ok(answer)

@@ -51,11 +51,11 @@ impl From<host::clock::ClockError> for Refused {
 
 /// What the system said of a file, as Python says it.
 pub(super) fn file_error(path: &Path, error: &io::Error) -> Refused {
-    let number = error.raw_os_error().unwrap_or_default();
     let said = error.to_string();
     let said = said.split(" (os error").next().unwrap_or_default();
-    let text = format!("[Errno {number}] {said}: '{}'", path.display());
-    Refused::new(text, "")
+    let number = error.raw_os_error();
+    let number = number.map_or_else(String::new, |number| format!("[Errno {number}] "));
+    Refused::new(format!("{number}{said}: '{}'", path.display()), "")
 }
 
 impl From<Error> for Refused {

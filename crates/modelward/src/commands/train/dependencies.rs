@@ -15,6 +15,7 @@ use trust::{Artifact, Code, Kind, TreePath};
 use super::root::placement;
 use super::{Args, Given};
 use crate::answer::Failure;
+use crate::faults::at;
 use crate::model::unreadable;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -52,7 +53,8 @@ pub(super) fn list(root: &RootTree) -> Result<Artifact, Failure> {
     };
     let mut files = BTreeMap::new();
     for (digest, path) in root.manifest()?.lines().filter_map(file_line) {
-        let size_bytes = std::fs::symlink_metadata(root.path().join(path))?.len();
+        let file = root.path().join(path);
+        let size_bytes = file.symlink_metadata().map_err(at(&file))?.len();
         let path = TreePath::new(path).map_err(|e| failed(&e))?;
         files.insert(path, FileEntry { digest, size_bytes });
     }

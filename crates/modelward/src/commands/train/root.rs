@@ -11,6 +11,7 @@ use trust::Code;
 
 use super::Args;
 use crate::answer::Failure;
+use crate::faults::at;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -80,7 +81,7 @@ fn closure(args: &Args, workspace: &Workspace, made: &Path) -> Result<Vec<String
         .partition(|(from, to)| from == to);
     let same: Vec<PathBuf> = same
         .into_iter()
-        .map(|(from, _)| std::path::absolute(from))
+        .map(|(from, _)| std::path::absolute(&from).map_err(at(&from)))
         .collect::<Result<_, _>>()?;
     for from in same.iter().chain(moved.iter().map(|(from, _)| from)) {
         no_store(from, workspace)?;
