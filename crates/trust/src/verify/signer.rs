@@ -34,6 +34,7 @@ pub(super) struct Signer<'a> {
 }
 
 impl<'a> Signer<'a> {
+    /// The key, of whose signature nothing is known yet.
     pub(super) fn of_key(key: &'a RootKey) -> Self {
         Self {
             name: &key.name,
