@@ -282,7 +282,7 @@ fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault>
     let reports = scans.believed.iter();
     let scanned = reports.map(|l| {
         let files = l.statement.value().predicate.files.iter();
-        let part = |file: &ScannedFile| Part::of(Kind::Model, &file.name, file.digest);
+        let part = |file: ScannedFile| Part::of(Kind::Model, &file.name, file.digest);
         files.map(part).collect()
     });
     let added = datasets.believed.iter();

@@ -4,7 +4,7 @@
 //! Denies: nothing; the verdict does, at `admit`. Logs: the report, whatever its verdict.
 
 use digest::Digest;
-use trust::predicate::{ScanReport, ScannedFile};
+use trust::predicate::{ScanReport, ScannedFile, ScannedFiles};
 use trust::{Artifact, Statement, Subject, Time};
 
 /// The statement about a scan of all files of a model. `None` when the scanned files are not the model's.
@@ -12,7 +12,7 @@ use trust::{Artifact, Statement, Subject, Time};
 pub fn statement(
     name: &str,
     artifact: &Artifact,
-    files: Vec<ScannedFile>,
+    files: ScannedFiles,
     scanner: &str,
     rules: Digest,
     now: Time,
@@ -21,7 +21,10 @@ pub fn statement(
         .files()
         .iter()
         .map(|(path, file)| (path.as_str(), file.digest));
-    if !stated.eq(files.iter().map(|file| (file.name.as_str(), file.digest))) {
+    let is_same = |((path, digest), file): ((&str, Digest), ScannedFile)| {
+        path == file.name && digest == file.digest
+    };
+    if artifact.files().len() != files.len() || !stated.zip(files.iter()).all(is_same) {
         return None;
     }
     let verdict = files

@@ -103,7 +103,7 @@ fn models_with(
     }
     for scan in ledger.to_forbid::<ScanReport>().verified() {
         let scanned = scan.value().predicate.files.iter();
-        let scanned = scanned.map(|file| (file.name.as_str(), file.digest));
+        let scanned = scanned.map(|file| (file.name, file.digest));
         models.extend(told_of("what was scanned by", scan, scanned));
     }
     for signature in ledger.to_forbid::<ModelSignature>().verified() {
@@ -119,13 +119,14 @@ fn models_with(
 }
 
 /// A model as a statement tells of it, which is not how large its files are.
-fn told_of<'a, P>(
+fn told_of<P>(
     what: &str,
     statement: &Verified<Statement<P>>,
-    files: impl IntoIterator<Item = (&'a str, Digest)>,
+    files: impl IntoIterator<Item = (impl AsRef<str>, Digest)>,
 ) -> Option<(String, Artifact)> {
-    let file = |(name, digest)| {
+    let file = |(name, digest): (_, Digest)| {
         let size_bytes = 0;
+        let name = AsRef::<str>::as_ref(&name);
         Some((TreePath::new(name).ok()?, FileEntry { digest, size_bytes }))
     };
     let files = files.into_iter().filter_map(file).collect();

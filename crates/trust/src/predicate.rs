@@ -27,7 +27,7 @@ pub use provenance::{
 };
 pub use publish::{BUILD_LEVEL, PackageDescriptor, Properties, Publish};
 pub use recall::{Recall, RecallKind};
-pub use scan::{ScanReport, ScanVerdict, ScannedFile};
+pub use scan::{ScanReport, ScanVerdict, ScannedFile, ScannedFiles};
 pub use serving::Serving;
 
 /// Something that can be said about a digest.

@@ -245,7 +245,15 @@ pub(crate) fn scanned_files(model: &Artifact, verdict: ScanVerdict) -> Vec<Scann
 pub(crate) fn scanned(model: &Artifact, verdict: ScanVerdict) -> Statement<ScanReport> {
     let files = scanned_files(model, verdict);
     let rules = Digest::of(b"rules");
-    chain::scan::statement("digits", model, files, "modelward/1", rules, now()).unwrap()
+    chain::scan::statement(
+        "digits",
+        model,
+        files.into_iter().collect(),
+        "modelward/1",
+        rules,
+        now(),
+    )
+    .unwrap()
 }
 
 pub(crate) fn recall(kind: RecallKind, target: &str) -> Statement<Recall> {

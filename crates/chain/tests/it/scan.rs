@@ -9,6 +9,7 @@ use crate::kit::{artifact, file_digest, model, now, scanned_files};
 
 fn statement(files: Vec<ScannedFile>) -> Option<Statement<ScanReport>> {
     let rules = Digest::of(b"rules");
+    let files = files.into_iter().collect();
     chain::scan::statement("digits", &model("w"), files, "modelward/1", rules, now())
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use digest::Digest;
 use scan::{Finding, Report, Severity, Verdict};
 use serde_json::{Value, json};
-use trust::predicate::{Form, ScanReport, ScanVerdict, ScannedFile};
+use trust::predicate::{Form, ScanReport, ScanVerdict, ScannedFile, ScannedFiles};
 use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
@@ -43,13 +43,13 @@ struct Scanned {
 }
 
 enum Files {
-    Found(Vec<ScannedFile>),
+    Found(ScannedFiles),
     /// As they stand in the statement.
     Said(Box<Verified<Statement<ScanReport>>>),
 }
 
 impl Scanned {
-    fn files(&self) -> &[ScannedFile] {
+    fn files(&self) -> &ScannedFiles {
         match &self.files {
             Files::Found(files) => files,
             Files::Said(statement) => &statement.value().predicate.files,
@@ -60,7 +60,7 @@ impl Scanned {
         self.findings.get(&at).map_or(&[], Vec::as_slice)
     }
 
-    fn each(&self) -> impl Iterator<Item = (&ScannedFile, &[Finding])> {
+    fn each(&self) -> impl Iterator<Item = (ScannedFile, &[Finding])> {
         let files = self.files().iter().enumerate();
         files.map(|(at, file)| (file, self.findings(at)))
     }
@@ -108,7 +108,7 @@ struct Told {
 fn scan_all(model: &mut Model, ui: &Ui) -> Result<Scanned, Failure> {
     let size_bytes = model.artifact.size_bytes();
     let bar = ui.bytes_bar("scanning", size_bytes);
-    let (mut files, mut findings) = (Vec::with_capacity(model.listing.len()), BTreeMap::new());
+    let (mut files, mut findings) = (ScannedFiles::default(), BTreeMap::new());
     let mut verdicts = Vec::with_capacity(model.listing.len());
     let mut before = 0;
     for (name, measured) in std::mem::take(&mut model.listing) {
@@ -193,7 +193,7 @@ fn not_clean(scanned: &Scanned) -> Option<Denied> {
     Denied::from_reasons(worst_first.into_iter().filter_map(reason).collect())
 }
 
-fn reason((file, findings): (&ScannedFile, &[Finding])) -> Option<Reason> {
+fn reason((file, findings): (ScannedFile, &[Finding])) -> Option<Reason> {
     let name = &file.name;
     let worst = findings.iter().max_by_key(|finding| finding.severity);
     let what = worst.map_or_else(String::new, |finding| format!(": {}", finding.what));
@@ -274,9 +274,9 @@ fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
         "ignored": told.left_out,
         "statement": told.said.as_ref().map(Said::data),
     });
-    if let (Form::SingleFile, [only]) = (form, scanned.files())
+    if let (Form::SingleFile, Some(only)) = (form, scanned.files().get(0))
         && let (Value::Object(data), Value::Object(file)) =
-            (&mut data, file(only, scanned.findings(0)))
+            (&mut data, file(&only, scanned.findings(0)))
     {
         data.extend(file);
         return Answer::new(Lines::default(), Value::Object(std::mem::take(data)));
@@ -284,7 +284,7 @@ fn data(told: &Told, form: Form, scanned: Scanned) -> Answer {
     let count = scanned.files().len();
     let files = (0..count).filter_map(move |at| {
         let stated = scanned.files().get(at)?;
-        Some(file(stated, scanned.findings(at)))
+        Some(file(&stated, scanned.findings(at)))
     });
     Answer::new(Lines::default(), data).with_list("files", files)
 }

@@ -1,5 +1,6 @@
 //! `modelward verify MODEL|MODEL.sig`
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use digest::{Digest, Method};
@@ -188,7 +189,7 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
             .map_err(|differences| differs(&differences))?;
         let files = listing.len();
         drop(listing);
-        asked.not_recalled(|| Ok(artifact.value().clone()))?;
+        asked.not_recalled(|| Ok(Cow::Borrowed(artifact.value())))?;
         return Ok(Found {
             digest: artifact.value().digest(),
             files,
@@ -201,7 +202,7 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let (resources, form) = (measured.resources, measured.form);
     trust::verify_resources(&asked.verified, method, resources, form)
         .map_err(|differences| differs(&differences))?;
-    asked.not_recalled(|| Ok(whole()?.artifact))?;
+    asked.not_recalled(|| Ok(Cow::Owned(whole()?.artifact)))?;
     Ok(Found {
         digest: signed.root(),
         files,
@@ -219,9 +220,13 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
         return Err(differs(&differences));
     }
     let is_whole = method == Method::WHOLE_SHA256;
-    asked.not_recalled(|| match is_whole {
-        true => found.artifact(),
-        false => Remembered::measure(model, ignored, folder, Method::WHOLE_SHA256, ui)?.artifact(),
+    asked.not_recalled(|| {
+        let whole = || Remembered::measure(model, ignored, folder, Method::WHOLE_SHA256, ui);
+        let model = match is_whole {
+            true => found.artifact()?,
+            false => whole()?.artifact()?,
+        };
+        Ok(Cow::Owned(model))
     })?;
     Ok(Found {
         digest: match is_whole {
@@ -354,18 +359,23 @@ fn differs(differences: &[Difference]) -> Failure {
 
 impl Asked {
     /// Where there is a store, its log may know more than the signature says.
-    fn not_recalled(
+    fn not_recalled<'a>(
         &self,
-        model: impl FnOnce() -> Result<Artifact, Failure>,
+        model: impl FnOnce() -> Result<Cow<'a, Artifact>, Failure>,
     ) -> Result<(), Failure> {
+        let key = self.verified.proof().key;
         match &self.workspace {
-            Some(workspace) => not_recalled(&[model()?], self.verified.proof().key, workspace),
+            Some(workspace) => not_recalled([&*model()?], key, workspace),
             None => Ok(()),
         }
     }
 }
 
-fn not_recalled(models: &[Artifact], key: KeyId, workspace: &Workspace) -> Result<(), Failure> {
+fn not_recalled<'a>(
+    models: impl IntoIterator<Item = &'a Artifact>,
+    key: KeyId,
+    workspace: &Workspace,
+) -> Result<(), Failure> {
     let ledger = workspace.ledger()?;
     let mut reasons = chain::recall::recalled_key(&ledger, key)?;
     for model in models {

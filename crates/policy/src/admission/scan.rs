@@ -42,7 +42,7 @@ fn harm(subject: &Artifact, scans: &[&Scan]) -> Vec<Reason> {
         .flat_map(|scan| files_of(subject, report(scan)));
     files
         .filter(|file| file.verdict == ScanVerdict::Malicious)
-        .map(|file| verdict_reason(file, ScanVerdict::Malicious))
+        .map(|file| verdict_reason(&file, ScanVerdict::Malicious))
         .collect()
 }
 
@@ -50,11 +50,11 @@ fn harm(subject: &Artifact, scans: &[&Scan]) -> Vec<Reason> {
 fn found(rules: &AdmissionRules, subject: &Artifact, report: &ScanReport) -> Vec<Reason> {
     let mut reasons = Vec::new();
     for file in files_of(subject, report) {
-        match effective(file) {
+        match effective(&file) {
             // Told by `harm` already.
             ScanVerdict::Malicious => {}
-            ScanVerdict::Clean => reasons.extend(check_format(rules, file)),
-            other => reasons.push(verdict_reason(file, other)),
+            ScanVerdict::Clean => reasons.extend(check_format(rules, &file)),
+            other => reasons.push(verdict_reason(&file, other)),
         }
     }
     // A report whose word over all is worse than over each of these files knows more than it lists.
@@ -94,20 +94,17 @@ fn missing(rules: &AdmissionRules, subject: &Artifact, scans: &[&Scan], now: Tim
 
 /// Whether a report names every file of the model with its bytes.
 fn covers(subject: &Artifact, report: &ScanReport) -> bool {
-    let scanned = report
-        .files
-        .iter()
-        .map(|file| (file.name.as_str(), file.digest));
+    let scanned = report.files.iter().map(|file| (file.name, file.digest));
     let scanned: BTreeSet<_> = scanned.collect();
     let mut files = subject.files().iter();
-    files.all(|(path, file)| scanned.contains(&(path.as_str(), file.digest)))
+    files.all(|(path, file)| scanned.contains(&(path.as_str().to_owned(), file.digest)))
 }
 
 /// What a report says of the bytes of this model, whatever it calls the files.
 fn files_of<'a>(
     subject: &Artifact,
     report: &'a ScanReport,
-) -> impl Iterator<Item = &'a ScannedFile> {
+) -> impl Iterator<Item = ScannedFile> + 'a {
     let files = subject.files().values();
     let ours: BTreeSet<Digest> = files.map(|file| file.digest).collect();
     report
@@ -117,7 +114,7 @@ fn files_of<'a>(
 }
 
 fn worst(subject: &Artifact, report: &ScanReport) -> ScanVerdict {
-    let verdicts = files_of(subject, report).map(effective);
+    let verdicts = files_of(subject, report).map(|file| effective(&file));
     let worst = verdicts.max_by_key(|verdict| severity(*verdict));
     worst.unwrap_or(ScanVerdict::Inconclusive)
 }

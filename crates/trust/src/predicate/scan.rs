@@ -7,7 +7,11 @@ use digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::{Predicate, read_as};
+
+mod files;
+
 use crate::{Error, Role, Time};
+pub use files::ScannedFiles;
 
 /// A scan read these files, with this result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +25,7 @@ pub struct ScanReport {
     /// The worst of the files' verdicts.
     pub verdict: ScanVerdict,
     /// What was read; every file of the model.
-    pub files: Vec<ScannedFile>,
+    pub files: ScannedFiles,
     /// When.
     pub scanned_at: Time,
 }
