@@ -12,6 +12,7 @@ use trust::{
 
 use crate::ledger::{Ledger, Logged};
 use crate::lineage::{Builds, names, root_files};
+use crate::lost;
 use crate::sign::is_signed;
 use crate::train::unless_to_train;
 
@@ -47,6 +48,12 @@ pub fn lists_named_in(bundle: &[u8]) -> Vec<Digest> {
 pub(crate) fn not_allowed(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let mut reasons = data_not_allowed(ledger, root);
     reasons.extend(models_unsigned(ledger, root));
+    // The empty file is part of everything.
+    let files = root.files().values().filter(|file| file.size_bytes != 0);
+    reasons.extend(lost::that_may_be_about(
+        ledger,
+        files.map(|file| &file.digest),
+    ));
     reasons
 }
 

@@ -6,7 +6,7 @@ use trust::predicate::{Provenance, ROOT_FILES, ResourceDescriptor, ScanVerdict};
 use trust::{Artifact, Kind, Statement};
 
 use crate::kit::{
-    OTHER, OTHER_BUILDER, STRANGER, World, added, artifact, build, codes, data, file_digest,
+    OTHER, OTHER_BUILDER, STRANGER, World, added, artifact, build, built, codes, data, file_digest,
     key_id, model, root_key, scanned, signed, whole,
 };
 
@@ -248,6 +248,42 @@ fn a_model_is_signed_whatever_it_is_included_as() {
         world.build(&model("base"), &whole(&data("a")));
     };
     assert_eq!(decided(both), unsigned);
+}
+
+/// What nobody tells of any more can't be told from what nobody ever knew.
+#[test]
+fn a_lost_statement_that_may_be_about_an_included_file_forbids_it() {
+    let root = artifact(Kind::StepRoot, &[("lib/w", "base"), ("usr/lib/empty", "")]);
+    let decided = |world: &World| {
+        codes(&chain::train::decide(&world.ledger(), std::slice::from_ref(&root)).unwrap())
+    };
+    let lose = |world: &mut World, bundle: Digest| {
+        world.gathered.bundles.remove(&bundle).unwrap();
+    };
+    let damaged = ["store_damaged"];
+    // A build of it, and one of something else.
+    let mut world = World::new();
+    let build = world.say(&built(&model("base"), &whole(&data("a"))));
+    assert_eq!(decided(&world), ["signature_missing"]);
+    lose(&mut world, build);
+    assert_eq!(decided(&world), damaged);
+    let mut world = World::new();
+    let build = world.say(&built(&model("apart"), &whole(&data("a"))));
+    lose(&mut world, build);
+    assert_eq!(decided(&world), Vec::<&str>::new());
+    // Data that was allowed for something else.
+    let mut world = World::new();
+    let data = artifact(Kind::DataSet, &[("a", "base"), ("b", "")]);
+    let added = world.say(&added("else", &data));
+    lose(&mut world, added);
+    assert_eq!(decided(&world), damaged);
+    // A scan tells of the whole alone: it may be of a model that has the file, unless that is known.
+    let mut world = World::new();
+    let scan = world.say(&scanned(&model("apart"), ScanVerdict::Clean));
+    lose(&mut world, scan);
+    assert_eq!(decided(&world), damaged);
+    world.keep(&model("apart"));
+    assert_eq!(decided(&world), Vec::<&str>::new());
 }
 
 #[test]

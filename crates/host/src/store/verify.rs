@@ -321,6 +321,10 @@ impl Findings<'_> {
             self.stated
                 .extend(whole.map(|whole| ("data set", whole.digest, log_index)));
         } else if let Ok(build) = Provenance::read(statement.predicate.predicate) {
+            for file in &statement.subjects {
+                let needed_by = || format!("the build in line {log_index} of the log");
+                self.needs(file.digest, None, needed_by);
+            }
             let model = self.model_of(&statement.subjects);
             self.stated
                 .extend(model.map(|digest| ("model", digest, log_index)));

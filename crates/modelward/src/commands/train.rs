@@ -162,7 +162,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;
     let said = workspace.record::<Provenance>(&bundle)?;
-    write_to(args, &artifact, &workspace)?;
+    write_to(args, &artifact, &workspace)
+        .map_err(|failure| all_the_same(failure, &artifact, said))?;
     let build = Recorded {
         said,
         isolation: ran.profile.isolation.as_str().to_owned(),
@@ -386,6 +387,18 @@ fn statement(
             "have it write its model there",
         )
     })
+}
+
+/// The step may have taken hours, and is not lost with the folder that its outputs were to be in.
+fn all_the_same(failure: Failure, artifact: &Artifact, said: Said) -> Failure {
+    let Failure::Error(mut problem) = failure else {
+        return failure;
+    };
+    problem.hint = format!(
+        "the step ran, and the model is in the store ({said}): `modelward store get {} --to DIR` writes it elsewhere",
+        artifact.digest()
+    );
+    Failure::Error(problem)
 }
 
 fn write_to(args: &Args, artifact: &Artifact, workspace: &Workspace) -> Result<(), Failure> {
