@@ -24,8 +24,6 @@ pub(crate) struct Model {
     pub(crate) path: PathBuf,
     /// Whether it is one file.
     pub(crate) form: Form,
-    /// Its files by their names in it.
-    pub(crate) listing: Listing,
     /// The artifact that they are.
     pub(crate) artifact: Artifact,
 }
@@ -49,10 +47,8 @@ impl Model {
         links: Option<&Path>,
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let is_ignored = |name: &str| ignored.iter().any(|ignored| ignored == name);
-        let measured = measure_by(path, &is_ignored, links, ui, digest::list_walked)?;
-        let listing: Listing = measured.found;
-        let artifact = Artifact::from_listing(kind, &listing).map_err(|e| {
+        let measured = list(path, ignored, links, ui)?;
+        let artifact = Artifact::of_listing(kind, measured.found).map_err(|e| {
             Failure::from_error(
                 Code::ModelInvalid,
                 &e,
@@ -63,7 +59,6 @@ impl Model {
             name: measured.name,
             path: path.to_owned(),
             form: measured.form,
-            listing,
             artifact,
         })
     }
@@ -75,12 +70,6 @@ impl Model {
         } else {
             self.path.join(name)
         }
-    }
-
-    /// Where each file is on disk, by its name in the model.
-    pub(crate) fn sources(&self) -> impl Iterator<Item = (TreePath, PathBuf)> + Clone {
-        let paths = self.artifact.files().keys();
-        paths.map(|path| (path.clone(), self.file(path.as_str())))
     }
 }
 
@@ -142,10 +131,21 @@ impl Resources {
 }
 
 /// What was found of a model on disk.
-struct Found<F> {
+pub(crate) struct Found<F> {
     name: String,
-    form: Form,
-    found: F,
+    pub(crate) form: Form,
+    pub(crate) found: F,
+}
+
+/// As [`Model::measure_through`], file by file, as they were measured.
+pub(crate) fn list(
+    path: &Path,
+    ignored: &[String],
+    links: Option<&Path>,
+    ui: &Ui,
+) -> Result<Found<Listing>, Failure> {
+    let is_ignored = |name: &str| ignored.iter().any(|ignored| ignored == name);
+    measure_by(path, &is_ignored, links, ui, digest::list_walked)
 }
 
 fn measure_by<F>(

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chain::Ledger;
 use digest::Digest;
 use host::keys::KeyFolder;
-use host::store::{Recorded, Source, Store};
+use host::store::{Recorded, Store};
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
     Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
@@ -208,23 +208,20 @@ impl Workspace {
         host::trust_root::log_signer(&keys_folder(&self.store)).map_err(Failure::from)
     }
 
-    /// Puts files in as one artifact.
+    /// Puts the files of an artifact in that was measured: `path_of` says where each is.
     pub(crate) fn keep(
         &self,
         name: &str,
-        kind: Kind,
-        files: impl Iterator<Item = (TreePath, PathBuf)> + Clone,
+        artifact: &Artifact,
+        path_of: &dyn Fn(&TreePath) -> PathBuf,
         ui: &Ui,
-    ) -> Result<Artifact, Failure> {
-        let sizes = files.clone().filter_map(|(_, path)| path.metadata().ok());
-        let size_bytes: u64 = sizes.map(|metadata| metadata.len()).sum();
-        let bar = ui.bytes_bar("storing", size_bytes);
-        let sources = files.map(|(name, path)| (name, Source::Path(path)));
-        let kept = self
-            .store
-            .put_files(name, kind, sources, &|size_bytes| bar.inc(size_bytes))?;
+    ) -> Result<(), Failure> {
+        let bar = ui.bytes_bar("storing", artifact.size_bytes());
+        let progress = |size_bytes| bar.inc(size_bytes);
+        self.store
+            .put_measured(name, artifact, path_of, &progress)?;
         bar.finish_and_clear();
-        Ok(kept)
+        Ok(())
     }
 
     /// The artifact with this digest.

@@ -25,10 +25,18 @@ impl TreePath {
     /// # Errors
     /// It is absolute, leads out of the artifact, or holds what a name should not.
     pub fn new(name: &str) -> Result<Self, ArtifactError> {
+        Self::from_name(name.to_owned())
+    }
+
+    /// As [`TreePath::new`], of a name that is nobody else's.
+    ///
+    /// # Errors
+    /// As [`TreePath::new`].
+    pub fn from_name(name: String) -> Result<Self, ArtifactError> {
         let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
         let fits = name.len() <= PATH_SIZE_BYTES_MAX && !name.chars().any(char::is_control);
         if fits && name.split('/').all(is_plain) {
-            Ok(Self(name.to_owned()))
+            Ok(Self(name))
         } else {
             Err(ArtifactError::Path(name.chars().take(80).collect()))
         }
@@ -118,6 +126,21 @@ impl Artifact {
                 size_bytes: measured.size_bytes(),
             };
             Ok((TreePath::new(name)?, entry))
+        });
+        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+    }
+
+    /// As [`Artifact::from_listing`], of a listing that is not needed any more: of many files it is long.
+    ///
+    /// # Errors
+    /// As [`Artifact::new`].
+    pub fn of_listing(kind: Kind, listing: Listing) -> Result<Self, ArtifactError> {
+        let files = listing.into_iter().map(|(name, measured)| {
+            let entry = FileEntry {
+                digest: measured.digest(),
+                size_bytes: measured.size_bytes(),
+            };
+            Ok((TreePath::from_name(name)?, entry))
         });
         Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use digest::{Digest, Measured};
+use digest::{Digest, Measured, ReadError};
 use trust::artifact::FileEntry;
 use trust::{Artifact, Kind, TreePath};
 
@@ -54,39 +54,52 @@ impl Store {
         let paths: Vec<TreePath> = paths
             .collect::<Result<_, _>>()
             .map_err(StoreError::Artifact)?;
-        let files = paths.into_iter().zip(files.values().cloned());
-        self.put_files(name, kind, files, progress)
-    }
-
-    /// As [`Store::put_tree`], one file after the other: there may be many. All are durable before the artifact is there.
-    ///
-    /// # Errors
-    /// As [`Store::put_tree`].
-    pub fn put_files(
-        &self,
-        name: &str,
-        kind: Kind,
-        files: impl Iterator<Item = (TreePath, Source)>,
-        progress: &dyn Fn(u64),
-    ) -> Result<Artifact, StoreError> {
-        check_name(name)?;
         let mut batch = Batch::new(self);
-        let taken = files.map(|(path, source)| {
-            let taken = self.take(&source, &mut batch, progress)?;
+        let taken = paths.into_iter().zip(files.values()).map(|(path, source)| {
+            let taken = self.take(source, &mut batch, progress)?;
             let (digest, size_bytes) = (taken.digest(), taken.size_bytes());
             Ok((path, FileEntry { digest, size_bytes }))
         });
         let entries = taken.collect::<Result<_, StoreError>>()?;
         batch.finish()?;
         let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
+        self.put_manifest(name, &artifact)?;
+        Ok(artifact)
+    }
+
+    /// Puts the files of an artifact in that was measured: `path_of` says where each is. All are durable before the artifact
+    /// is there.
+    ///
+    /// # Errors
+    /// As [`Store::put_tree`], or a file is not what was measured.
+    pub fn put_measured(
+        &self,
+        name: &str,
+        artifact: &Artifact,
+        path_of: &dyn Fn(&TreePath) -> PathBuf,
+        progress: &dyn Fn(u64),
+    ) -> Result<(), StoreError> {
+        check_name(name)?;
+        let mut batch = Batch::new(self);
+        for (file, measured) in artifact.files() {
+            let path = path_of(file);
+            let taken = batch.put_file(&path, progress)?;
+            if taken.digest() != measured.digest {
+                return Err(StoreError::Source(ReadError::Changed { path }));
+            }
+        }
+        batch.finish()?;
+        self.put_manifest(name, artifact)
+    }
+
+    fn put_manifest(&self, name: &str, artifact: &Artifact) -> Result<(), StoreError> {
         let measured = self.put_written(&|out| artifact.write_manifest(out))?;
         self.give_name(&NameRow {
             digest: measured.digest(),
             name: name.to_owned(),
-            artifact_type: kind.media_type().to_owned(),
+            artifact_type: artifact.kind().media_type().to_owned(),
             size_bytes: measured.size_bytes(),
-        })?;
-        Ok(artifact)
+        })
     }
 
     /// Reads an artifact's manifest.

@@ -45,8 +45,8 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let (resources, manifest): (Listed, _) = match method == Method::WHOLE_SHA256 {
         true => {
             let model = Model::measure(&args.model, Kind::Model, &beside, ui)?;
-            let digests = model.listing.iter();
-            let digests = digests.map(|(name, m)| (name.clone(), m.digest().raw().to_vec()));
+            let digests = model.artifact.files().iter();
+            let digests = digests.map(|(name, m)| (name.to_string(), m.digest.raw().to_vec()));
             (digests.collect(), Some(model.artifact.digest()))
         }
         false => {

@@ -8,7 +8,7 @@ use digest::Digest;
 use scan::{Finding, Report, Severity, Verdict};
 use serde_json::{Value, json};
 use trust::predicate::{Form, ScanReport, ScanVerdict, ScannedFile, ScannedFiles};
-use trust::{Code, Denied, Kind, Reason, Statement, Verified};
+use trust::{Code, Denied, Kind, Reason, Statement, TreePath, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -72,9 +72,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     } else {
         Workspace::open_if_there(common)?
     };
-    let mut model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
+    let model = Model::measure(&args.model, Kind::Model, &default_ignored(), ui)?;
     let digest = model.artifact.digest();
-    let mut scanned = scan_all(&mut model, ui)?;
+    let mut scanned = scan_all(&model, ui)?;
     let (name, form) = (model.name.clone(), model.form);
     let said = match workspace {
         None => None,
@@ -104,20 +104,20 @@ struct Told {
     said: Option<Said>,
 }
 
-/// Takes the model's listing along.
-fn scan_all(model: &mut Model, ui: &Ui) -> Result<Scanned, Failure> {
+fn scan_all(model: &Model, ui: &Ui) -> Result<Scanned, Failure> {
     let size_bytes = model.artifact.size_bytes();
     let bar = ui.bytes_bar("scanning", size_bytes);
     let (mut files, mut findings) = (ScannedFiles::default(), BTreeMap::new());
-    let mut verdicts = Vec::with_capacity(model.listing.len());
+    let mut verdicts = Vec::with_capacity(model.artifact.files().len());
     let mut before = 0;
-    for (name, measured) in std::mem::take(&mut model.listing) {
-        let path = model.file(&name);
+    for (name, measured) in model.artifact.files() {
+        let name = name.as_str();
+        let path = model.file(name);
         let mut file = host::whole_file::open(&path).map_err(|e| unreadable(&path, &e))?;
-        let report = scan::scan_file(&name, &mut file, &mut |at| bar.set_position(before + at));
-        before += measured.size_bytes();
+        let report = scan::scan_file(name, &mut file, &mut |at| bar.set_position(before + at));
+        before += measured.size_bytes;
         // What was scanned is what was measured: whoever changed it meanwhile is found out here.
-        if digest::measure_file(&path)? != measured {
+        if digest::measure_file(&path)?.digest() != measured.digest {
             return Err(Failure::error(
                 Code::Io,
                 format!("`{}` changed while it was scanned", path.display()),
@@ -125,7 +125,7 @@ fn scan_all(model: &mut Model, ui: &Ui) -> Result<Scanned, Failure> {
             ));
         }
         verdicts.push(report.verdict);
-        let (file, found) = stated(name, measured.digest(), report);
+        let (file, found) = stated(name.to_owned(), measured.digest, report);
         if !found.is_empty() {
             findings.insert(files.len(), found);
         }
@@ -150,7 +150,8 @@ fn record(
     let Files::Found(files) = &mut scanned.files else {
         return Err(unfit());
     };
-    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
+    let path_of = |path: &TreePath| model.file(path.as_str());
+    workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let scanner = concat!("modelward ", env!("CARGO_PKG_VERSION"));
     let rules = Digest::of(&scan::rules_digest_input());
     let (files, now) = (std::mem::take(files), workspace.now);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Bundle, Code, Kind, Role, Statement};
+use trust::{Bundle, Code, Kind, Role, Statement, TreePath};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -123,14 +123,14 @@ struct Signed {
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
     let workspace = Workspace::open(common)?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
-    let mut model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    // Of many files each of these is long, and each goes as soon as it is not needed.
-    model.listing.clear();
-    workspace.keep(&model.name, Kind::Model, model.sources(), ui)?;
+    let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
+    let path_of = |path: &TreePath| model.file(path.as_str());
+    workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let ignored = left_out_of(model.form, ignored);
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
     let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
     let name = model.name;
+    // Of many files each of these is long, and each goes as soon as it is not needed.
     drop(model.artifact);
     let bundle = trust::seal(&statement, &signer)
         .map_err(|e| Failure::from_error(Code::KeyInvalid, &e, ""))?;

@@ -14,7 +14,7 @@ use digest::Digest;
 use host::builder::{self, Expected, Input, Ran, Step, Users};
 use host::store::StoreError;
 use serde_json::{Value, json};
-use trust::artifact::ArtifactError;
+use trust::artifact::{ArtifactError, FileEntry};
 use trust::predicate::{Provenance, ResourceDescriptor};
 use trust::{Artifact, Code, Kind, Role, Statement, TreePath};
 
@@ -152,13 +152,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let mut ran = ran?;
     let statement = statement(&plan, &ran, started)?;
     let bundle = ran.sign(&statement.to_bytes())?;
-    let files = ran.outputs.keys().map(|name| {
-        let path = ran.staged().join(name);
-        Ok((TreePath::new(name)?, path))
-    });
-    let files: Result<Vec<_>, ArtifactError> = files.collect();
-    let files = files.map_err(StoreError::Artifact)?;
-    let artifact = workspace.keep(&args.name, Kind::Model, files.into_iter(), ui)?;
+    let artifact = made(&ran).map_err(StoreError::Artifact)?;
+    let path_of = |path: &TreePath| ran.staged().join(path.as_str());
+    workspace.keep(&args.name, &artifact, &path_of, ui)?;
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;
     let said = workspace.record::<Provenance>(&bundle)?;
@@ -387,6 +383,15 @@ fn statement(
             "have it write its model there",
         )
     })
+}
+
+/// What the observer measured.
+fn made(ran: &Ran) -> Result<Artifact, ArtifactError> {
+    let files = ran.outputs.iter().map(|(name, output)| {
+        let (digest, size_bytes) = (output.digest, output.size_bytes);
+        Ok((TreePath::new(name)?, FileEntry { digest, size_bytes }))
+    });
+    Artifact::new(Kind::Model, files.collect::<Result<_, _>>()?)
 }
 
 /// The step may have taken hours, and is not lost with the folder that its outputs were to be in.

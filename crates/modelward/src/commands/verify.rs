@@ -183,12 +183,12 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let (model, ignored, links) = (&asked.model, &asked.ignored, asked.links.as_deref());
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
     if signed.method() == Method::WHOLE_SHA256 {
-        // What is believed is the artifact that comes of it, and of many files each is long.
-        let Model { listing, form, .. } = whole()?;
-        let artifact = trust::verify_tree(&asked.verified, &listing, form)
+        let listed = crate::model::list(model, ignored, links, ui)?;
+        let artifact = trust::verify_tree(&asked.verified, &listed.found, listed.form)
             .map_err(|differences| differs(&differences))?;
-        let files = listing.len();
-        drop(listing);
+        let files = listed.found.len();
+        // Of many files it is long.
+        drop(listed);
         asked.not_recalled(|| Ok(Cow::Borrowed(artifact.value())))?;
         return Ok(Found {
             digest: artifact.value().digest(),
