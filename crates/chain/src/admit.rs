@@ -6,9 +6,9 @@
 
 use policy::admission::{AdmissionRules, Evidence};
 use trust::predicate::{Admission, Deployment, ModelSignature, Provenance, Publish, ScanReport};
-use trust::{Artifact, Code, Denied, Error, Reason, Statement, Time, TrustRoot, Verdict};
+use trust::{Artifact, Code, Denied, Reason, Statement, Time, TrustRoot, Verdict};
 
-use crate::ledger::{Fault, Ledger, Statements};
+use crate::ledger::{Fault, Ledger};
 use crate::lineage::names;
 use crate::lost;
 use crate::publish::subject;
@@ -78,11 +78,11 @@ pub fn decide(
     reasons = lost::told::<Provenance>(ledger, &about, Code::ProvenanceMissing, reasons);
     reasons = lost::told::<ModelSignature>(ledger, &about, Code::SignatureMissing, reasons);
     // Why a statement that is there did not count is a reason too.
-    reasons.extend(disbelieved(&signatures));
-    reasons.extend(disbelieved(&provenance));
-    reasons.extend(disbelieved(&scans));
-    reasons.extend(disbelieved(&publications));
-    reasons.extend(disbelieved(&deployments));
+    reasons.extend(signatures.disbelieved());
+    reasons.extend(provenance.disbelieved());
+    reasons.extend(scans.disbelieved());
+    reasons.extend(publications.disbelieved());
+    reasons.extend(deployments.disbelieved());
     for reason in recalled(ledger, artifact)? {
         if !reasons.contains(&reason) {
             reasons.push(reason);
@@ -91,20 +91,6 @@ pub fn decide(
     Ok(Verdict::Denied(
         Denied::from_reasons(reasons).unwrap_or_else(nothing_said),
     ))
-}
-
-fn disbelieved<P>(statements: &Statements<P>) -> Vec<Reason> {
-    let denied = |cause: &Error| cause.code().kind() == trust::code::Kind::Denied;
-    let refused = statements.refused.iter().filter(|(_, cause)| denied(cause));
-    refused
-        .map(|(bundle, cause)| {
-            Reason::new(
-                cause.code(),
-                format!("statement {}: {cause}", bundle.short()),
-                cause.way(),
-            )
-        })
-        .collect()
 }
 
 /// A denial always has a reason; this one stands for a contradiction in what gave none.

@@ -36,6 +36,7 @@ pub fn decide(
         &publications.verified(),
     );
     let verdict = lost::told_of::<Publish, _>(ledger, &about, Code::PublishMissing, verdict);
+    let verdict = publications.told_with(verdict);
     let recalled = recalled(ledger, artifact)?;
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {

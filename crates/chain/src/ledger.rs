@@ -9,8 +9,8 @@ use digest::Digest;
 use trust::log::{Checkpoint, Entry, Frontier, LogKey, leaf_hash};
 use trust::predicate::{Provenance, Recall};
 use trust::{
-    Artifact, Bundle, Code, Error, How, KeyId, Opaque, Predicate, Proof, Statement, Time,
-    TrustRoot, Verified,
+    Artifact, Bundle, Code, Denied, Error, How, KeyId, Opaque, Predicate, Proof, Reason, Statement,
+    Time, TrustRoot, Verdict, Verified,
 };
 
 /// Where things are that are too long to be gathered beside all others: each is read when it is needed, and let go. Each
@@ -86,6 +86,27 @@ pub struct Statements<P> {
 }
 
 impl<P> Statements<P> {
+    /// Why those that are there do not count.
+    pub(crate) fn disbelieved(&self) -> Vec<Reason> {
+        let denied = |cause: &Error| cause.code().kind() == trust::code::Kind::Denied;
+        let refused = self.refused.iter().filter(|(_, cause)| denied(cause));
+        let reason = |(bundle, cause): &(Digest, Error)| {
+            let message = format!("statement {}: {cause}", bundle.short());
+            Reason::new(cause.code(), message, cause.way())
+        };
+        refused.map(reason).collect()
+    }
+
+    /// A no with why those did not count of which it knows nothing.
+    pub(crate) fn told_with<T>(&self, verdict: Verdict<T>) -> Verdict<T> {
+        match (verdict, Denied::from_reasons(self.disbelieved())) {
+            (Verdict::Denied(denied), Some(disbelieved)) => {
+                Verdict::Denied(denied.and(disbelieved))
+            }
+            (verdict, _) => verdict,
+        }
+    }
+
     /// The believed statements.
     #[must_use]
     pub fn verified(&self) -> Vec<&Verified<Statement<P>>> {

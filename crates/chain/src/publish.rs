@@ -33,6 +33,7 @@ pub fn decide(
     let provenance = ledger.about::<Provenance>(&about);
     let verdict = policies.evaluate(package, environment, artifact, &provenance.verified());
     let verdict = lost::told_of::<Provenance, _>(ledger, &about, Code::ProvenanceMissing, verdict);
+    let verdict = provenance.told_with(verdict);
     let recalled = recalled(ledger, artifact)?;
     Ok(match (verdict, Denied::from_reasons(recalled)) {
         (Verdict::Allowed(result), None) => {

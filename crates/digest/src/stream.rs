@@ -117,10 +117,25 @@ impl<'a> Stream<'a> {
         Ok(filled)
     }
 
-    /// Makes sure that nobody wrote meanwhile.
+    /// Makes sure that nobody wrote meanwhile, and that the file ends where its size says: of some, such as those of
+    /// `/proc`, the system says that they are empty.
     pub(crate) fn finish(mut self) -> Result<(), ReadError> {
         self.drop_cache(1);
+        if self.end == self.entry.stamp.size_bytes() {
+            self.expect_end()?;
+        }
         self.expect_unchanged()
+    }
+
+    fn expect_end(&self) -> Result<(), ReadError> {
+        loop {
+            match pread(&self.file, &mut [0_u8], self.end) {
+                Ok(0) => return Ok(()),
+                Ok(_) => return Err(self.changed()),
+                Err(Errno::INTR) => {}
+                Err(cause) => return Err(self.failed(cause)),
+            }
+        }
     }
 
     fn expect_unchanged(&self) -> Result<(), ReadError> {
@@ -214,6 +229,15 @@ mod tests {
         assert_eq!(stream.fill(&mut [0; 64])?, 36);
         before_the_end(&path);
         stream.finish()
+    }
+
+    #[test]
+    fn a_file_that_has_more_than_its_size_is_none() {
+        let tree = Tree::open(Path::new("/proc/self"), Links::Refuse).unwrap();
+        let entry = entry(&tree, "status");
+        assert_eq!(entry.stamp.size_bytes(), 0);
+        let stream = Stream::open(&tree, &entry, (0, 0), false).unwrap();
+        assert!(matches!(stream.finish(), Err(ReadError::Changed { .. })));
     }
 
     #[test]

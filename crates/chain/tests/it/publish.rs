@@ -1,11 +1,11 @@
 //! A model is published by how it was built: one that is, and each fact of it changed.
 
 use serde_json::json;
-use trust::Statement;
 use trust::predicate::Provenance;
+use trust::{RootKey, Statement};
 
 use crate::gates::{PACKAGE, digits, provenance, publish_policies, published, with_build};
-use crate::kit::{KEY, OTHER, OTHER_BUILDER, STRANGER, World, allowed, codes, now};
+use crate::kit::{KEY, OTHER, OTHER_BUILDER, STRANGER, World, allowed, codes, now, root_key};
 
 #[test]
 fn a_model_is_published_by_how_it_was_built() {
@@ -92,10 +92,20 @@ fn provenance_that_is_not_believed_does_not_publish() {
     for (seed, want) in [
         (KEY, vec![]),
         (OTHER, vec![]),
-        (STRANGER, vec!["provenance_missing"]),
+        (STRANGER, vec!["provenance_missing", "key_unknown"]),
     ] {
         let mut world = World::new();
         world.say_by(seed, &provenance());
         assert_eq!(codes(&published(&world, Some("prod"))), want);
     }
+    // Whoever is told nothing but that there is none makes the model again, which helps nobody.
+    let mut world = World::new();
+    world.say_by(OTHER, &provenance());
+    let retired = RootKey {
+        valid_until: now(),
+        ..root_key(OTHER)
+    };
+    world.root = world.root.clone().with_key(retired);
+    let told = codes(&published(&world, Some("prod")));
+    assert_eq!(told, ["provenance_missing", "key_expired"]);
 }

@@ -145,11 +145,13 @@ fn rebuild(common: &Common) -> Result<Answer, Failure> {
     let (_, names) = Store::rebuild(&folder)?;
     let statements = Workspace::open(common)?.ledger()?.entries().len();
     if let Names::Found { artifacts, unnamed } = names {
-        let text = format!(
-            "the index was made again: {statements} statements\n\
-             note: both lists of names were lost; {artifacts} artifacts were found, and {unnamed} of them, which no statement names, \
-             are called by their digest"
-        );
+        let mut text = Lines::from(format!("the index was made again: {statements} statements"));
+        let found =
+            format!("note: both lists of names were lost; {artifacts} artifacts were found");
+        text.push(match unnamed {
+            0 => found,
+            some => format!("{found}, and {some} of them are called by their digest"),
+        });
         let found = json!({"artifacts": artifacts, "unnamed": unnamed});
         return Ok(Answer::new(
             text,
