@@ -231,7 +231,13 @@ fn print_denied(denied: &Denied, answer: Answer, ui: &Ui) -> io::Result<()> {
     for reason in denied.reasons() {
         writeln!(out, "  [{}] {}", reason.code, ui.shown(&reason.message))?;
         if !reason.way.is_empty() {
-            writeln!(out, "    way to yes: {}", ui.shown(&reason.way))?;
+            // Lines to add to a policy are lines; no other line of a way begins where one of ours does.
+            let mut lines = reason.way.lines();
+            let first = lines.next().unwrap_or_default();
+            writeln!(out, "    way to yes: {}", ui.shown(first))?;
+            for line in lines {
+                writeln!(out, "      {}", ui.shown(line))?;
+            }
         }
     }
     writeln!(out, "  more: modelward help error {}", denied.code())

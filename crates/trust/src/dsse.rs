@@ -102,10 +102,12 @@ fn before(payload_type: &str, payload_size_bytes: usize) -> Vec<u8> {
 pub(crate) mod wire {
     use std::borrow::Cow;
 
+    use decode::json::Raw;
     use serde::{Deserialize, Serialize, Serializer};
 
     use crate::base64::Encoded;
 
+    /// The signatures are read one after the other.
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(crate) struct Envelope<'a> {
@@ -113,7 +115,8 @@ pub(crate) mod wire {
         pub(crate) payload: Cow<'a, str>,
         #[serde(rename = "payloadType", alias = "payload_type")]
         pub(crate) payload_type: String,
-        pub(crate) signatures: Vec<Signature>,
+        #[serde(borrow)]
+        pub(crate) signatures: Raw<'a>,
     }
 
     /// What is written, in the reference's order.
@@ -143,16 +146,23 @@ pub(crate) mod wire {
 impl Envelope {
     pub(crate) fn from_wire(wire: wire::Envelope<'_>) -> Result<Self, &'static str> {
         const SIGNATURES_MAX: usize = 64;
-        if wire.signatures.is_empty() {
+        let payload = base64::decode(&wire.payload).ok_or("a payload that is not base64")?;
+        let listed = wire
+            .signatures
+            .items()
+            .ok_or("signatures that are no list")?;
+        let mut signatures = Vec::new();
+        for signature in listed {
+            if signatures.len() == SIGNATURES_MAX {
+                return Err("more than 64 signatures");
+            }
+            let signature: wire::Signature = signature.read().map_err(|_| "an unfit signature")?;
+            let raw = base64::decode(&signature.sig);
+            signatures.push(raw.ok_or("a signature that is not base64")?);
+        }
+        if signatures.is_empty() {
             return Err("an envelope without a signature");
         }
-        if wire.signatures.len() > SIGNATURES_MAX {
-            return Err("more than 64 signatures");
-        }
-        let payload = base64::decode(&wire.payload).ok_or("a payload that is not base64")?;
-        let signatures = wire.signatures.iter().map(|s| base64::decode(&s.sig));
-        let signatures: Option<Vec<_>> = signatures.collect();
-        let signatures = signatures.ok_or("a signature that is not base64")?;
         Ok(Self {
             signatures,
             ..Self::unsigned(wire.payload_type, payload)

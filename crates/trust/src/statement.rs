@@ -91,17 +91,19 @@ impl<'a> Statement<Opaque<'a>> {
                 wire.type_
             )));
         }
-        if wire.subject.is_empty() || wire.subject.len() > SUBJECTS_MAX {
-            return Err(Error::StatementShape(
-                "it names no subject, or too many".to_owned(),
-            ));
-        }
-        let mut subject_annotations = Vec::with_capacity(wire.subject.len());
-        let mut subjects = Vec::with_capacity(wire.subject.len());
-        for subject in wire.subject {
+        let unfit = || Error::StatementShape("it names no subject, or too many".to_owned());
+        let listed = wire.subject.items().ok_or_else(unfit)?;
+        let (mut subject_annotations, mut subjects) = (Vec::new(), Vec::new());
+        for subject in listed {
+            if subjects.len() == SUBJECTS_MAX {
+                return Err(unfit());
+            }
             let subject: ReadSubject<'a> = subject.read().map_err(Error::StatementJson)?;
             subject_annotations.push(subject.annotations);
             subjects.push(read_subject(subject)?);
+        }
+        if subjects.is_empty() {
+            return Err(unfit());
         }
         let predicate = Opaque {
             predicate_type: wire.predicate_type,
@@ -133,7 +135,7 @@ struct ReadStatement<'a> {
     type_: String,
     /// One after the other is read: they may be many.
     #[serde(borrow)]
-    subject: Vec<Raw<'a>>,
+    subject: Raw<'a>,
     #[serde(rename = "predicateType")]
     predicate_type: String,
     #[serde(borrow)]

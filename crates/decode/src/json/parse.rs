@@ -5,6 +5,8 @@ use std::collections::HashSet;
 
 use super::{Error, Limits, Value};
 
+/// More members than any object of ours has; each is remembered until the object ends, to find the one that stands twice.
+const MEMBERS_MAX: usize = 65_536;
 /// Above this many members, duplicates are looked for by a set instead of by looking back.
 const MEMBERS_LOOKED_BACK_OVER: usize = 16;
 
@@ -221,6 +223,9 @@ impl<'a> Reader<'a> {
                     key: key.into_owned(),
                     at: self.key_after(key_at),
                 });
+            }
+            if members.len() == MEMBERS_MAX {
+                return Err(self.syntax("more than 65536 keys in one object"));
             }
             let value = self.node()?;
             members.push((key, value));
@@ -498,6 +503,12 @@ mod tests {
         ));
         let many: Vec<String> = (0..40).map(|i| format!("\"k{i}\":0")).collect();
         assert!(read(&format!("{{{}}}", many.join(","))).is_ok());
+        let full: Vec<String> = (0..=MEMBERS_MAX).map(|i| format!("\"{i}\":0")).collect();
+        for (count, is_read) in [(MEMBERS_MAX, true), (MEMBERS_MAX + 1, false)] {
+            let text = format!("{{{}}}", full[..count].join(","));
+            let value = crate::json::value(text.as_bytes(), Limits::LARGE);
+            assert_eq!(value.is_ok(), is_read, "{count}");
+        }
         let doubled = format!("{{{},\"k3\":0}}", many.join(","));
         assert!(matches!(read(&doubled), Err(Error::DuplicateKey { .. })));
         assert!(matches!(read("{} {}"), Err(Error::Trailing { at: 3 })));

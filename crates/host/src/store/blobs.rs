@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use digest::{Digest, Measured, ReadError, measure_copy, measure_reader, measure_written};
 use tempfile::NamedTempFile;
 
+use super::oci::MANIFEST_TYPE;
 use super::{Access, Store, StoreError};
 use crate::log::durable::{self, DiskError, Mode};
 use crate::whole_file;
@@ -102,6 +103,29 @@ impl Store {
         } else {
             Err(StoreError::BlobCorrupt { digest, got })
         }
+    }
+
+    /// The digests that the blobs are called by, in order. Of a model of many files there are many.
+    pub(super) fn blob_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        let folder = self.blobs_path();
+        let mut digests = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(DiskError::at(&folder))? {
+            let name = entry.map_err(DiskError::at(&folder))?.file_name();
+            let digest = name.to_str().and_then(|name| Digest::from_hex(name).ok());
+            digests.extend(digest);
+        }
+        digests.sort_unstable();
+        Ok(digests)
+    }
+
+    /// Whether a blob begins as the manifests of artifacts do, whatever follows: they may be long.
+    pub(super) fn begins_as_manifest(&self, digest: Digest) -> bool {
+        let beginning = format!("{{\"schemaVersion\":2,\"mediaType\":\"{MANIFEST_TYPE}\"");
+        let mut bytes = vec![0; beginning.len()];
+        let read = self
+            .open_blob(digest)
+            .is_ok_and(|mut blob| blob.read_exact(&mut bytes).is_ok());
+        read && bytes == beginning.as_bytes()
     }
 
     /// The size of a blob, if it is there.

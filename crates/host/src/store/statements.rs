@@ -190,7 +190,7 @@ impl Store {
     fn bundle_manifest(&self, subject: Digest, recorded: &Recorded, size: u64) -> Manifest {
         let bundle = descriptor(BUNDLE_TYPE, recorded.bundle, size);
         let subject = self.blob_size_bytes(subject).map(|size| {
-            let is_artifact = self.artifact(subject).is_ok();
+            let is_artifact = self.begins_as_manifest(subject);
             let media_type = if is_artifact {
                 MANIFEST_TYPE
             } else {

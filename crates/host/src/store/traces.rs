@@ -128,11 +128,7 @@ impl Store {
         known: &BTreeSet<Digest>,
         visit: &mut dyn FnMut(Digest, Vec<u8>),
     ) -> Result<(), StoreError> {
-        for path in durable::files(&self.blobs_path())? {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let Some(digest) = name.and_then(|name| Digest::from_hex(name).ok()) else {
-                continue;
-            };
+        for digest in self.blob_digests()? {
             let size = self.blob_size_bytes(digest);
             if known.contains(&digest) || size.is_none_or(|size| size > SIZE_BYTES_MAX) {
                 continue;

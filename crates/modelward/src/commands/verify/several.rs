@@ -18,10 +18,13 @@ pub(super) fn any(
         return verify(only);
     }
     let mut refused: Vec<(&Path, Denied)> = Vec::new();
-    let mut unread = None;
+    let mut unread: Option<(&Path, Failure)> = None;
     for signature in signatures {
         match verify(signature) {
             Ok(mut answer) => {
+                if let Some((signature, failure)) = &unread {
+                    ui.warn(&unread_told(signature, failure));
+                }
                 for (signature, denied) in &refused {
                     ui.warn(&told(signature, denied));
                 }
@@ -30,10 +33,10 @@ pub(super) fn any(
                 return Ok(answer);
             }
             Err(Failure::Denied(denied)) => refused.push((signature, denied)),
-            Err(failure) => unread = unread.or(Some(failure)),
+            Err(failure) => unread = unread.or(Some((signature.as_path(), failure))),
         }
     }
-    if let Some(failure) = unread {
+    if let Some((_, failure)) = unread {
         return Err(failure);
     }
     let reasons = refused.iter().flat_map(|(signature, denied)| {
@@ -51,6 +54,17 @@ pub(super) fn any(
             "give one: `--signature FILE`",
         )),
     }
+}
+
+fn unread_told(signature: &Path, failure: &Failure) -> String {
+    let why = match failure {
+        Failure::Error(problem) => problem.message.as_str(),
+        Failure::Denied(_) => "it is refused",
+    };
+    format!(
+        "the signature {} was not looked at: {why}",
+        signature.display()
+    )
 }
 
 fn told(signature: &Path, denied: &Denied) -> String {
