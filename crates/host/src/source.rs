@@ -234,7 +234,7 @@ pub enum SourceError {
     Listing,
 }
 
-/// A remote may hold a password before its host, or a token in its query or fragment; provenance must not.
+/// A remote may hold a password before its host, or a token in its parameters, query or fragment; provenance must not.
 fn without_secrets(uri: &str) -> String {
     match uri.split_once("://") {
         Some((scheme, rest)) => {
@@ -242,10 +242,16 @@ fn without_secrets(uri: &str) -> String {
             // A password may have any sign in it, and so it goes first.
             let host = authority.rsplit('@').next().unwrap_or(authority);
             let named = format!("{host}/{path}");
-            let named = named.split(['?', '#']).next().unwrap_or_default();
+            let named = named.split([';', '?', '#']).next().unwrap_or_default();
             format!("{scheme}://{named}")
         }
-        None => uri.to_owned(),
+        // `user@host:path` names a user, and `user:password@host:path` more than that; a path on this disk is neither.
+        None => match uri.rsplit_once('@') {
+            Some((user, host)) if !user.starts_with(['/', '.']) && user.contains(':') => {
+                host.to_owned()
+            }
+            _ => uri.to_owned(),
+        },
     }
 }
 
@@ -264,7 +270,10 @@ mod tests {
             ("https://git.example/x#abc?d", "https://git.example/x"),
             ("https://me:a?b#c@git.example/x?d", "https://git.example/x"),
             ("https://git.example?token=abc", "https://git.example"),
+            ("https://git.example/x;token=abc", "https://git.example/x"),
             ("git@git.example:a/b.git", "git@git.example:a/b.git"),
+            ("me:secret@git.example:a/b.git", "git.example:a/b.git"),
+            ("/home/me:a@b", "/home/me:a@b"),
             ("/home/me/what?/c#", "/home/me/what?/c#"),
         ] {
             assert_eq!(without_secrets(remote), named);

@@ -18,6 +18,17 @@ fn what_is_unchanged_is_reused_and_said_to_be() {
     );
 }
 
+/// What is denied comes with the lines to add, and they stand there as a policy takes them.
+#[test]
+fn lines_to_add_are_lines() {
+    let workshop = Workshop::with_data();
+    let told = workshop.run("dataset add nosuch --policy dependencies.toml");
+    assert_eq!(told.status, 1, "{told:?}");
+    let lines = "\n      [[dataset]]\n      name = \"nosuch\"\n";
+    assert!(told.stderr.contains(lines), "{told:?}");
+    assert!(!told.stderr.contains('\u{fffd}'), "{told:?}");
+}
+
 #[test]
 fn what_was_recalled_is_added_with_a_warning() {
     let workshop = Workshop::with_data();

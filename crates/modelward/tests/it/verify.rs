@@ -340,5 +340,11 @@ fn of_several_signatures_one_that_is_believed_is_enough() {
         "bundle_invalid"
     );
     workshop.write("model/w", "w");
-    workshop.yes("verify model --signature nonsense.sig --signature model/theirs.sig --signature model/ours.sig");
+    for unread in ["nonsense.sig", "nowhere.sig"] {
+        let told = workshop.yes(&format!(
+            "verify model --signature {unread} --signature model/theirs.sig --signature model/ours.sig"
+        ));
+        let warning = format!("the signature {unread} was not looked at");
+        assert!(told.stderr.contains(&warning), "{told:?}");
+    }
 }
