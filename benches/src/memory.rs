@@ -36,9 +36,17 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
             &["scan"],
             model,
         ),
-        ("memory: sign 100,000 files into a store", &["sign"], &shards),
+        (
+            "memory: sign 100,000 files into a store",
+            &["sign"],
+            &shards,
+        ),
         ("memory: verify 100,000 files", &["verify"], &shards),
-        ("memory: scan 100,000 files into a store", &["scan"], &shards),
+        (
+            "memory: scan 100,000 files into a store",
+            &["scan"],
+            &shards,
+        ),
         (
             "memory: verify 100,000 files once they were scanned",
             &["verify"],

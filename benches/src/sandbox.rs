@@ -32,7 +32,8 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     // Ending the three processes and removing the run's folder belong to it.
     let run = |key: Option<&str>| {
         cost(|| {
-            let ran = host::builder::run(&step, &users, key, &mut |_, _| ())?;
+            let stop = std::sync::atomic::AtomicBool::new(false);
+            let ran = host::builder::run(&step, &users, key, &stop, &mut |_, _| ())?;
             drop(ran);
             Ok(())
         })
