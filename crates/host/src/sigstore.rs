@@ -19,7 +19,7 @@ pub use http::HttpError;
 pub use login::{Asker, Login};
 pub use redirect::Redirect;
 pub use refresh::{RefreshError, Refreshed, Repository, data_folder};
-pub use services::{Services, ServicesError};
+pub use services::{Addresses, Services, ServicesError};
 pub use token::{IdentityToken, TokenError};
 
 use data_encoding::BASE64;

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use host::sigstore::Repository;
+use host::sigstore::{Repository, Services, ServicesError};
 use trust::x509::{Certificate, Identity};
 use trust::{Code, KeyWitnesses, Role, SigstoreRoot, Time, TrustRoot};
 
@@ -142,18 +142,16 @@ impl Believed {
         }
         let used = public_sigstore(now, &|warning| ui.warn(warning))?;
         if used.is_refreshed {
-            let days = days_between(used.since, now);
-            ui.note(format!(
-                "by the root of the public Sigstore that was refreshed {days} days ago"
-            ));
+            ui.note(refreshed_note(used.since, now));
         }
         Ok(used.root)
     }
 }
 
-/// The root of the public Sigstore, and since when it is known.
+/// The root of the public Sigstore, where to sign at it, and since when both are known.
 pub(crate) struct Used {
     pub(crate) root: SigstoreRoot,
+    pub(crate) services: Result<Services, ServicesError>,
     pub(crate) since: Time,
     pub(crate) is_refreshed: bool,
 }
@@ -169,11 +167,17 @@ pub(crate) fn public_sigstore(now: Time, warn: &dyn Fn(&str)) -> Result<Used, Fa
     };
     let used = match refreshed.filter(|refreshed| refreshed.at > taken) {
         Some(refreshed) => Used {
+            services: match refreshed.services(now) {
+                Ok(None) => Ok(Services::production()),
+                Ok(Some(services)) => Ok(services),
+                Err(error) => Err(error),
+            },
             root: refreshed.root,
             since: refreshed.at,
             is_refreshed: true,
         },
         None => Used {
+            services: Ok(Services::production()),
             root: built_in,
             since: taken,
             is_refreshed: false,
@@ -183,6 +187,12 @@ pub(crate) fn public_sigstore(now: Time, warn: &dyn Fn(&str)) -> Result<Used, Fa
         warn(&warning);
     }
     Ok(used)
+}
+
+/// By which root an identity of the public Sigstore is believed, where it is not the one that is built in.
+pub(crate) fn refreshed_note(since: Time, now: Time) -> String {
+    let days = days_between(since, now);
+    format!("by the root of the public Sigstore that was refreshed {days} days ago")
 }
 
 /// Where roots that are refreshed are kept.

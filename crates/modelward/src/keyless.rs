@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, TokenError};
+use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, ServicesError, TokenError};
 use trust::predicate::ModelSignature;
 use trust::{Bundle, Code, Statement};
 use zeroize::Zeroizing;
@@ -118,7 +118,10 @@ pub(crate) fn seal(
     let now = host::clock::now()?;
     let (root, services) = match trust_config {
         // What came of it is verified, so that an old root refuses what it does not know.
-        None => (public_sigstore(now, &|_| ())?.root, Services::production()),
+        None => {
+            let used = public_sigstore(now, &|_| ())?;
+            (used.root, used.services.map_err(nowhere_to_sign)?)
+        }
         Some(path) => {
             let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
                 .map_err(|e| unreadable(path, &e))?;
@@ -151,6 +154,12 @@ pub(crate) fn seal(
         Failure::from_error(e.code(), &e, way)
     })?;
     Ok(signed.bundle)
+}
+
+/// What the public Sigstore says now of where to sign is not known here.
+fn nowhere_to_sign(error: ServicesError) -> Failure {
+    let way = "run `modelward keyless refresh`, update Modelward, or say where to sign with `--trust-config`";
+    Failure::from_error(Code::RootInvalid, &error, way)
 }
 
 /// Lets whoever sits here sign in.

@@ -1,6 +1,7 @@
 //! What a command works on: a store, its trust root and keys, the settings, and the time.
 
 mod dossier;
+mod production;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -31,13 +32,16 @@ pub(crate) struct Workspace {
     pub(crate) keys: KeyFolder,
     pub(crate) settings: Settings,
     pub(crate) now: Time,
+    /// When the Sigstore's root was refreshed that the trust root's `production` means, if it is not the one that is built in.
+    pub(crate) refreshed: Option<Time>,
 }
 
 impl Workspace {
     /// Opens the store that was named, or the nearest, and ends what a killed change of its keys left undone.
     pub(crate) fn open(common: &Common) -> Result<Self, Failure> {
-        let workspace = Self::open_as_left(common)?;
+        let mut workspace = Self::open_as_left(common)?;
         root_change::recover(&keys_folder(&workspace.store), &workspace.root);
+        workspace.renew_production()?;
         Ok(workspace)
     }
 
@@ -55,6 +59,7 @@ impl Workspace {
             keys,
             settings,
             now,
+            refreshed: None,
         })
     }
 

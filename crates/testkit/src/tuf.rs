@@ -73,6 +73,8 @@ pub struct Repository {
     pub file: Vec<u8>,
     /// The file's name.
     pub name: String,
+    /// Other files, by their names.
+    pub others: BTreeMap<String, Vec<u8>>,
 }
 
 impl Repository {
@@ -93,6 +95,7 @@ impl Repository {
             delegated: BTreeMap::new(),
             file: file.to_vec(),
             name: name.to_owned(),
+            others: BTreeMap::new(),
         }
     }
 
@@ -129,9 +132,17 @@ impl Repository {
         for own in &self.roots {
             files.insert(format!("{}.root.json", own.number), root(own));
         }
-        let described =
-            json!({"length": self.file.len(), "hashes": {"sha256": Digest::of(&self.file).hex()}});
-        let targets = json!({"targets": {&self.name: described}});
+        let all: Vec<_> = self
+            .others
+            .iter()
+            .chain([(&self.name, &self.file)])
+            .collect();
+        let described = |file: &[u8]| json!({"length": file.len(), "hashes": {"sha256": Digest::of(file).hex()}});
+        let targets: serde_json::Map<String, Value> = all
+            .iter()
+            .map(|(name, file)| ((*name).clone(), described(file)))
+            .collect();
+        let targets = json!({"targets": targets});
         let targets = signed("targets", &self.targets, targets);
         let mut meta = json!({"targets.json": meta(&self.targets, &targets)});
         for (name, version) in &self.delegated {
@@ -143,8 +154,10 @@ impl Repository {
         files.insert(format!("{}.targets.json", self.targets.said), targets);
         files.insert(format!("{}.snapshot.json", self.snapshot.said), snapshot);
         files.insert("timestamp.json".to_owned(), timestamp);
-        let path = format!("targets/{}.{}", Digest::of(&self.file).hex(), self.name);
-        files.insert(path, self.file.clone());
+        for (name, file) in all {
+            let path = format!("targets/{}.{name}", Digest::of(file).hex());
+            files.insert(path, file.clone());
+        }
         files
     }
 }

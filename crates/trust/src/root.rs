@@ -344,6 +344,18 @@ impl TrustRoot {
         self.keys.values()
     }
 
+    /// The same root, whose file and digest are as they were: where it says `production`, this newer root of the public Sigstore
+    /// is meant.
+    #[must_use]
+    pub fn with_production(mut self, newer: &SigstoreRoot) -> Self {
+        for signer in &mut self.identities {
+            if signer.is_of_production() {
+                signer.sigstore = newer.clone().as_production();
+            }
+        }
+        self
+    }
+
     /// The root, with these witnesses of what its keys sign.
     #[must_use]
     pub fn with_key_witnesses(mut self, witnesses: KeyWitnesses) -> Self {

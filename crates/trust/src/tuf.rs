@@ -38,6 +38,8 @@ pub struct Kept {
     pub snapshot: Vec<u8>,
     /// The file that was wanted.
     pub file: Vec<u8>,
+    /// The other files that were wanted and are there, by their names.
+    pub others: BTreeMap<String, Vec<u8>>,
 }
 
 /// A file that an update needs.
@@ -54,7 +56,8 @@ pub struct Wanted {
 /// An update that is under way.
 #[derive(Debug, Clone)]
 pub struct Update {
-    file: String,
+    /// The file that must be there, and those that may be.
+    names: Vec<String>,
     now: Time,
     root: Root,
     roots: usize,
@@ -63,6 +66,7 @@ pub struct Update {
     last: BTreeMap<Kind, Signed>,
     timestamp: Vec<u8>,
     snapshot: Vec<u8>,
+    files: BTreeMap<String, Vec<u8>>,
     step: Step,
 }
 
@@ -72,16 +76,29 @@ enum Step {
     Timestamp,
     Snapshot(Described),
     Targets(Described),
-    File(Described),
-    Done(Vec<u8>),
+    File(Target, Vec<Target>),
+    Done,
+}
+
+/// A file of the repository that is wanted.
+#[derive(Debug, Clone)]
+struct Target {
+    name: String,
+    described: Described,
 }
 
 impl Update {
-    /// Begins an update of a file, from a root that is believed or what the last update left, whichever is further.
+    /// Begins an update of a file, and of others if they are there, from a root that is believed or what the last update left,
+    /// whichever is further.
     ///
     /// # Errors
     /// The root is none, or did not sign itself.
-    pub fn begin(root: &[u8], kept: Option<Kept>, file: &str, now: Time) -> Result<Self, TufError> {
+    pub fn begin(
+        root: &[u8],
+        kept: Option<Kept>,
+        (file, others): (&str, &[&str]),
+        now: Time,
+    ) -> Result<Self, TufError> {
         let own = |bytes: &[u8]| {
             let root = Root::parse(bytes)?;
             root.signed.check_signatures(root.role(Kind::Root))?;
@@ -95,7 +112,11 @@ impl Update {
             }
         }
         Ok(Self {
-            file: file.to_owned(),
+            names: [&[file], others]
+                .concat()
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
             now,
             root,
             roots: 0,
@@ -103,6 +124,7 @@ impl Update {
             last: BTreeMap::new(),
             timestamp: Vec::new(),
             snapshot: Vec::new(),
+            files: BTreeMap::new(),
             step: Step::Root,
         })
     }
@@ -130,12 +152,12 @@ impl Update {
                 let path = format!("{}.targets.json", own.version);
                 wanted(path, own.length, SIZE_BYTES_MAX)
             }
-            Step::File(own) => {
-                let hash = own.hash_in_name().unwrap_or_default();
-                let path = format!("targets/{hash}.{}", self.file);
-                wanted(path, own.length, SIZE_BYTES_MAX)
+            Step::File(own, _) => {
+                let hash = own.described.hash_in_name().unwrap_or_default();
+                let path = format!("targets/{hash}.{}", own.name);
+                wanted(path, own.described.length, SIZE_BYTES_MAX)
             }
-            Step::Done(_) => return None,
+            Step::Done => return None,
         })
     }
 
@@ -170,26 +192,28 @@ impl Update {
                 described.check(&wanted.path, bytes)?;
                 self.targets(bytes, described.version)?
             }
-            Step::File(described) => {
-                described.check(&wanted.path, bytes)?;
-                Step::Done(bytes.to_vec())
+            Step::File(own, rest) => {
+                own.described.check(&wanted.path, bytes)?;
+                self.files.insert(own.name, bytes.to_vec());
+                next_of(rest)
             }
-            Step::Done(file) => Step::Done(file),
+            Step::Done => Step::Done,
         };
         Ok(())
     }
 
     /// What is to be kept, once nothing more is wanted.
     #[must_use]
-    pub fn kept(self) -> Option<Kept> {
-        let Step::Done(file) = self.step else {
+    pub fn kept(mut self) -> Option<Kept> {
+        let Step::Done = self.step else {
             return None;
         };
         Some(Kept {
             root: self.root.bytes,
             timestamp: self.timestamp,
             snapshot: self.snapshot,
-            file,
+            file: self.files.remove(self.names.first()?)?,
+            others: self.files,
         })
     }
 
@@ -264,21 +288,36 @@ impl Update {
         })
     }
 
-    /// §5.6: it is the one that the snapshot names.
+    /// §5.6: it is the one that the snapshot names. What it doesn't name is not there; the first must be.
     fn targets(&self, bytes: &[u8], version: u64) -> Result<Step, TufError> {
         let new = self.signed(bytes, Kind::Targets)?;
         check_version(&new, version)?;
         new.check_time(self.now)?;
-        let wanted = new.targets()?.remove(&self.file);
-        wanted.map(Step::File).ok_or_else(|| TufError::Missing {
-            file: self.file.clone(),
-        })
+        let mut targets = new.targets()?;
+        let mut wanted = Vec::new();
+        for (position, name) in self.names.iter().enumerate() {
+            let name = name.clone();
+            match targets.remove(&name) {
+                Some(described) => wanted.push(Target { name, described }),
+                None if position == 0 => return Err(TufError::Missing { file: name }),
+                None => {}
+            }
+        }
+        Ok(next_of(wanted))
     }
 
     fn signed(&self, bytes: &[u8], kind: Kind) -> Result<Signed, TufError> {
         let signed = Signed::parse(bytes, kind)?;
         signed.check_signatures(self.root.role(kind))?;
         Ok(signed)
+    }
+}
+
+/// The step that takes the first of these files.
+fn next_of(mut files: Vec<Target>) -> Step {
+    match files.is_empty() {
+        true => Step::Done,
+        false => Step::File(files.remove(0), files),
     }
 }
 

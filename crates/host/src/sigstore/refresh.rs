@@ -4,15 +4,17 @@
 //! The file is trusted: whoever can write it can make any keyless signature be believed. It is used only if it is this user's
 //! and nobody else may write it.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use decode::json::{self, Limits};
 use digest::Digest;
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use trust::sigstore::SigstoreRootError;
 use trust::tuf::{Kept, PUBLIC_SIGSTORE, TufError, Update};
@@ -20,10 +22,15 @@ use trust::{Code, SigstoreRoot, Time};
 
 use super::HttpError;
 use super::http::Client;
+use super::{Services, ServicesError};
+use crate::lock::{Lock, LockError, WAIT_MAX};
 use crate::whole_file;
 
 const PUBLIC_URL: &str = "https://tuf-repo-cdn.sigstore.dev";
 const FILE: &str = "trusted_root.json";
+/// Where to sign, which not every repository says.
+const SIGNING_FILE: &str = "signing_config.v0.2.json";
+const CONFIG_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json";
 const FORMAT: &str = "modelward-sigstore-root/v1";
 const SIZE_BYTES_MAX: u64 = 8 << 20;
 
@@ -70,8 +77,18 @@ impl Repository {
     /// Fetches what changed, verifies it, and keeps it.
     ///
     /// # Errors
-    /// The repository can't be reached, or what it has is refused: then all stays as it was.
+    /// The repository can't be reached, or what it has is refused: then all stays as it was. Or somebody else refreshes, and does
+    /// not come to an end.
     pub fn refresh(&self, folder: &Path, now: Time) -> Result<Refreshed, RefreshError> {
+        self.refresh_within(folder, now, WAIT_MAX)
+    }
+
+    fn refresh_within(
+        &self,
+        folder: &Path,
+        now: Time,
+        wait_max: Duration,
+    ) -> Result<Refreshed, RefreshError> {
         let io = |cause| RefreshError::Io {
             path: folder.to_owned(),
             cause,
@@ -80,12 +97,10 @@ impl Repository {
         maker.recursive(true).mode(0o700);
         maker.create(folder).map_err(io)?;
         // Two at once could leave the older of two answers.
-        let lock = File::open(folder).map_err(io)?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|e| io(e.into()))?;
-
+        let _alone = Lock::exclusive(File::open(folder).map_err(io)?, folder, wait_max)?;
         let last = self.kept(folder)?.map(|(kept, _)| kept);
         let client = Client::new()?;
-        let mut update = Update::begin(&self.root, last, FILE, now)?;
+        let mut update = Update::begin(&self.root, last, (FILE, &[SIGNING_FILE]), now)?;
         while let Some(wanted) = update.wants() {
             let url = format!("{}/{}", self.url, wanted.path);
             let bytes = client.get_at_most(&url, wanted.size_bytes_max, wanted.may_be_missing)?;
@@ -124,12 +139,44 @@ pub struct Refreshed {
     pub root: SigstoreRoot,
     /// When it was last found to be the newest.
     pub at: Time,
+    /// The `SigningConfig` beside it, if the repository has one.
+    signing: Option<String>,
 }
 
 impl Refreshed {
     fn of(kept: &Kept, at: Time) -> Result<Self, RefreshError> {
         let root = SigstoreRoot::parse(&kept.file).map_err(RefreshError::Root)?;
-        Ok(Self { root, at })
+        let signing = kept.others.get(SIGNING_FILE);
+        let signing = signing.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        Ok(Self { root, at, signing })
+    }
+
+    /// Where to sign now, if the repository says it.
+    ///
+    /// # Errors
+    /// It says it in a way that is not known here, or names nothing that is in use.
+    pub fn services(&self, now: Time) -> Result<Option<Services>, ServicesError> {
+        let signing = self.signing.as_ref();
+        signing
+            .map(|text| Services::parse_signing(text.as_bytes(), now))
+            .transpose()
+    }
+
+    /// All of it in one file, as others read it: a `ClientTrustConfig`, or the `TrustedRoot` where nothing says where to sign.
+    #[must_use]
+    pub fn to_config(&self) -> String {
+        let root = self.root.text();
+        // A configuration that is no JSON would leave a file that nobody can read.
+        let signing = self
+            .signing
+            .as_ref()
+            .filter(|text| json::from_slice::<json::Value>(text.as_bytes(), Limits::SMALL).is_ok());
+        match signing {
+            Some(signing) => format!(
+                "{{\"mediaType\":\"{CONFIG_MEDIA_TYPE}\",\"trustedRoot\":{root},\"signingConfig\":{signing}}}"
+            ),
+            None => root.to_owned(),
+        }
     }
 }
 
@@ -174,6 +221,8 @@ mod wire {
         timestamp: String,
         snapshot: String,
         trusted_root: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signing_config: Option<String>,
     }
 
     impl Kept {
@@ -185,6 +234,10 @@ mod wire {
                 timestamp: BASE64.encode(&kept.timestamp),
                 snapshot: BASE64.encode(&kept.snapshot),
                 trusted_root: BASE64.encode(&kept.file),
+                signing_config: kept
+                    .others
+                    .get(SIGNING_FILE)
+                    .map(|file| BASE64.encode(file)),
             };
             // Strings always serialise.
             serde_json::to_vec(&wire).unwrap_or_default()
@@ -193,11 +246,16 @@ mod wire {
         pub(super) fn read(bytes: &[u8]) -> Option<(super::Kept, Time)> {
             let wire: Self = json::from_slice(bytes, Limits::LARGE).ok()?;
             let decode = |text: &str| BASE64.decode(text.as_bytes()).ok();
+            let mut others = BTreeMap::new();
+            if let Some(file) = &wire.signing_config {
+                others.insert(SIGNING_FILE.to_owned(), decode(file)?);
+            }
             let kept = super::Kept {
                 root: decode(&wire.root)?,
                 timestamp: decode(&wire.timestamp)?,
                 snapshot: decode(&wire.snapshot)?,
                 file: decode(&wire.trusted_root)?,
+                others,
             };
             (wire.format == FORMAT).then_some((kept, wire.refreshed))
         }
@@ -228,6 +286,9 @@ pub enum RefreshError {
         #[source]
         cause: io::Error,
     },
+    /// Somebody else refreshes.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Others may have written what was kept.
     #[error("others than you may write `{path}`")]
     Exposed {
@@ -250,7 +311,8 @@ impl RefreshError {
             Self::Http(HttpError::TooLong { .. }) => Code::TooLarge,
             Self::Http(_) => Code::Network,
             Self::Update(error) => error.code(),
-            Self::Io { .. } => Code::Io,
+            Self::Lock(LockError::Busy { .. }) => Code::StoreBusy,
+            Self::Io { .. } | Self::Lock(LockError::Io { .. }) => Code::Io,
             Self::Root(_) | Self::Exposed { .. } | Self::Damaged { .. } => Code::RootInvalid,
             Self::Unfinished => Code::Internal,
         }
@@ -275,7 +337,32 @@ impl RefreshError {
             Self::Damaged { path } => {
                 format!("remove it, and refresh again: `rm {}`", path.display())
             }
-            Self::Io { .. } | Self::Unfinished => String::new(),
+            Self::Lock(LockError::Busy { .. }) => {
+                "wait for the other process to end, or end it: the lock goes with it".to_owned()
+            }
+            Self::Lock(LockError::Io { .. }) | Self::Io { .. } | Self::Unfinished => String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_refreshes_meanwhile_is_waited_for_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = File::open(folder.path()).unwrap();
+        let held = Lock::exclusive(file, folder.path(), WAIT_MAX).unwrap();
+        let repository = Repository::new("http://127.0.0.1:1", b"{}".to_vec());
+        let refresh = || {
+            let wait_max = Duration::from_millis(20);
+            repository.refresh_within(folder.path(), Time::from_unix(0), wait_max)
+        };
+        let refused = refresh().unwrap_err();
+        assert_eq!(refused.code(), Code::StoreBusy);
+        assert!(refused.to_string().contains("does not let go of it"));
+        drop(held);
+        assert_eq!(refresh().unwrap_err().code(), Code::UpdateUntrusted);
     }
 }

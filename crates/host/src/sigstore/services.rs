@@ -18,6 +18,21 @@ pub struct Services {
     pub(super) provider: Option<Url>,
 }
 
+/// Where the services are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Addresses<'a> {
+    /// The certificate authority.
+    pub certificate: &'a str,
+    /// The log.
+    pub log: &'a str,
+    /// 1 or 2.
+    pub log_version: u32,
+    /// The timestamp authority, if there is one.
+    pub timestamp: Option<&'a str>,
+    /// Where people sign in, if they can.
+    pub provider: Option<&'a str>,
+}
+
 /// An address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Url(String);
@@ -56,6 +71,18 @@ impl Services {
         }
     }
 
+    /// Where keys are certified, signatures are logged (with the log's version) and stamped, and people sign in.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses<'_> {
+        Addresses {
+            certificate: self.certificate.as_str(),
+            log: self.log.as_str(),
+            log_version: self.log_version,
+            timestamp: self.timestamp.as_ref().map(Url::as_str),
+            provider: self.provider.as_ref().map(Url::as_str),
+        }
+    }
+
     /// Reads those of a `ClientTrustConfig`: of each kind the newest version that is known, the first of those in use.
     ///
     /// # Errors
@@ -64,7 +91,19 @@ impl Services {
     pub fn parse(config: &[u8], now: Time) -> Result<Self, ServicesError> {
         let config: Config =
             json::from_slice(config, Limits::SMALL).map_err(ServicesError::Json)?;
-        let signing = config.signing_config;
+        Self::of(config.signing_config, now)
+    }
+
+    /// Reads those of a `SigningConfig`, as [`Self::parse`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse_signing(config: &[u8], now: Time) -> Result<Self, ServicesError> {
+        let signing = json::from_slice(config, Limits::SMALL).map_err(ServicesError::Json)?;
+        Self::of(signing, now)
+    }
+
+    fn of(signing: Signing, now: Time) -> Result<Self, ServicesError> {
         if signing.media_type != MEDIA_TYPE {
             return Err(ServicesError::MediaType(signing.media_type));
         }
@@ -152,7 +191,7 @@ fn version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServicesError {
     /// Not JSON of the right shape.
-    #[error("the file is no `ClientTrustConfig` with a `signingConfig`")]
+    #[error("it is no `ClientTrustConfig` with a `signingConfig`, nor a `SigningConfig`")]
     Json(#[source] json::Error),
     /// Of another kind.
     #[error("the signing configuration is of media type `{0}`, and only 0.2 is read")]

@@ -120,6 +120,10 @@ impl Asked {
         let bundle = place::signature_of(model, signature)?;
         let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
             .map_err(|e| args.believed.refused(&root, e))?;
+        if let Some(workspace) = &workspace {
+            let note = workspace.refreshed_note(&verified.proof().key_name);
+            note.into_iter().for_each(|note| ui.note(note));
+        }
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();

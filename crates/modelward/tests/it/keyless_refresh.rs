@@ -11,6 +11,7 @@ use serde_json::Value;
 use testkit::sigstore::{Draught, Rekor, root};
 use testkit::tuf::Repository;
 
+use crate::services::{self, Services};
 use crate::workshop::{Outcome, Workshop, json_of};
 
 type Files = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
@@ -160,6 +161,97 @@ fn a_root_is_refreshed_and_used() {
     std::fs::write(&public, "{}").unwrap();
     assert_eq!(code(&place.json(who)), "root_invalid");
     assert_eq!(code(&place.json("keyless show")), "root_invalid");
+}
+
+/// The key's time of a trust root's `production` is the refreshed one's, and its name and digest stay.
+#[test]
+fn a_trust_roots_production_is_the_newest() {
+    let place = Place::new();
+    place.refresh();
+    let workshop = &place.workshop;
+    workshop.yes("store init");
+    let set = "key set alice --identity signer@example.com --identity-provider https://issuer.example.com --role sign";
+    workshop.yes(set);
+    workshop.write("model/config.json", "{}");
+    workshop.write("model/weights/w.bin", "1");
+    workshop.write(
+        "model.sig",
+        Draught::new(Rekor::Second).bundle().to_string(),
+    );
+    assert_eq!(place.json("verify model")["result"], "denied");
+    let kept = place.kept().unwrap();
+    let public = kept.with_file_name("public.json");
+    std::fs::copy(&kept, &public).unwrap();
+    let outcome = Outcome::of(&mut place.command("verify model"));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    assert!(
+        outcome.stderr.contains("refreshed 0 days ago"),
+        "{outcome:?}"
+    );
+    let listed = place.json("key list");
+    assert_eq!(listed["identities"][0]["trustedRoot"], "production");
+    // Changing the root writes no other, and knows its signers again.
+    let mut again = place.command(&format!("{} --json", set.replace("alice", "bob")));
+    assert_eq!(code(&json_of("key set", &mut again)), "key_exists");
+    place.json("key set alice --role sign --valid-until 2099-01-01T00:00:00Z");
+    let text = String::from_utf8(workshop.read(".modelward/trust.toml")).unwrap();
+    assert!(text.contains("trusted_root = \"production\""), "{text}");
+    // What others may have written is not believed here either.
+    std::fs::set_permissions(&public, PermissionsExt::from_mode(0o666)).unwrap();
+    assert_eq!(code(&place.json("verify model")), "root_invalid");
+}
+
+#[test]
+fn where_to_sign_is_refreshed_too() {
+    let place = Place::new();
+    assert_eq!(place.refresh()["services"], Value::Null);
+    let services = Services::start();
+    let config: Value = serde_json::from_str(&services.config()).unwrap();
+    let mut repository = repository();
+    let mut offer = |signing: String| {
+        repository.raise();
+        repository
+            .others
+            .insert("signing_config.v0.2.json".into(), signing.into_bytes());
+        place.offer(&repository);
+        let answer = place.refresh();
+        assert_eq!(answer["result"], "allowed", "{answer}");
+        answer
+    };
+    let answer = offer(config["signingConfig"].to_string());
+    assert_eq!(
+        answer["services"]["log"],
+        services.base.as_str(),
+        "{answer}"
+    );
+    // The file that was written names both, and it is signed there.
+    let workshop = &place.workshop;
+    workshop.write("model/config.json", "{}");
+    workshop.write("token", services::token(""));
+    let signed = "sign model --keyless --identity-token token";
+    let told = place.json(&format!("{signed} --trust-config fetched.json"));
+    assert_eq!(told["result"], "allowed", "{told}");
+    // The public one's takes the place of the built-in addresses.
+    let kept = place.kept().unwrap();
+    std::fs::copy(&kept, kept.with_file_name("public.json")).unwrap();
+    assert_eq!(
+        place.json("keyless show")["services"]["certificate"],
+        services.base.as_str()
+    );
+    let told = place.json(&format!("{signed} --signature other.sig"));
+    assert_eq!(told["result"], "allowed", "{told}");
+    std::fs::remove_file(kept.with_file_name("public.json")).unwrap();
+    // One that is not known here is told, and hinders nobody from verifying.
+    let other = config["signingConfig"].to_string().replace("v0.2", "v9");
+    assert_eq!(offer(other)["services"], Value::Null);
+    let kept = place.kept().unwrap();
+    std::fs::copy(&kept, kept.with_file_name("public.json")).unwrap();
+    assert_eq!(code(&place.json(signed)), "root_invalid");
+    let who = "--identity signer@example.com --identity-provider https://issuer.example.com";
+    assert_eq!(
+        place.json(&format!("verify model {who}"))["result"],
+        "allowed"
+    );
 }
 
 /// Each refusal leaves all as it was.

@@ -90,7 +90,7 @@ static REPOSITORY: LazyLock<(Vec<u8>, Files)> = LazyLock::new(|| {
 fn begun(number: usize) -> Update {
     let (root, files) = &*REPOSITORY;
     let now = Time::from_unix(crate::tuf::NOW);
-    let update = Update::begin(root, None, "trusted_root.json", now);
+    let update = Update::begin(root, None, ("trusted_root.json", &[]), now);
     let mut update = update.expect("its root is one");
     for _ in 0..number {
         let wanted = update.wants().expect("there are so many");

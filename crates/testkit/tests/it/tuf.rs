@@ -7,6 +7,7 @@ use trust::Time;
 use trust::tuf::{Kept, PUBLIC_SIGSTORE, TufError, Update};
 
 const FILE: &str = "trusted_root.json";
+const OTHER: &str = "signing_config.v0.2.json";
 
 fn repository() -> Repository {
     Repository::of(FILE, b"what is wanted")
@@ -19,7 +20,7 @@ fn now() -> Time {
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn updated_from(root: &[u8], kept: Option<&Kept>, files: &Files) -> Result<Kept, TufError> {
-    let mut update = Update::begin(root, kept.cloned(), FILE, now())?;
+    let mut update = Update::begin(root, kept.cloned(), (FILE, &[OTHER]), now())?;
     while let Some(wanted) = update.wants() {
         update.take(files.get(&wanted.path).map(Vec::as_slice))?;
     }
@@ -70,6 +71,42 @@ fn what_is_signed_is_fetched_and_kept() {
         ..first
     };
     refused(&newer, Some(&damaged), "update_untrusted", "can't be read");
+}
+
+/// Those beside the one that must be there: they are as signed as it is, and none is missed.
+#[test]
+fn other_files_are_fetched_where_they_are() {
+    assert!(updated(&repository(), None).unwrap().others.is_empty());
+    let with_other = with(|r| {
+        r.others.insert(OTHER.to_owned(), b"where".to_vec());
+        r.others.insert("unasked.json".to_owned(), b"x".to_vec());
+    });
+    let kept = updated(&with_other, None).unwrap();
+    assert_eq!(kept.file, b"what is wanted");
+    assert_eq!(
+        kept.others,
+        BTreeMap::from([(OTHER.to_owned(), b"where".to_vec())])
+    );
+    // A forged one ends the update, and so does one that is promised and not there.
+    let mut files = with_other.files();
+    let path = files
+        .keys()
+        .find(|path| path.ends_with(OTHER))
+        .unwrap()
+        .clone();
+    let first = repository().first_root();
+    files.insert(path.clone(), b"wherf".to_vec());
+    told(
+        updated_from(&first, None, &files),
+        "update_untrusted",
+        "another hash",
+    );
+    files.remove(&path);
+    told(
+        updated_from(&first, None, &files),
+        "update_untrusted",
+        OTHER,
+    );
 }
 
 #[test]
@@ -284,7 +321,8 @@ fn nothing_is_held_back() {
     let root = with(|r| r.roots[0].meta.expires = "2136-01-01T00:00:00Z").first_root();
     let kept = Kept { root, ..kept };
     let files = repository().files();
-    let mut update = Update::begin(&kept.root.clone(), Some(kept), FILE, later).unwrap();
+    let mut update =
+        Update::begin(&kept.root.clone(), Some(kept), (FILE, &[OTHER]), later).unwrap();
     update.take(None).unwrap();
     let held = update.take(Some(&files["timestamp.json"])).unwrap_err();
     assert_eq!(held.code().as_str(), "update_expired");
@@ -376,7 +414,7 @@ fn files_without_end_are_refused() {
         files.insert(name.into(), vec![b' '; most + 1]);
         told(updated_from(&first, None, &files), "too_large", name);
     }
-    let mut update = Update::begin(&first, None, FILE, now()).unwrap();
+    let mut update = Update::begin(&first, None, (FILE, &[OTHER]), now()).unwrap();
     assert_eq!(update.wants().unwrap().size_bytes_max, 512 << 10);
     update.take(None).unwrap();
     assert_eq!(update.wants().unwrap().size_bytes_max, 16 << 10);
@@ -389,7 +427,7 @@ fn files_without_end_are_refused() {
 
 #[test]
 fn the_public_sigstores_root_is_one() {
-    let update = Update::begin(PUBLIC_SIGSTORE, None, FILE, now()).unwrap();
+    let update = Update::begin(PUBLIC_SIGSTORE, None, (FILE, &[OTHER]), now()).unwrap();
     assert_eq!(update.wants().unwrap().path, "16.root.json");
     let text = std::str::from_utf8(PUBLIC_SIGSTORE).unwrap();
     for (from, to) in [
@@ -407,7 +445,7 @@ fn the_public_sigstores_root_is_one() {
     ] {
         let bad = text.replace(from, to);
         assert_ne!(bad, text);
-        let begun = Update::begin(bad.as_bytes(), None, FILE, now());
+        let begun = Update::begin(bad.as_bytes(), None, (FILE, &[OTHER]), now());
         assert!(begun.is_err(), "{from} -> {to}");
     }
 }

@@ -43,6 +43,12 @@ pub(super) struct Wire {
 }
 
 impl RootIdentity {
+    /// Whether it is the public Sigstore by which they are known.
+    #[must_use]
+    pub fn is_of_production(&self) -> bool {
+        self.sigstore.name() == SigstoreRoot::production().name()
+    }
+
     pub(super) fn read(wire: Wire) -> Result<Self, RootError> {
         let bad = |cause| RootError::Sigstore {
             name: wire.name.clone(),
@@ -105,6 +111,28 @@ mod tests {
             assert_eq!(read.identities().count(), 1);
             assert_eq!(read.without_key("a@example.com").identities().count(), 0);
         }
+    }
+
+    /// The name stays in the file, and the digest is the file's.
+    #[test]
+    fn production_may_be_a_newer_one() {
+        let newer = SigstoreRoot::staging();
+        let read = |sigstore| TrustRoot::parse(root(sigstore).to_toml().as_bytes()).unwrap();
+        let before = read(SigstoreRoot::production());
+        let after = before.clone().with_production(&newer);
+        let told = |root: &TrustRoot| root.identities().next().unwrap().sigstore.clone();
+        assert_eq!(told(&after).text(), newer.text());
+        assert_eq!(
+            (told(&after).name(), after.digest()),
+            (Some("production"), before.digest())
+        );
+        assert_eq!(after.to_toml(), before.to_toml());
+        // Another Sigstore stays what it is.
+        let other = read(SigstoreRoot::staging());
+        assert_eq!(
+            other.clone().with_production(&SigstoreRoot::production()),
+            other
+        );
     }
 
     #[test]

@@ -24,6 +24,7 @@ const TAKEN: i64 = 1_795_219_200;
 /// The authorities and logs of one Sigstore, with the time in which each was in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigstoreRoot {
+    name: Option<&'static str>,
     text: String,
     pub(super) logs: Vec<Log>,
     pub(super) certificate_logs: Vec<Log>,
@@ -90,15 +91,20 @@ impl SigstoreRoot {
     /// When it was taken from Sigstore, if it is one of those that are embedded: they grow old with this program.
     #[must_use]
     pub fn taken(&self) -> Option<Time> {
-        self.name().map(|_| Time::from_unix(TAKEN))
+        embedded_name(&self.text).map(|_| Time::from_unix(TAKEN))
     }
 
-    /// The name of an embedded root.
+    /// What trust roots call it: the name of an embedded root, or of the one that this one is newer than.
     #[must_use]
-    pub fn name(&self) -> Option<&'static str> {
-        let mut embedded = EMBEDDED.iter();
-        let found = embedded.find(|(_, text)| *text == self.text);
-        found.map(|(name, _)| *name)
+    pub const fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// The same root, as the newest of the public Sigstore: trust roots go on to call it `production`.
+    #[must_use]
+    pub fn as_production(self) -> Self {
+        let name = Some(EMBEDDED[0].0);
+        Self { name, ..self }
     }
 
     /// The root as it was read.
@@ -153,9 +159,11 @@ impl SigstoreRoot {
             let read = wire.into_iter().map(authority);
             read.collect::<Result<Vec<_>, _>>()
         };
+        // The parser took it, so that it is text.
+        let text = String::from_utf8_lossy(bytes).into_owned();
         let root = Self {
-            // The parser took it, so that it is text.
-            text: String::from_utf8_lossy(bytes).into_owned(),
+            name: embedded_name(&text),
+            text,
             logs: logs(wire.tlogs)?,
             certificate_logs: logs(wire.ctlogs)?,
             authorities: authorities(wire.certificate_authorities)?,
@@ -169,6 +177,12 @@ impl SigstoreRoot {
         }
         Ok(root)
     }
+}
+
+fn embedded_name(text: &str) -> Option<&'static str> {
+    let mut embedded = EMBEDDED.iter();
+    let found = embedded.find(|(_, own)| *own == text);
+    found.map(|(name, _)| *name)
 }
 
 fn log(wire: wire::Log) -> Result<Log, SigstoreRootError> {
