@@ -62,6 +62,17 @@ impl KeyFolder {
         self.path(name).is_ok_and(|path| path.exists())
     }
 
+    /// The names of the keys that are here, in order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let name = |name: String| Some(name.strip_suffix(SUFFIX)?.strip_suffix('.')?.to_owned());
+        let names = entries.filter_map(|entry| name(entry.file_name().into_string().ok()?));
+        let mut names: Vec<String> = names.filter(|name| self.has(name)).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Reads a key's file. `password` is asked only if the key is encrypted.
     ///
     /// # Errors

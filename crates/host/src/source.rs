@@ -234,10 +234,16 @@ pub enum SourceError {
     Listing,
 }
 
-/// A remote may hold a password before its host, or a token in its parameters, query or fragment; provenance must not.
-fn without_secrets(uri: &str) -> String {
+/// A remote may hold a password before its host, or a token in its parameters, query or fragment; provenance must not. The
+/// name of a package is as it is.
+#[must_use]
+pub fn without_secrets(uri: &str) -> String {
+    if uri.starts_with("pkg:") {
+        return uri.to_owned();
+    }
     match uri.split_once("://") {
         Some((scheme, rest)) => {
+            let rest = without_odd_password(rest);
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
             // A password may have any sign in it, and so it goes first.
             let host = authority.rsplit('@').next().unwrap_or(authority);
@@ -252,6 +258,17 @@ fn without_secrets(uri: &str) -> String {
             }
             _ => uri.to_owned(),
         },
+    }
+}
+
+/// What stands before a `/` and a later `@` is a password with a `/` in it, unless it is a host, or a host and its port.
+fn without_odd_password(rest: &str) -> &str {
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    match rest.rsplit_once('@') {
+        Some((_, host)) if !authority.contains(['@', '[']) && !port.is_none_or(is_port) => host,
+        _ => rest,
     }
 }
 
@@ -273,6 +290,17 @@ mod tests {
             ("https://git.example/x;token=abc", "https://git.example/x"),
             ("git@git.example:a/b.git", "git@git.example:a/b.git"),
             ("me:secret@git.example:a/b.git", "git.example:a/b.git"),
+            ("https://u:p/w@git.example/x", "https://git.example/x"),
+            ("https:user:tok@git.example/x", "git.example/x"),
+            (
+                "https://git.example:8443/a@b/c@v1",
+                "https://git.example:8443/a@b/c@v1",
+            ),
+            (
+                "git+https://git.example/x@refs/tags/v1",
+                "git+https://git.example/x@refs/tags/v1",
+            ),
+            ("pkg:npm/%40a/b@1.0?x=y#z", "pkg:npm/%40a/b@1.0?x=y#z"),
             ("/home/me:a@b", "/home/me:a@b"),
             ("/home/me/what?/c#", "/home/me/what?/c#"),
         ] {

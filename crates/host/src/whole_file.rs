@@ -122,7 +122,24 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// It can't be opened, or is no regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    open_with(path, OFlags::empty())
+}
+
+/// As [`open`], but a link is refused too, wherever it leads.
+///
+/// # Errors
+/// As there, or it is a link.
+pub(crate) fn open_no_link(path: &Path) -> io::Result<File> {
+    match open_with(path, OFlags::NOFOLLOW) {
+        Err(cause) if cause.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+            Err(io::Error::other(NotAFile))
+        }
+        opened => opened,
+    }
+}
+
+fn open_with(path: &Path, more: OFlags) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
         // As a socket is answered, which can't be opened.
         Err(Errno::NXIO) => return Err(io::Error::other(NotAFile)),

@@ -371,6 +371,14 @@ const OUTPUT_WAY: &str = "leave plain files and folders only, at most 10000 of t
 const FILE_WAY: &str =
     "it wrote a file of more than 4 GiB, which no step may: write it in parts, of 4 GiB in all";
 
+/// How shells, the system and Python say that a process or thread could not be started.
+const NO_MORE_PROCESSES: [&str; 4] = [
+    "Cannot fork",
+    "fork: retry",
+    "Resource temporarily unavailable",
+    "can't start new thread",
+];
+
 /// What a person can do about a step that failed.
 fn step_way(exit: builder::Exit, stderr_tail: &str) -> &'static str {
     /// `SIGXFSZ` on Linux, and how a shell says it.
@@ -386,6 +394,12 @@ fn step_way(exit: builder::Exit, stderr_tail: &str) -> &'static str {
         }
         // Python, among others, ignores the signal and prints what the system says instead.
         _ if stderr_tail.contains("File too large") => FILE_WAY,
+        _ if NO_MORE_PROCESSES
+            .iter()
+            .any(|said| stderr_tail.contains(said)) =>
+        {
+            "it could start no more processes or threads: have it start fewer, or give it more with `--processes COUNT`"
+        }
         _ => "mend the program, and run it again",
     }
 }
@@ -412,12 +426,15 @@ impl From<builder::Error> for Failure {
                 Code::StepLeftProcesses,
                 "have the program wait for all that it starts",
             ),
-            builder::Error::TimedOut { .. }
-            | builder::Error::OutOfCpu { .. }
-            | builder::Error::OutOfMemory { .. } => (
-                Code::StepOverLimit,
-                "give it more with `--wall`, `--cpu` or `--memory`",
-            ),
+            builder::Error::TimedOut { .. } => {
+                (Code::StepOverLimit, "give it more with `--wall SECONDS`")
+            }
+            builder::Error::OutOfCpu { .. } => {
+                (Code::StepOverLimit, "give it more with `--cpu SECONDS`")
+            }
+            builder::Error::OutOfMemory { .. } => {
+                (Code::StepOverLimit, "give it more with `--memory MIB`")
+            }
             builder::Error::OutputRefused { .. } | builder::Error::ClaimRefused { .. } => {
                 (Code::OutputRefused, OUTPUT_WAY)
             }
@@ -544,6 +561,37 @@ mod tests {
         let python = "OSError: [Errno 27] File too large\n";
         assert!(told(Code(1), python) && !told(Code(1), "OSError\n"));
         assert!(!told(Signal(9), "") && !told(Code(127), ""));
+    }
+
+    #[test]
+    fn a_step_over_a_limit_is_told_which() {
+        let way = |error: builder::Error| {
+            let Failure::Denied(denied) = error.into() else {
+                panic!("a no");
+            };
+            let way = denied.reasons().next().map(|reason| reason.way.to_string());
+            way.unwrap_or_default()
+        };
+        let limit = std::time::Duration::from_secs(1);
+        let forked = |said: &str| builder::Error::StepFailed {
+            exit: builder::Exit::Code(2),
+            stderr_tail: said.to_owned(),
+        };
+        for (error, flag) in [
+            (builder::Error::TimedOut { limit }, "--wall"),
+            (builder::Error::OutOfCpu { limit_seconds: 1 }, "--cpu"),
+            (builder::Error::OutOfMemory { limit_bytes: 1 }, "--memory"),
+            (forked("sh: 1: Cannot fork\n"), "--processes"),
+            (
+                forked("RuntimeError: can't start new thread\n"),
+                "--processes",
+            ),
+        ] {
+            let way = way(error);
+            let flags = way.matches("--").count();
+            assert!(way.contains(flag) && flags == 1, "{way}");
+        }
+        assert!(!way(forked("no\n")).contains("--"));
     }
 
     #[test]

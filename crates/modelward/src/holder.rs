@@ -200,10 +200,11 @@ fn read_private_key(path: &Path) -> Result<PrivateKey, Failure> {
     )
 }
 
-/// A secret from the environment, or from whoever sits there.
+/// A secret from the environment, or from whoever sits there. A token counts each wrong one, and so nothing is not tried.
 pub(crate) fn secret(variable: &str, prompt: &str) -> Option<Zeroizing<String>> {
-    if let Ok(secret) = std::env::var(variable) {
-        return Some(Zeroizing::new(secret));
+    let given = std::env::var(variable).ok().map(Zeroizing::new);
+    if let Some(secret) = given.filter(|secret| !secret.is_empty()) {
+        return Some(secret);
     }
     let is_somebody_there = std::io::IsTerminal::is_terminal(&std::io::stdin());
     let asked = is_somebody_there.then(|| rpassword::prompt_password(prompt));

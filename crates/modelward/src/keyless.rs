@@ -120,7 +120,7 @@ pub(crate) fn seal(
         // What came of it is verified, so that an old root refuses what it does not know.
         None => {
             let used = public_sigstore(now, &|_| ())?;
-            (used.root, used.services.map_err(nowhere_to_sign)?)
+            (used.root, used.services.map_err(|e| nowhere_to_sign(&e))?)
         }
         Some(path) => {
             let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
@@ -157,9 +157,9 @@ pub(crate) fn seal(
 }
 
 /// What the public Sigstore says now of where to sign is not known here.
-fn nowhere_to_sign(error: ServicesError) -> Failure {
+fn nowhere_to_sign(error: &ServicesError) -> Failure {
     let way = "run `modelward keyless refresh`, update Modelward, or say where to sign with `--trust-config`";
-    Failure::from_error(Code::RootInvalid, &error, way)
+    Failure::from_error(Code::RootInvalid, error, way)
 }
 
 /// Lets whoever sits here sign in.

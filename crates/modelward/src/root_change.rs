@@ -7,7 +7,7 @@
 //! killed here:          nothing was done        taken up again        finished by whatever command comes next
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,12 @@ pub(crate) fn recover(keys: &Path, root: &TrustRoot) {
 pub(crate) fn is_being_replaced(keys: &Path, old: &str) -> bool {
     let unfinished = read(&keys.join(FILE)).unwrap_or_default();
     unfinished.values().flatten().any(|name| name == old)
+}
+
+/// The keys that commands began to make, which were killed before the root knew them.
+pub(crate) fn begun(keys: &Path) -> BTreeSet<String> {
+    let unfinished = read(&keys.join(FILE)).unwrap_or_default();
+    unfinished.into_keys().collect()
 }
 
 /// Where the file of a key is whose place another took.
@@ -200,9 +206,14 @@ impl RootChange {
 
 /// A folder of keys that is gone took the log's key along.
 fn failed(keys: &Path, cause: io::Error) -> Failure {
-    if cause.kind() != ErrorKind::NotFound {
-        return at(keys)(cause);
+    match cause.kind() {
+        ErrorKind::NotFound => lost(keys),
+        _ => at(keys)(cause),
     }
+}
+
+/// The store had keys, that of its log at least.
+pub(crate) fn lost(keys: &Path) -> Failure {
     let message = format!(
         "the store has lost its keys: `{}` is not there",
         keys.display()

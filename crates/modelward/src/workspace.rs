@@ -132,6 +132,10 @@ impl Workspace {
         let names: Vec<&String> = names.filter(fits).collect();
         match names.as_slice() {
             [only] => Ok((*only).clone()),
+            // With them the log's key went, and a new key would be of no use.
+            [] if !keys_folder(&self.store).exists() => {
+                Err(root_change::lost(&keys_folder(&self.store)))
+            }
             [] => Err(Failure::error(
                 Code::KeyMissing,
                 format!("no key here has the role `{role}`"),

@@ -194,6 +194,9 @@ impl DatasetRule {
     }
 }
 
+const FILE_WAY: &str =
+    "fetch the data set again; change the policy only if you know why it changed";
+
 impl FileRule {
     fn check(&self, measured: Option<&Measured>) -> Option<Reason> {
         let Some(measured) = measured else {
@@ -201,6 +204,13 @@ impl FileRule {
             let way = "fetch the data set again from where the policy names it";
             return Some(Reason::new(Code::FileMissing, message, way));
         };
+        // Of a longer one no more was read than shows that it is longer.
+        if measured.size_bytes() > self.size_bytes {
+            let (name, most) = (&self.name, self.size_bytes);
+            let message =
+                format!("`{name}` is not the file of the policy: it is longer than {most} bytes");
+            return Some(Reason::new(Code::DigestMismatch, message, FILE_WAY));
+        }
         let is_same = measured.digest() == self.digest && measured.size_bytes() == self.size_bytes;
         (!is_same).then(|| {
             let message = format!(
@@ -211,8 +221,7 @@ impl FileRule {
                 measured.digest(),
                 measured.size_bytes()
             );
-            let way = "fetch the data set again; change the policy only if you know why it changed";
-            Reason::new(Code::DigestMismatch, message, way)
+            Reason::new(Code::DigestMismatch, message, FILE_WAY)
         })
     }
 }

@@ -192,7 +192,12 @@ impl Seen {
         };
         let is_out_of_memory =
             out_of_memory_kills(crew) > 0 || self.meter.is_some_and(|meter| meter.is_over());
-        failure_of(exit, is_out_of_memory, limits, || crew.err.tail())?;
+        let used_up = UsedUp {
+            memory: is_out_of_memory,
+            // Its main process may have ended well before.
+            cpu: cpu_seconds >= Duration::from_secs(limits.cpu_seconds).as_secs_f64(),
+        };
+        failure_of(exit, used_up, limits, || crew.err.tail())?;
         if left_processes > 0 {
             return Err(Error::LeftProcesses {
                 count: left_processes,
@@ -226,10 +231,17 @@ fn out_of_memory_kills(crew: &Crew) -> u64 {
     crew.cgroup.as_ref().map_or(0, Cgroup::out_of_memory_kills)
 }
 
+/// What a step used up of what it had.
+#[derive(Clone, Copy)]
+struct UsedUp {
+    memory: bool,
+    cpu: bool,
+}
+
 /// A shell reports a program that was killed by a signal as 128 and the signal's number.
 fn failure_of(
     exit: Exit,
-    is_out_of_memory: bool,
+    used_up: UsedUp,
     limits: &Limits,
     stderr_tail: impl Fn() -> String,
 ) -> Result<(), Error> {
@@ -245,7 +257,11 @@ fn failure_of(
         libc::SIGXCPU => Error::OutOfCpu {
             limit_seconds: limits.cpu_seconds,
         },
-        _ if is_out_of_memory => out_of_memory(limits),
+        _ if used_up.memory => out_of_memory(limits),
+        // Who doesn't hear the warning is killed a second later.
+        libc::SIGKILL if used_up.cpu => Error::OutOfCpu {
+            limit_seconds: limits.cpu_seconds,
+        },
         _ => Error::StepFailed {
             exit,
             stderr_tail: stderr_tail(),

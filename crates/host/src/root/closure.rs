@@ -280,9 +280,18 @@ fn write(entries: &BTreeMap<PathBuf, Entry>, into: &Path) -> Result<(), Error> {
             Entry::Link(to) => symlink(to, &target),
             Entry::File(source) => copy(source, &target),
         };
-        written.map_err(failed(path))?;
+        written.map_err(|cause| match is_full(&cause) {
+            // The file of the host was read well enough.
+            true => failed(&target)(cause),
+            false => failed(path)(cause),
+        })?;
     }
     Ok(())
+}
+
+fn is_full(cause: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(cause.kind(), StorageFull | QuotaExceeded)
 }
 
 fn copy(source: &Path, target: &Path) -> io::Result<()> {

@@ -62,13 +62,13 @@ impl Store {
         self.put(&|_| (), write)
     }
 
-    /// Opens a blob. Its bytes were right when they were put in; who relies on them re-hashes what it reads.
+    /// Opens a blob. What a link leads to is none of the store's. Its bytes were right when they were put in; who relies on them re-hashes what it reads.
     ///
     /// # Errors
-    /// It isn't there.
+    /// It isn't there, or is no regular file.
     pub fn open_blob(&self, digest: Digest) -> Result<File, StoreError> {
         let path = self.blob_path(digest);
-        match whole_file::open(&path) {
+        match whole_file::open_no_link(&path) {
             Ok(file) => Ok(file),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 Err(StoreError::BlobMissing { digest })

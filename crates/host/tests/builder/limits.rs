@@ -56,6 +56,16 @@ fn time_of_the_processor() -> Result<(), String> {
         matches!(refused, Error::OutOfCpu { limit_seconds: 1 }),
         "{refused:?}"
     );
+    // A process of the step that does not hear the warning, and of whose end a shell tells.
+    let mut step = script("(trap '' XCPU; while :; do :; done)");
+    step.limits.cpu_seconds = 1;
+    let refused = run(&step).unwrap_err();
+    assert!(matches!(refused, Error::OutOfCpu { .. }), "{refused:?}");
+    // One that is killed by somebody else is none.
+    let mut step = script("kill -9 $$");
+    step.limits.cpu_seconds = 10;
+    let refused = run(&step).unwrap_err();
+    assert!(matches!(refused, Error::StepFailed { .. }), "{refused:?}");
     Ok(())
 }
 

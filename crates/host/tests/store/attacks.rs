@@ -131,6 +131,23 @@ fn strays_are_found() {
     assert_eq!(problems(&room.store).len(), 1);
 }
 
+/// The store holds what lies in it, and not what somebody else may change elsewhere.
+#[test]
+fn a_link_is_no_blob() {
+    let room = full_room();
+    let digest = Digest::of(b"weights");
+    let path = room.store.path().join("blobs/sha256").join(digest.hex());
+    let elsewhere = room.store.path().join("elsewhere");
+    fs::rename(&path, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+    assert!(matches!(
+        room.store.read_blob(digest, 100),
+        Err(StoreError::Disk(_))
+    ));
+    fs::rename(&elsewhere, &path).unwrap();
+    assert_eq!(room.store.read_blob(digest, 100).unwrap(), b"weights");
+}
+
 #[test]
 fn a_corrupt_blob_is_not_handed_out() {
     let room = full_room();

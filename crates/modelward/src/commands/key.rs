@@ -43,7 +43,7 @@ enum Action {
     Rotate(rotate::Args),
 }
 
-pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failure> {
+pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     match args.action {
         Action::New(new) => {
             new::is_free(&new.name, &Workspace::open(common)?)?;
@@ -54,7 +54,7 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
         }
         Action::List => Ok(list::list(&Workspace::open(common)?)),
         Action::Show(args) => show::run(&args, common),
-        Action::Set(set) => changing(common, |workspace, _| set::change(&set, workspace)),
+        Action::Set(set) => changing(common, |workspace, _| set::change(&set, workspace, ui)),
         Action::Rotate(args) => {
             rotate::check(&args, &Workspace::open_as_left(common)?)?;
             let password = key_password(args.encrypt)?;

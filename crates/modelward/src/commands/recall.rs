@@ -51,6 +51,11 @@ enum Asked {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    if args.target.trim().is_empty() || args.reason.trim().is_empty() {
+        let message = "a recall of nothing, or for no reason, is none";
+        let way = "see `modelward help recall`";
+        return Err(Failure::error(Code::Usage, message, way));
+    }
     let workspace = Workspace::open(common)?;
     let kind = match args.kind {
         Asked::Dataset => RecallKind::Dataset,

@@ -131,6 +131,13 @@ fn verify(common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let mut text = Lines::default();
     if reasons.is_empty() {
         text.push("the store holds what it says");
+        let keys = keys_folder(&workspace.store);
+        if !keys.exists() {
+            text.push(format!(
+                "note: it has no keys, and nothing can be recorded in it: `{}` is not there",
+                keys.display()
+            ));
+        }
         for bundle in &unrecorded {
             text.push(format!(
                 "note: the statement {bundle} was not recorded: what said it was killed or found the disk full, or the log was made shorter; a recall counts all the same"

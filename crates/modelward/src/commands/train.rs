@@ -64,7 +64,8 @@ pub(crate) struct Args {
     /// A variable that the step sees
     #[arg(long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
-    /// Where the program's source is; without it the git repository of this folder
+    /// Where the program's source is; without it the git repository of this folder. A user, password, query or fragment in it
+    /// is left out, since provenance is for all to read
     #[arg(long, value_name = "URI")]
     source: Option<String>,
     /// The git repository that the program was built from
@@ -307,9 +308,7 @@ fn plan(args: &Args, inputs: &[Given], workspace: &Workspace, ui: &Ui) -> Result
         limits: args.limits.of_step(),
         runs,
     };
-    let source = args
-        .source
-        .clone()
+    let source = dependencies::named_source(args, ui)
         .or_else(|| source.map(|source| source.uri))
         .filter(|uri| !uri.is_empty());
     Ok(Plan {

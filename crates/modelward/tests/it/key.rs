@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::workshop::{Held, Outcome, TRAIN, Workshop, publish};
 
 #[test]
@@ -171,10 +173,19 @@ fn killed_between(name: &str, flags: &str) -> Workshop {
 fn a_key_that_was_interrupted_is_finished_by_the_same_command() {
     let workshop = killed_between("laptop", "");
     let file = workshop.read(".modelward/keys/laptop.key.pem");
+    // Until then it is no secret that it lies there.
+    let listed = workshop.allowed("key list");
+    assert_eq!(listed["strays"], json!([{"name": "laptop", "begun": true}]));
+    let told = workshop.yes("key list").stdout;
+    assert!(
+        told.contains("laptop") && told.contains("was stopped"),
+        "{told}"
+    );
     let finished = workshop.yes("key new laptop");
     assert!(finished.stdout.contains("interrupted"), "{finished:?}");
     assert_eq!(workshop.read(".modelward/keys/laptop.key.pem"), file);
     workshop.yes("dataset add bands --policy dependencies.toml");
+    assert_eq!(workshop.allowed("key list")["strays"], json!([]));
     assert_eq!(workshop.error("key new laptop"), "key_exists");
     // What was encrypted is not taken for what was to be plain.
     let workshop = killed_between("safe", "--encrypt");
@@ -191,6 +202,11 @@ fn a_removed_key_is_not_taken_up_again() {
     workshop.yes("key new laptop");
     workshop.write(".modelward/keys/unfinished", "laptop\n");
     workshop.yes("key set laptop --remove");
+    let listed = workshop.allowed("key list");
+    assert_eq!(
+        listed["strays"],
+        json!([{"name": "laptop", "begun": false}])
+    );
     let outcome = workshop.run("key new laptop");
     assert!(outcome.stderr.contains("[key_exists]"), "{outcome:?}");
     assert!(outcome.stderr.contains("removed"), "{outcome:?}");

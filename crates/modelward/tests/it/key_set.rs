@@ -282,11 +282,50 @@ fn what_is_not_fit_is_refused() {
         ("key rotate team".into(), "key_missing"),
         ("key set team --remove --role sign".into(), "usage"),
         ("key set nobody --role sign".into(), "key_missing"),
+        // Compared to the letter, it is nobody's; and who vouches in the clear vouches for anybody.
+        (
+            ALICE.replace("alice", "x").replace("signer@", "*@"),
+            "usage",
+        ),
+        (
+            ALICE.replace("alice", "x").replace("https://", "http://"),
+            "usage",
+        ),
+        (
+            ALICE
+                .replace("alice", "x")
+                .replace("https://issuer", "http://127.0.0.1"),
+            "usage",
+        ),
     ] {
         assert_eq!(workshop.error(&line), code, "{line}");
         assert_eq!(workshop.read(".modelward/trust.toml"), before, "{line}");
     }
     assert!(!workshop.file(".modelward/keys/team.key.pem").exists());
+}
+
+/// Only signatures of models are asked for by what is no key; and on one machine there is nobody between.
+#[test]
+fn a_role_that_nobody_asks_for_is_told() {
+    let workshop = workshop();
+    let told = |line: String| workshop.yes(&line).stderr;
+    assert!(!told(TEAM.to_owned()).contains("warning"));
+    let odd = told(format!("{TEAM} --role build"));
+    assert!(
+        odd.contains("warning: nothing here asks") && odd.contains("`build`"),
+        "{odd}"
+    );
+    assert!(told(ALICE.replace("--role sign", "--role admit")).contains("`admit`"));
+    assert!(!told("key set laptop --role admit --role sign".to_owned()).contains("warning"));
+    for here in [
+        "http://localhost:8080/x",
+        "http://[::1]/",
+        "http://127.0.0.1",
+    ] {
+        workshop.yes(&format!(
+            "key set bob --identity bob@example.com --identity-provider {here} --role sign"
+        ));
+    }
 }
 
 /// What ended counts for what was stamped before; and a signer's own certificate needs no authority.

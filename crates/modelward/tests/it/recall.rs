@@ -212,6 +212,10 @@ fn nothing_is_not_recalled_and_a_models_name_leads_to_its_digests() {
             "{kind}"
         );
     }
+    for (target, reason) in [("x", "' '"), ("' '", "bad")] {
+        let line = format!("recall builder {target} --reason {reason}");
+        assert_eq!(workshop.error(&line), "usage", "{line}");
+    }
     let model = digest_of(&workshop);
     let answer = workshop.json("recall model digits --reason bad");
     assert_eq!(

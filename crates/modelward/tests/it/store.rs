@@ -297,7 +297,8 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
         "$3" store init -q && "$3" key new laptop -q && "$3" dataset add bands --policy dependencies.toml -q &&
         head -c 2m /dev/zero > filler; "$3" sign data --json; echo "$?";
         "$3" dataset add bands --from data --policy dependencies.toml --json; echo "$?";
-        rm filler; "$3" store verify --json; echo "$?"; "$3" sign data --json; echo "$?"; "$3" store verify -q; echo "$?"
+        rm filler; "$3" train --input bands --name x --to x --json -- /bin/sh -c true; echo "$?";
+        "$3" store verify --json; echo "$?"; "$3" sign data --json; echo "$?"; "$3" store verify -q; echo "$?"
     "#;
     let mount = workshop.file("small");
     fs::create_dir(&mount).unwrap();
@@ -317,6 +318,8 @@ fn a_full_disk_is_told_and_nothing_is_half_done() {
     let wanted = [
         ("store_full", "2"),
         ("store_full", "2"),
+        // The shell and its library have no room; and it is told where.
+        ("\"`/", "2"),
         ("allowed", "0"),
         ("allowed", "0"),
     ];
@@ -397,6 +400,27 @@ fn what_is_lost_has_a_way_back() {
     let manifest = recalled["recalled"][0]["target"].as_str();
     let said = hint("audit bands", manifest.unwrap());
     assert!(said.contains("restored from a backup"), "{said}");
+}
+
+/// Another key is no way out where the log's is lost.
+#[test]
+fn lost_keys_are_told_as_lost() {
+    let workshop = Workshop::with_data();
+    assert!(!workshop.yes("store verify").stdout.contains("no keys"));
+    fs::remove_dir_all(workshop.file(".modelward/keys")).unwrap();
+    let line = "recall dataset bands --reason x";
+    assert_eq!(workshop.error(line), "store_corrupt");
+    let answer = workshop.json(line);
+    assert!(
+        answer["hint"].as_str().unwrap().contains("backup"),
+        "{answer}"
+    );
+    assert!(
+        workshop
+            .yes("store verify")
+            .stdout
+            .contains("it has no keys")
+    );
 }
 
 #[test]

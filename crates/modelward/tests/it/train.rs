@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::workshop::{TRAIN, Workshop};
+use crate::workshop::{TRAIN, Workshop, with_json};
 
 const PYTHON: &str = "/usr/bin/python3";
 const BUILDER: &str = "https://modelward.dev/builder/workstation/v1";
@@ -352,6 +352,28 @@ fn the_script_that_a_shell_runs_is_named() {
             );
         }
     }
+}
+
+/// What a person types for the source is for all to read, as a remote is.
+#[test]
+fn no_token_in_the_source_is_signed() {
+    let workshop = Workshop::with_data();
+    let uri = "git+https://modelward.dev/source/modelward";
+    let secret = "git+https://me:tok@modelward.dev/source/modelward?token=abc#def";
+    let line = with_json(&TRAIN.replace(uri, secret));
+    let outcome = workshop.run(&line);
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    assert!(
+        outcome
+            .stderr
+            .contains("it names `git+https://modelward.dev/source"),
+        "{outcome:?}"
+    );
+    let trained: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let statement = workshop.statement(&trained["statement"]["bundle"]);
+    let asked = &statement["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!(asked["source"], uri);
+    assert!(!statement.to_string().contains("tok"), "{statement}");
 }
 
 #[test]

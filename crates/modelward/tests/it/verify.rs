@@ -339,6 +339,16 @@ fn of_several_signatures_one_that_is_believed_is_enough() {
         workshop.error("verify model --signature nonsense.sig --signature old.sig"),
         "bundle_invalid"
     );
+    let told = workshop
+        .run("verify model --signature nonsense.sig --signature nowhere.sig --signature old.sig")
+        .stderr;
+    for part in [
+        "error: [bundle_invalid] nonsense.sig: ",
+        "the signature nowhere.sig was not looked at",
+        "the signature old.sig does not count: ",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
     workshop.write("model/w", "w");
     for unread in ["nonsense.sig", "nowhere.sig"] {
         let told = workshop.yes(&format!(

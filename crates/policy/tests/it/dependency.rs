@@ -67,6 +67,25 @@ fn data_that_the_policy_names_is_allowed_with_its_rule() {
     assert_eq!(again.files[0].path.as_str(), "package/data/images");
 }
 
+/// Of a file that is too long only the beginning was read, whose digest is nobody's.
+#[test]
+fn a_file_that_is_too_long_is_told_as_that() {
+    let told = |bytes: &str| {
+        let files = listing(&[("images", BYTES), ("labels", bytes)]);
+        let policy = policy();
+        let reasons = denied(policy.evaluate("digits", "train", Some(&files)));
+        let first = reasons.reasons().next();
+        first.map(|reason| reason.message.to_string()).unwrap()
+    };
+    let long = told("pixels, and one byte more");
+    assert!(
+        long.contains("longer than 6 bytes") && !long.contains("got"),
+        "{long}"
+    );
+    let other = told("pixelz");
+    assert!(other.contains("got sha256:"), "{other}");
+}
+
 #[test]
 fn all_that_differs_is_told_at_once() {
     let policy = policy();

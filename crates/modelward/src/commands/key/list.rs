@@ -7,24 +7,61 @@ use trust::{Role, RootCertificate, RootIdentity, RootKey, SigstoreRoot, Time};
 use super::described;
 use crate::answer::Answer;
 use crate::lines::Lines;
-use crate::workspace::Workspace;
+use crate::root_change;
+use crate::workspace::{Workspace, keys_folder};
 
 pub(super) fn list(workspace: &Workspace) -> Answer {
     let root = &workspace.root;
     let lines = root.keys().map(|key| of_key(key, workspace));
     let lines = lines.chain(root.certificates().map(|it| of_certificate(it, workspace)));
     let lines = lines.chain(root.identities().map(|it| of_identity(it, workspace)));
-    let text: Lines = lines.collect();
+    let strays = Stray::all(workspace);
+    let text: Lines = lines.chain(strays.iter().map(Stray::line)).collect();
     let keys: Vec<_> = root
         .keys()
         .map(|key| described(key, &workspace.keys))
         .collect();
     let certificates: Vec<_> = root.certificates().map(certificate).collect();
     let identities: Vec<_> = root.identities().map(identity).collect();
-    let data = json!({"keys": keys, "certificates": certificates, "identities": identities, "serial": root.serial(),
+    let strays: Vec<_> = strays.iter().map(Stray::data).collect();
+    let data = json!({"keys": keys, "certificates": certificates, "identities": identities, "strays": strays, "serial": root.serial(),
                       "validFrom": root.valid_from().to_string(), "expires": root.expires().to_string(),
                       "root": root.digest().to_string()});
     Answer::new(text, data)
+}
+
+/// A private key's file that the trust root knows nothing of.
+struct Stray {
+    name: String,
+    /// Whether a command that was to make it was killed on the way.
+    is_begun: bool,
+}
+
+impl Stray {
+    fn all(workspace: &Workspace) -> Vec<Self> {
+        let begun = root_change::begun(&keys_folder(&workspace.store));
+        let is_known = |name: &String| workspace.root.keys().any(|key| key.name == *name);
+        let names = workspace.keys.names().into_iter();
+        let strays = names.filter(|name| !is_known(name)).map(|name| Self {
+            is_begun: begun.contains(&name),
+            name,
+        });
+        strays.collect()
+    }
+
+    fn line(&self) -> String {
+        let Self { name, is_begun } = self;
+        match is_begun {
+            true => format!(
+                "{name:16} private key here that nobody believes: a command that was to make it was stopped; the same one again goes on with it"
+            ),
+            false => format!("{name:16} private key here that nobody believes"),
+        }
+    }
+
+    fn data(&self) -> Value {
+        json!({"name": self.name, "begun": self.is_begun})
+    }
 }
 
 fn of_key(key: &RootKey, workspace: &Workspace) -> String {

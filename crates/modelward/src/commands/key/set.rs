@@ -6,6 +6,7 @@ use trust::{Code, Role, Time, TrustRoot};
 use super::{CLOCK_SLACK_SECONDS, YEAR_SECONDS, once, save};
 use crate::answer::{Answer, Failure};
 use crate::lines::Lines;
+use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 mod certificate;
@@ -90,13 +91,30 @@ impl Standing<'_> {
     }
 }
 
+/// One of those whom the root knows, by whatever that is.
+trait Known: Clone + PartialEq + 'static {
+    fn standing(&mut self) -> Standing<'_>;
+
+    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self>;
+
+    fn put(self, root: TrustRoot) -> TrustRoot;
+
+    /// The root, with this one on these terms.
+    fn on(mut self, terms: &Terms, root: &TrustRoot) -> Result<TrustRoot, Failure> {
+        self.standing().change(terms)?;
+        let is_there = Self::all(root).any(|known| *known == self);
+        let root = root.clone();
+        Ok(if is_there { root } else { self.put(root) })
+    }
+}
+
 /// The time for which somebody new is believed, if none is given.
 fn a_year_from(now: Time) -> (Time, Time) {
     let from = now.plus_seconds(-CLOCK_SLACK_SECONDS);
     (from, now.plus_seconds(YEAR_SECONDS))
 }
 
-pub(super) fn change(args: &Args, workspace: &Workspace) -> Result<Answer, Failure> {
+pub(super) fn change(args: &Args, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
     let mut root = workspace.root.clone();
     if let Some(name) = &args.name {
         root = match args.remove {
@@ -118,6 +136,7 @@ pub(super) fn change(args: &Args, workspace: &Workspace) -> Result<Answer, Failu
         ));
     }
     save(workspace, &root)?;
+    args.warn_of_roles(&root, ui);
     let mut text = Lines::from(format!("the trust root is now number {}", root.serial()));
     let known = workspace.root.keys();
     for gone in known.filter(|key| root.key(key.public_key.id()).is_none()) {
@@ -184,6 +203,20 @@ impl Sort {
 }
 
 impl Args {
+    /// Models are signed by certificates and identities; all else is said by keys.
+    fn warn_of_roles(&self, root: &TrustRoot, ui: &Ui) {
+        let sort = self.name.as_deref().and_then(|name| Sort::of(name, root));
+        let is_odd = |role: &&Role| **role != Role::Sign;
+        if !matches!(sort, Some(Sort::Certificate | Sort::Identity)) {
+            return;
+        }
+        for role in once(&self.terms.roles).iter().filter(is_odd) {
+            ui.warn(&format!(
+                "nothing here asks for what somebody says as `{role}` whom it knows by a certificate or an identity: they sign models, with `--role sign`"
+            ));
+        }
+    }
+
     /// By what somebody is to be known.
     fn sort(&self) -> Option<Sort> {
         [

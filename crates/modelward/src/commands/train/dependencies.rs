@@ -180,6 +180,18 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Where the person says that the source is, without what may be secret in it.
+pub(super) fn named_source(args: &Args, ui: &Ui) -> Option<String> {
+    let given = args.source.as_deref()?;
+    let named = host::source::without_secrets(given);
+    if named != given {
+        ui.warn(&format!(
+            "provenance is for all to read: of `--source` it names `{named}` alone"
+        ));
+    }
+    Some(named)
+}
+
 /// The state of the repository that the program was built from. Its URI is what the repository says; `--source` is what
 /// the person says, and stands apart.
 pub(super) fn source(args: &Args, ui: &Ui) -> Option<Source> {

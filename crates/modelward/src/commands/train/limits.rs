@@ -16,7 +16,8 @@ const PROCESSES_MAX: u64 = 32_768;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Limits {
-    /// How much memory it may use, in MiB; at most 16777216
+    /// How much memory it may use, in MiB; at most 16777216. Where no control group can be made, that is counted again
+    /// and again: a burst between two counts goes unseen, and provenance says `memory: polled`
     #[arg(long, value_name = "MIB", default_value_t = 8192, value_parser = within(1..=MEMORY_MIB_MAX))]
     memory: u64,
     /// How much processor time each of its processes may use, in seconds; at most 1000000000

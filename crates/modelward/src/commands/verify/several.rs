@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use trust::{Denied, Reason};
 
-use crate::answer::{Answer, Failure};
+use crate::answer::{Answer, Failure, Problem};
 use crate::ui::Ui;
 
 /// The answer by the first signature that is believed and holds. What is said against those before it is told, and those
-/// after it are not looked at. Where none holds, each says why; where one can't be read, that may have been the one.
+/// after it are not looked at. Where none holds, each says why; where one can't be read, that may have been the one: there is no
+/// answer then, and the others are told.
 pub(super) fn any(
     signatures: &[PathBuf],
     ui: &Ui,
@@ -18,26 +19,24 @@ pub(super) fn any(
         return verify(only);
     }
     let mut refused: Vec<(&Path, Denied)> = Vec::new();
-    let mut unread: Option<(&Path, Failure)> = None;
+    let mut unread: Vec<(&Path, Problem)> = Vec::new();
     for signature in signatures {
         match verify(signature) {
             Ok(mut answer) => {
-                if let Some((signature, failure)) = &unread {
-                    ui.warn(&unread_told(signature, failure));
-                }
-                for (signature, denied) in &refused {
-                    ui.warn(&told(signature, denied));
-                }
+                warn_of(&unread, &refused, ui);
                 let by = format!("by the signature {}", signature.display());
                 answer.text.push(by);
                 return Ok(answer);
             }
             Err(Failure::Denied(denied)) => refused.push((signature, denied)),
-            Err(failure) => unread = unread.or(Some((signature.as_path(), failure))),
+            Err(Failure::Error(problem)) => unread.push((signature, problem)),
         }
     }
-    if let Some((_, failure)) = unread {
-        return Err(failure);
+    if !unread.is_empty() {
+        let (signature, problem) = unread.remove(0);
+        warn_of(&unread, &refused, ui);
+        let message = format!("{}: {}", signature.display(), problem.message);
+        return Err(Failure::Error(Problem { message, ..problem }));
     }
     let reasons = refused.iter().flat_map(|(signature, denied)| {
         let of_it = move |reason: &Reason| {
@@ -56,15 +55,17 @@ pub(super) fn any(
     }
 }
 
-fn unread_told(signature: &Path, failure: &Failure) -> String {
-    let why = match failure {
-        Failure::Error(problem) => problem.message.as_str(),
-        Failure::Denied(_) => "it is refused",
-    };
-    format!(
-        "the signature {} was not looked at: {why}",
-        signature.display()
-    )
+/// Tells of the signatures that are not the answer's.
+fn warn_of(unread: &[(&Path, Problem)], refused: &[(&Path, Denied)], ui: &Ui) {
+    for (signature, problem) in unread {
+        let (signature, why) = (signature.display(), &problem.message);
+        ui.warn(&format!(
+            "the signature {signature} was not looked at: {why}"
+        ));
+    }
+    for (signature, denied) in refused {
+        ui.warn(&told(signature, denied));
+    }
 }
 
 fn told(signature: &Path, denied: &Denied) -> String {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use trust::x509::{Certificate, Identity};
 use trust::{Code, RootCertificate, TrustRoot};
 
-use super::{Standing, Terms, a_year_from, known_as, once};
+use super::{Known, Standing, Terms, a_year_from, known_as, once};
 use crate::answer::Failure;
 use crate::believed::certificates;
 use crate::workspace::Workspace;
@@ -68,21 +68,27 @@ impl KnownCertificate {
         if self.is_given() {
             check(&holder, workspace)?;
         }
+        holder.on(terms, root)
+    }
+}
+
+impl Known for RootCertificate {
+    fn standing(&mut self) -> Standing<'_> {
         Standing {
-            name,
-            roles: &mut holder.roles,
-            speaks_for: &mut holder.speaks_for,
-            valid_from: &mut holder.valid_from,
-            valid_until: &mut holder.valid_until,
+            name: &self.name,
+            roles: &mut self.roles,
+            speaks_for: &mut self.speaks_for,
+            valid_from: &mut self.valid_from,
+            valid_until: &mut self.valid_until,
         }
-        .change(terms)?;
-        let is_new = root.certificates().all(|known| *known != holder);
-        let root = root.clone();
-        Ok(if is_new {
-            root.with_certificate(holder)
-        } else {
-            root
-        })
+    }
+
+    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
+        root.certificates()
+    }
+
+    fn put(self, root: TrustRoot) -> TrustRoot {
+        root.with_certificate(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use trust::{Code, RootIdentity, SigstoreRoot, TrustRoot};
 
-use super::{Standing, Terms, a_year_from, known_as};
+use super::{Known, Standing, Terms, a_year_from, known_as};
 use crate::answer::Failure;
 use crate::believed::{Provider, read_sigstore};
 use crate::workspace::Workspace;
@@ -62,21 +62,7 @@ impl KnownIdentity {
         if let Some(other) = root.identities().find(is_same) {
             return Err(known_as(&other.name, "identity"));
         }
-        Standing {
-            name,
-            roles: &mut signer.roles,
-            speaks_for: &mut signer.speaks_for,
-            valid_from: &mut signer.valid_from,
-            valid_until: &mut signer.valid_until,
-        }
-        .change(terms)?;
-        let is_new = root.identities().all(|known| *known != signer);
-        let root = root.clone();
-        Ok(if is_new {
-            root.with_identity(signer)
-        } else {
-            root
-        })
+        signer.on(terms, root)
     }
 
     fn added(&self, name: &str, workspace: &Workspace) -> Result<RootIdentity, Failure> {
@@ -100,8 +86,34 @@ impl KnownIdentity {
     }
 }
 
+impl Known for RootIdentity {
+    fn standing(&mut self) -> Standing<'_> {
+        Standing {
+            name: &self.name,
+            roles: &mut self.roles,
+            speaks_for: &mut self.speaks_for,
+            valid_from: &mut self.valid_from,
+            valid_until: &mut self.valid_until,
+        }
+    }
+
+    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
+        root.identities()
+    }
+
+    fn put(self, root: TrustRoot) -> TrustRoot {
+        root.with_identity(self)
+    }
+}
+
 /// Certificates are made out to addresses and URIs: what is neither is nobody's.
 fn checked_identity(identity: &str) -> Result<String, Failure> {
+    if identity.contains('*') {
+        let message =
+            format!("`{identity}` looks like a pattern, and an identity is compared to the letter");
+        let way = "add each by a name and an identity of its own, as the certificate has it";
+        return Err(Failure::error(Code::Usage, message, way));
+    }
     let is_one = identity.contains(['@', ':']) && !identity.contains(char::is_whitespace);
     if is_one {
         return Ok(identity.to_owned());
@@ -111,10 +123,11 @@ fn checked_identity(identity: &str) -> Result<String, Failure> {
     Err(Failure::error(Code::Usage, message, way))
 }
 
-/// What is no URL is the word of a provider that is not known here.
+/// What is no URL is the word of a provider that is not known here. Who vouches over a line that anybody can write on vouches for
+/// nobody; on this machine it is a test.
 fn checked_issuer(Provider(issuer): &Provider) -> Result<String, Failure> {
     let host = issuer.strip_prefix("https://");
-    let host = host.or_else(|| issuer.strip_prefix("http://"));
+    let host = host.or_else(|| issuer.strip_prefix("http://").filter(|host| is_here(host)));
     let is_url = |host: &str| !host.is_empty() && !host.contains(char::is_whitespace);
     if host.is_some_and(is_url) {
         return Ok(issuer.clone());
@@ -122,6 +135,16 @@ fn checked_issuer(Provider(issuer): &Provider) -> Result<String, Failure> {
     let message = format!("`{issuer}` is no identity provider");
     let way = "give its URL, `https://…`, or `github`, `google` or `microsoft`";
     Err(Failure::error(Code::Usage, message, way))
+}
+
+/// Whether a URL's host is this machine.
+fn is_here(host: &str) -> bool {
+    let authority = host.split(['/', '?', '#']).next().unwrap_or_default();
+    let name = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next(),
+        None => authority.split(':').next(),
+    };
+    name.is_some_and(|name| ["localhost", "127.0.0.1", "::1"].contains(&name))
 }
 
 /// One of those that are built in, or the one in a file.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use trust::{PublicKey, RootKey, TrustRoot};
 
-use super::{Standing, Terms, a_year_from, known_as, nobody};
+use super::{Known, Standing, Terms, a_year_from, known_as, nobody};
 use crate::answer::Failure;
 use crate::commands::key::read_public;
 use crate::workspace::Workspace;
@@ -36,7 +36,7 @@ impl KnownKey {
         let root = &workspace.root;
         let known = root.keys().find(|key| key.name == name).cloned();
         let given = self.public_key.as_deref().map(read_public).transpose()?;
-        let mut key = match (given, known) {
+        let key = match (given, known) {
             (Some(public_key), Some(known)) => RootKey {
                 public_key,
                 ..known
@@ -49,17 +49,27 @@ impl KnownKey {
         {
             return Err(known_as(&other.name, "key"));
         }
+        key.on(terms, root)
+    }
+}
+
+impl Known for RootKey {
+    fn standing(&mut self) -> Standing<'_> {
         Standing {
-            name,
-            roles: &mut key.roles,
-            speaks_for: &mut key.speaks_for,
-            valid_from: &mut key.valid_from,
-            valid_until: &mut key.valid_until,
+            name: &self.name,
+            roles: &mut self.roles,
+            speaks_for: &mut self.speaks_for,
+            valid_from: &mut self.valid_from,
+            valid_until: &mut self.valid_until,
         }
-        .change(terms)?;
-        let is_new = root.keys().all(|known| *known != key);
-        let root = root.clone();
-        Ok(if is_new { root.with_key(key) } else { root })
+    }
+
+    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
+        root.keys()
+    }
+
+    fn put(self, root: TrustRoot) -> TrustRoot {
+        root.with_key(self)
     }
 }
 
