@@ -38,7 +38,7 @@ use crate::log::Log;
 use crate::log::durable::{self, DiskError};
 use crate::root::RootFolder;
 
-pub use artifacts::{NamedArtifact, Source};
+pub use artifacts::NamedArtifact;
 pub use error::StoreError;
 pub use recovery::Names;
 pub use statements::Recorded;
@@ -111,6 +111,17 @@ impl Store {
     /// # Errors
     /// There is none, it is of a newer version, or it is damaged.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let root = Self::root_in(folder)?;
+        let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
+        if is_writable {
+            Self::open_to_write(root)
+        } else {
+            Self::open_to_read(root)
+        }
+    }
+
+    /// The store's own folder, of a form that we know.
+    fn root_in(folder: &Path) -> Result<PathBuf, StoreError> {
         let root = folder.join(FOLDER_NAME);
         if !root.is_dir() {
             return Err(StoreError::NoStore {
@@ -119,12 +130,7 @@ impl Store {
         }
         check_version(&root)?;
         check_kept(&root)?;
-        let is_writable = rustix::fs::access(&root, rustix::fs::Access::WRITE_OK).is_ok();
-        if is_writable {
-            Self::open_to_write(root)
-        } else {
-            Self::open_to_read(root)
-        }
+        Ok(root)
     }
 
     /// Opens the store in `start` or the nearest folder above it that has one.
@@ -149,14 +155,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], or the store can't be written to.
     pub fn rebuild(folder: &Path) -> Result<(Self, Names), StoreError> {
-        let root = folder.join(FOLDER_NAME);
-        if !root.is_dir() {
-            return Err(StoreError::NoStore {
-                folder: folder.to_owned(),
-            });
-        }
-        check_version(&root)?;
-        check_kept(&root)?;
+        let root = Self::root_in(folder)?;
         durable::create_folder(&root.join("tmp"))?;
         durable::create_folder(&root.join("referrers"))?;
         let _lock = durable::lock(&root.join("lock"))?;

@@ -197,6 +197,17 @@ fn answer_at_most(url: &str, answer: Answer, size_bytes_max: u64) -> Result<Vec<
     })
 }
 
+/// Percent-encoded, so that it is one value of a form or an address.
+pub(crate) fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// The web's authorities, as this machine knows them.
 fn authorities() -> Result<RootCerts, HttpError> {
     let own = std::env::var_os("SSL_CERT_FILE").map(Into::into);

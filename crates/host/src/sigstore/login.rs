@@ -12,7 +12,7 @@ use digest::Digest;
 use trust::Time;
 use zeroize::Zeroizing;
 
-use super::http::{Client, check};
+use super::http::{Client, check, encoded};
 use super::redirect::Redirect;
 use super::token::AUDIENCE;
 use super::{IdentityToken, Services, TokenError};
@@ -172,17 +172,6 @@ impl Login {
         let token = token.ok_or(TokenError::Provider)?;
         IdentityToken::of_login(token, &self.asker.id, (&self.issuer, &self.nonce), now)
     }
-}
-
-/// Percent-encoded, so that it is one value of a form.
-fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! Artifacts: named files under one digest, that of their OCI manifest. They are what statements are about.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use digest::{Digest, Measured, ReadError};
-use trust::artifact::FileEntry;
-use trust::{Artifact, Kind, TreePath};
+use digest::{Digest, ReadError};
+use trust::{Artifact, TreePath};
 
 use super::batch::Batch;
 use super::index::{Index, NameRow};
@@ -14,15 +12,6 @@ use super::{Access, Names, Store, StoreError};
 use crate::log::durable;
 
 const NAME_SIZE_BYTES_MAX: usize = 255;
-
-/// Where a file of an artifact comes from.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// A regular file, which is put into the store.
-    Path(PathBuf),
-    /// A blob that is in the store.
-    Stored(Measured),
-}
 
 /// A name under which an artifact was put in. A name is a help for people: two artifacts may have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,42 +25,11 @@ pub struct NamedArtifact {
 }
 
 impl Store {
-    /// Puts files in as one artifact. The same files make the same artifact, whatever its name. `progress` hears how
-    /// many bytes were taken.
-    ///
-    /// # Errors
-    /// A name is not allowed, there is no file, a file can't be read, a blob is not in the store, or the disk fails.
-    pub fn put_tree(
-        &self,
-        name: &str,
-        kind: Kind,
-        files: &BTreeMap<String, Source>,
-        progress: &dyn Fn(u64),
-    ) -> Result<Artifact, StoreError> {
-        check_name(name)?;
-        // Names are looked at before any byte is taken.
-        let paths = files.keys().map(|file| TreePath::new(file));
-        let paths: Vec<TreePath> = paths
-            .collect::<Result<_, _>>()
-            .map_err(StoreError::Artifact)?;
-        let mut batch = Batch::new(self);
-        let taken = paths.into_iter().zip(files.values()).map(|(path, source)| {
-            let taken = self.take(source, &mut batch, progress)?;
-            let (digest, size_bytes) = (taken.digest(), taken.size_bytes());
-            Ok((path, FileEntry { digest, size_bytes }))
-        });
-        let entries = taken.collect::<Result<_, StoreError>>()?;
-        batch.finish()?;
-        let artifact = Artifact::new(kind, entries).map_err(StoreError::Artifact)?;
-        self.put_manifest(name, &artifact)?;
-        Ok(artifact)
-    }
-
     /// Puts the files of an artifact in that was measured: `path_of` says where each is. All are durable before the artifact
-    /// is there.
+    /// is there. The same files make the same artifact, whatever its name. `progress` hears how many bytes were taken.
     ///
     /// # Errors
-    /// As [`Store::put_tree`], or a file is not what was measured.
+    /// The name is not allowed, a file can't be read or is not what was measured, or the disk fails.
     pub fn put_measured(
         &self,
         name: &str,
@@ -123,21 +81,6 @@ impl Store {
             artifact_type: row.artifact_type,
         };
         Ok(self.index().names()?.into_iter().map(named).collect())
-    }
-
-    fn take(
-        &self,
-        source: &Source,
-        batch: &mut Batch<'_>,
-        progress: &dyn Fn(u64),
-    ) -> Result<Measured, StoreError> {
-        match source {
-            Source::Path(path) => batch.put_file(path, progress),
-            Source::Stored(measured) if self.holds(*measured) => Ok(*measured),
-            Source::Stored(measured) => Err(StoreError::BlobMissing {
-                digest: measured.digest(),
-            }),
-        }
     }
 
     /// First the index, then `index.json`: what a killed writer left out of the latter is added when the store is

@@ -1,22 +1,17 @@
 //! Damage of every kind, and folders that are not stores.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use digest::Digest;
-use host::store::{Names, Source, Store, StoreError};
+use host::store::{Names, Store, StoreError};
 
 use super::room::*;
 
 fn full_room() -> Room {
     let room = room();
-    let stored = room.store.put_bytes(b"weights").unwrap();
-    let files: BTreeMap<String, Source> = [("m.bin".to_owned(), Source::Stored(stored))].into();
-    room.store
-        .put_tree("digits", trust::Kind::Model, &files, &|_| ())
-        .unwrap();
+    put_one(&room.store, "digits", "m.bin", "weights").unwrap();
     for i in 0..3 {
         record(&room.store, &format!("s{i}"), "model");
     }

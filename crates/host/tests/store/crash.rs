@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use digest::Digest;
-use host::store::{Source, Store};
+use host::store::Store;
 
 use super::child;
 use super::room::*;
@@ -113,11 +113,10 @@ fn writer() {
             let files = contents(number).into_iter().enumerate().map(|(at, bytes)| {
                 let path = sources.join(format!("{at}"));
                 fs::write(&path, bytes).unwrap();
-                (format!("{at}"), Source::Path(path))
+                (format!("{at}"), path)
             });
             let (name, files) = (artifact_name(number), files.collect());
-            let kind = trust::Kind::Model;
-            store.put_tree(&name, kind, &files, &|_| ()).unwrap();
+            put_tree(&store, &name, &files).unwrap();
         }
         store.record(&bundle, &entry, &signer()).unwrap();
         println!("acknowledged {number}");

@@ -1,11 +1,10 @@
 //! What the store is for.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 
 use digest::Digest;
-use host::store::{Source, Store, StoreError};
+use host::store::{Store, StoreError};
 
 use super::room::*;
 
@@ -72,17 +71,14 @@ fn artifacts_are_their_files_whatever_their_name() {
     let room = room();
     let path = room.dir.path().join("model.bin");
     fs::write(&path, b"weights").unwrap();
-    let config = room.store.put_bytes(b"{\"layers\":3}").unwrap();
-    let files: BTreeMap<String, Source> = [
-        ("model.bin".to_owned(), Source::Path(path)),
-        ("etc/config.json".to_owned(), Source::Stored(config)),
+    let config = room.dir.path().join("config.json");
+    fs::write(&config, b"{\"layers\":3}").unwrap();
+    let files: Tree = [
+        ("model.bin".to_owned(), path),
+        ("etc/config.json".to_owned(), config),
     ]
     .into();
-    let put = |name| {
-        room.store
-            .put_tree(name, trust::Kind::Model, &files, &|_| ())
-            .unwrap()
-    };
+    let put = |name| put_tree(&room.store, name, &files).unwrap();
     let artifact = put("digits");
     assert_eq!(put("digits"), artifact);
     assert_eq!(put("other name"), artifact);
@@ -101,7 +97,7 @@ fn artifacts_are_their_files_whatever_their_name() {
         .collect();
     assert_eq!(names, ["digits", "other name"]);
     assert!(matches!(
-        room.store.artifact(config.digest()),
+        room.store.artifact(Digest::of(b"{\"layers\":3}")),
         Err(StoreError::NotAnArtifact { .. })
     ));
     assert_eq!(problems(&room.store), [""; 0]);
@@ -114,16 +110,13 @@ fn many_files_are_whole_and_there() {
     let sources = room.dir.path().join("many");
     fs::create_dir(&sources).unwrap();
     let contents = |at: usize| format!("file {}", at % 290);
-    let mut files: BTreeMap<String, Source> = BTreeMap::new();
+    let mut files = Tree::new();
     for at in 0..300 {
         let path = sources.join(at.to_string());
         fs::write(&path, contents(at)).unwrap();
-        files.insert(at.to_string(), Source::Path(path));
+        files.insert(at.to_string(), path);
     }
-    let put = |files: &BTreeMap<String, Source>| {
-        let kind = trust::Kind::Model;
-        room.store.put_tree("many", kind, files, &|_| ())
-    };
+    let put = |files: &Tree| put_tree(&room.store, "many", files);
     // Once into an empty store, and once more into one that has them all.
     for _ in 0..2 {
         let artifact = put(&files).unwrap();
@@ -134,7 +127,7 @@ fn many_files_are_whole_and_there() {
             assert_eq!(bytes, contents(at).as_bytes());
         }
     }
-    files.insert("nowhere".to_owned(), Source::Path(sources.join("nowhere")));
+    files.insert("nowhere".to_owned(), sources.join("nowhere"));
     assert!(matches!(put(&files), Err(StoreError::Source(_))));
     let unfinished = fs::read_dir(room.store.path().join("tmp")).unwrap();
     assert_eq!(unfinished.count(), 0);
@@ -144,12 +137,7 @@ fn many_files_are_whole_and_there() {
 #[test]
 fn names_that_are_refused() {
     let room = room();
-    let measured = room.store.put_bytes(b"x").unwrap();
-    let put = |name: &str, file: &str| {
-        let files = [(file.to_owned(), Source::Stored(measured))].into();
-        room.store
-            .put_tree(name, trust::Kind::Model, &files, &|_| ())
-    };
+    let put = |name: &str, file: &str| put_one(&room.store, name, file, "x");
     assert!(put("n", "a/b.c").is_ok());
     for file in [
         "",
@@ -173,18 +161,18 @@ fn names_that_are_refused() {
             Err(StoreError::ArtifactName { .. })
         ));
     }
-    let none = BTreeMap::new();
     assert!(matches!(
-        room.store.put_tree("n", trust::Kind::Model, &none, &|_| ()),
+        put_tree(&room.store, "n", &Tree::new()),
         Err(StoreError::Artifact(_))
     ));
-    let absent = Source::Stored(digest::measure_bytes(b"absent"));
-    let files = [("f".to_owned(), absent)].into();
-    assert!(matches!(
-        room.store
-            .put_tree("n", trust::Kind::Model, &files, &|_| ()),
-        Err(StoreError::BlobMissing { .. })
-    ));
+    // What is there now is not what was measured.
+    let measured = put("n", "f").unwrap();
+    let other = room.dir.path().join("other");
+    fs::write(&other, "y").unwrap();
+    let put = room
+        .store
+        .put_measured("n", &measured, &|_| other.clone(), &|_| ());
+    assert!(matches!(put, Err(StoreError::Source(_))), "{put:?}");
 }
 
 #[test]
@@ -233,15 +221,7 @@ fn an_entry_about_another_bundle_is_refused() {
 #[test]
 fn other_tools_can_read_the_referrers() {
     let room = room();
-    let files = [(
-        "m".to_owned(),
-        Source::Stored(room.store.put_bytes(b"m").unwrap()),
-    )]
-    .into();
-    let artifact = room
-        .store
-        .put_tree("m", trust::Kind::Model, &files, &|_| ())
-        .unwrap();
+    let artifact = put_one(&room.store, "m", "m", "m").unwrap();
     let bundle = b"{\"a\":1}";
     let entry = trust::log::Entry::new(
         Digest::of(bundle),
@@ -341,14 +321,7 @@ fn init_again_opens_and_an_interrupted_init_is_completed() {
 #[test]
 fn the_rebuilt_index_is_the_one_before() {
     let room = room();
-    let files = [(
-        "m".to_owned(),
-        Source::Stored(room.store.put_bytes(b"m").unwrap()),
-    )]
-    .into();
-    room.store
-        .put_tree("m", trust::Kind::Model, &files, &|_| ())
-        .unwrap();
+    put_one(&room.store, "m", "m", "m").unwrap();
     for i in 0..10 {
         record(&room.store, &format!("s{i}"), &format!("m{}", i % 3));
     }

@@ -150,11 +150,7 @@ fn child_follows() {
     fs::create_dir(&written).unwrap();
     fs::create_dir(&read).unwrap();
     let writer = Store::init(&written).unwrap();
-    let file = writer.put_bytes(b"file").unwrap();
-    let files = [("file".to_owned(), host::store::Source::Stored(file))].into();
-    writer
-        .put_tree("artifact", trust::Kind::Model, &files, &|_| ())
-        .unwrap();
+    put_one(&writer, "artifact", "file", "file").unwrap();
     record(&writer, "one", "model");
     rustix::mount::mount_bind(&written, &read).unwrap();
     mount_remount(&read, MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();

@@ -1,11 +1,14 @@
 //! A store in a temporary folder, and the statements that tests put in.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use digest::Digest;
-use host::store::{Recorded, Store};
+use host::store::{Recorded, Store, StoreError};
 use tempfile::TempDir;
+use trust::artifact::FileEntry;
 use trust::log::{Entry, LogSigner};
+use trust::{Artifact, Kind, TreePath};
 
 pub(crate) struct Room {
     pub(crate) dir: TempDir,
@@ -45,6 +48,36 @@ pub(crate) fn statement(text: &str, subject: &str) -> (Vec<u8>, Entry) {
 pub(crate) fn record(store: &Store, text: &str, subject: &str) -> Recorded {
     let (bundle, entry) = statement(text, subject);
     store.record(&bundle, &entry, &signer()).unwrap()
+}
+
+/// Files by what the artifact calls them.
+pub(crate) type Tree = BTreeMap<String, PathBuf>;
+
+/// Measures files and puts them in, as commands do.
+pub(crate) fn put_tree(store: &Store, name: &str, files: &Tree) -> Result<Artifact, StoreError> {
+    let entry = |(name, path): (&String, &PathBuf)| {
+        let name = TreePath::new(name).map_err(StoreError::Artifact)?;
+        let measured = digest::measure_file(path)?;
+        let (digest, size_bytes) = (measured.digest(), measured.size_bytes());
+        Ok((name, FileEntry { digest, size_bytes }))
+    };
+    let entries: Result<BTreeMap<_, _>, StoreError> = files.iter().map(entry).collect();
+    let artifact = Artifact::new(Kind::Model, entries?).map_err(StoreError::Artifact)?;
+    let path_of = |name: &TreePath| files[name.as_str()].clone();
+    store.put_measured(name, &artifact, &path_of, &|_| ())?;
+    Ok(artifact)
+}
+
+/// An artifact of one file with these bytes, which lies beside the store.
+pub(crate) fn put_one(
+    store: &Store,
+    name: &str,
+    file: &str,
+    bytes: &str,
+) -> Result<Artifact, StoreError> {
+    let path = store.path().with_file_name("one");
+    std::fs::write(&path, bytes).unwrap();
+    put_tree(store, name, &[(file.to_owned(), path)].into())
 }
 
 pub(crate) fn problems(store: &Store) -> Vec<String> {

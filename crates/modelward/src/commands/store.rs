@@ -175,11 +175,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let artifacts = workspace.artifacts()?;
     let line = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact
-            .files()
-            .keys()
-            .map(trust::TreePath::as_str)
-            .collect();
+        let files = names_of(artifact);
         format!(
             "{}  {:>12} bytes  {}",
             artifact.digest(),
@@ -189,11 +185,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     };
     let text: Lines = artifacts.iter().map(line).collect();
     let datum = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact
-            .files()
-            .keys()
-            .map(trust::TreePath::as_str)
-            .collect();
+        let files = names_of(artifact);
         json!({"digest": artifact.digest().to_string(), "type": artifact.kind().media_type(),
                "sizeBytes": artifact.size_bytes(), "files": files})
     };
@@ -201,6 +193,11 @@ fn list(common: &Common) -> Result<Answer, Failure> {
         text,
         json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()}),
     ))
+}
+
+fn names_of(artifact: &trust::Artifact) -> Vec<&str> {
+    let names = artifact.files().keys();
+    names.map(trust::TreePath::as_str).collect()
 }
 
 fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {

@@ -37,16 +37,6 @@ pub(super) fn shown(address: &str) -> String {
     path.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
-pub(super) fn escaped(text: &str) -> String {
-    let escape = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(escape).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use decode::json::{self, Limits};
 
-use super::address::escaped;
+use crate::sigstore::http::encoded;
 
 /// How a registry asks for a token (RFC 6750): where to get it, and for which service.
 pub(super) struct Challenge<'a> {
@@ -37,8 +37,8 @@ impl<'a> Challenge<'a> {
         let separator = if self.realm.contains('?') { '&' } else { '?' };
         let service = self
             .service
-            .map(|service| format!("service={}&", escaped(service)));
-        let scope = escaped(&format!("repository:{repository}:pull"));
+            .map(|service| format!("service={}&", encoded(service)));
+        let scope = encoded(&format!("repository:{repository}:pull"));
         format!(
             "{}{separator}{}scope={scope}",
             self.realm,

@@ -1,7 +1,7 @@
 //! `modelward key set NAME`
 
 use serde_json::json;
-use trust::{Code, Role, Time, TrustRoot};
+use trust::{Code, Role, RootCertificate, RootIdentity, RootKey, Time, TrustRoot};
 
 use super::{CLOCK_SLACK_SECONDS, YEAR_SECONDS, once, save};
 use crate::answer::{Answer, Failure};
@@ -107,6 +107,35 @@ trait Known: Clone + PartialEq + 'static {
         Ok(if is_there { root } else { self.put(root) })
     }
 }
+
+/// As the root keeps each sort.
+macro_rules! known {
+    ($sort:ty, $all:ident, $put:ident) => {
+        impl Known for $sort {
+            fn standing(&mut self) -> Standing<'_> {
+                Standing {
+                    name: &self.name,
+                    roles: &mut self.roles,
+                    speaks_for: &mut self.speaks_for,
+                    valid_from: &mut self.valid_from,
+                    valid_until: &mut self.valid_until,
+                }
+            }
+
+            fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
+                root.$all()
+            }
+
+            fn put(self, root: TrustRoot) -> TrustRoot {
+                root.$put(self)
+            }
+        }
+    };
+}
+
+known!(RootKey, keys, with_key);
+known!(RootCertificate, certificates, with_certificate);
+known!(RootIdentity, identities, with_identity);
 
 /// The time for which somebody new is believed, if none is given.
 fn a_year_from(now: Time) -> (Time, Time) {

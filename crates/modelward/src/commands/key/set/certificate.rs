@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use trust::x509::{Certificate, Identity};
 use trust::{Code, RootCertificate, TrustRoot};
 
-use super::{Known, Standing, Terms, a_year_from, known_as, once};
+use super::{Known, Terms, a_year_from, known_as, once};
 use crate::answer::Failure;
 use crate::believed::certificates;
 use crate::workspace::Workspace;
@@ -69,26 +69,6 @@ impl KnownCertificate {
             check(&holder, workspace)?;
         }
         holder.on(terms, root)
-    }
-}
-
-impl Known for RootCertificate {
-    fn standing(&mut self) -> Standing<'_> {
-        Standing {
-            name: &self.name,
-            roles: &mut self.roles,
-            speaks_for: &mut self.speaks_for,
-            valid_from: &mut self.valid_from,
-            valid_until: &mut self.valid_until,
-        }
-    }
-
-    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
-        root.certificates()
-    }
-
-    fn put(self, root: TrustRoot) -> TrustRoot {
-        root.with_certificate(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use trust::{Code, RootIdentity, SigstoreRoot, TrustRoot};
 
-use super::{Known, Standing, Terms, a_year_from, known_as};
+use super::{Known, Terms, a_year_from, known_as};
 use crate::answer::Failure;
 use crate::believed::{Provider, read_sigstore};
 use crate::workspace::Workspace;
@@ -83,26 +83,6 @@ impl KnownIdentity {
             valid_from,
             valid_until,
         })
-    }
-}
-
-impl Known for RootIdentity {
-    fn standing(&mut self) -> Standing<'_> {
-        Standing {
-            name: &self.name,
-            roles: &mut self.roles,
-            speaks_for: &mut self.speaks_for,
-            valid_from: &mut self.valid_from,
-            valid_until: &mut self.valid_until,
-        }
-    }
-
-    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
-        root.identities()
-    }
-
-    fn put(self, root: TrustRoot) -> TrustRoot {
-        root.with_identity(self)
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use trust::{PublicKey, RootKey, TrustRoot};
 
-use super::{Known, Standing, Terms, a_year_from, known_as, nobody};
+use super::{Known, Terms, a_year_from, known_as, nobody};
 use crate::answer::Failure;
 use crate::commands::key::read_public;
 use crate::workspace::Workspace;
@@ -50,26 +50,6 @@ impl KnownKey {
             return Err(known_as(&other.name, "key"));
         }
         key.on(terms, root)
-    }
-}
-
-impl Known for RootKey {
-    fn standing(&mut self) -> Standing<'_> {
-        Standing {
-            name: &self.name,
-            roles: &mut self.roles,
-            speaks_for: &mut self.speaks_for,
-            valid_from: &mut self.valid_from,
-            valid_until: &mut self.valid_until,
-        }
-    }
-
-    fn all(root: &TrustRoot) -> impl Iterator<Item = &Self> {
-        root.keys()
-    }
-
-    fn put(self, root: TrustRoot) -> TrustRoot {
-        root.with_key(self)
     }
 }
 
