@@ -121,8 +121,7 @@ impl Asked {
         let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
             .map_err(|e| args.believed.refused(&root, e))?;
         if let Some(workspace) = &workspace {
-            let note = workspace.refreshed_note(&verified.proof().key_name);
-            note.into_iter().for_each(|note| ui.note(note));
+            workspace.tell_of_root(verified.proof(), ui);
         }
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);

@@ -1,10 +1,11 @@
 //! What a trust root means by `production`.
 
-use trust::RootIdentity;
+use trust::{Proof, RootIdentity};
 
 use super::Workspace;
 use crate::answer::Failure;
 use crate::believed::{public_sigstore, refreshed_note};
+use crate::ui::Ui;
 
 impl Workspace {
     /// Where the trust root says `production`, the newest root of the public Sigstore is meant that this user has.
@@ -20,12 +21,15 @@ impl Workspace {
         Ok(())
     }
 
-    /// What is to be said of the root by which this signer is believed.
-    pub(crate) fn refreshed_note(&self, signer: &str) -> Option<String> {
-        let mut identities = self.root.identities();
-        let is_of_production =
-            |known: &RootIdentity| known.name == signer && known.is_of_production();
-        let since = self.refreshed.filter(|_| identities.any(is_of_production));
-        since.map(|since| refreshed_note(since, self.now))
+    /// Says by which Sigstore's root a signer was believed, where it is not the one that is built in.
+    pub(crate) fn tell_of_root(&self, signer: &Proof, ui: &Ui) {
+        let is_theirs = |known: &RootIdentity| known.name == signer.key_name;
+        let is_of_production = |known: &RootIdentity| is_theirs(known) && known.is_of_production();
+        let since = self
+            .refreshed
+            .filter(|_| self.root.identities().any(is_of_production));
+        since
+            .into_iter()
+            .for_each(|since| ui.note(refreshed_note(since, self.now)));
     }
 }

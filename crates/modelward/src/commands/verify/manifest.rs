@@ -145,6 +145,7 @@ struct Judge<'a> {
     now: trust::Time,
     /// The store, unless it was said whom to believe.
     workspace: Option<Workspace>,
+    ui: &'a Ui,
 }
 
 /// A signature that is believed, and that is about what the manifest names.
@@ -154,7 +155,7 @@ struct Found {
 }
 
 impl<'a> Judge<'a> {
-    fn of(args: &'a Args, common: &Common, ui: &Ui) -> Result<Self, Failure> {
+    fn of(args: &'a Args, common: &Common, ui: &'a Ui) -> Result<Self, Failure> {
         let now = host::clock::now()?;
         if let Some(root) = args.believed.root(now, ui)? {
             return Ok(Self {
@@ -162,6 +163,7 @@ impl<'a> Judge<'a> {
                 root,
                 now,
                 workspace: None,
+                ui,
             });
         }
         let workspace = Workspace::open_if_there(common)?.ok_or_else(nobody_named)?;
@@ -170,6 +172,7 @@ impl<'a> Judge<'a> {
             root: workspace.root.clone(),
             now: workspace.now,
             workspace: Some(workspace),
+            ui,
         })
     }
 
@@ -184,6 +187,7 @@ impl<'a> Judge<'a> {
             ManifestError::Differs(differences) => differs(&differences),
         })?;
         if let Some(workspace) = &self.workspace {
+            workspace.tell_of_root(signature.proof(), self.ui);
             let known = workspace.artifacts()?.into_iter();
             let known: Vec<_> = known
                 .filter(|artifact| artifact.signing_root() == signed.root())
