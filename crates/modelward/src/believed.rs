@@ -167,11 +167,9 @@ pub(crate) fn public_sigstore(now: Time, warn: &dyn Fn(&str)) -> Result<Used, Fa
     };
     let used = match refreshed.filter(|refreshed| refreshed.at > taken) {
         Some(refreshed) => Used {
-            services: match refreshed.services(now) {
-                Ok(None) => Ok(Services::production()),
-                Ok(Some(services)) => Ok(services),
-                Err(error) => Err(error),
-            },
+            services: refreshed
+                .services(now)
+                .map(|said| said.unwrap_or_else(Services::production)),
             root: refreshed.root,
             since: refreshed.at,
             is_refreshed: true,

@@ -1,11 +1,11 @@
-//! Ctrl-C and requests to end: an answer of their own, at any moment. What was acknowledged is kept; the rest never was.
+//! Ctrl-C, requests to end and terminals that close: an answer of their own, at any moment. What was acknowledged is kept; the rest never was.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use trust::Code;
 
@@ -51,12 +51,14 @@ impl Interruption {
     /// Begins to listen. Where no thread can be had, signals end the process as they would without us.
     pub(crate) fn watch(ui: Ui) -> Self {
         let interruption = Self::default();
-        let signals = [SIGINT, SIGTERM];
-        for signal in signals {
+        // Who starts a program with `nohup` wants it to outlive the terminal.
+        let closing = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let signals = || [SIGINT, SIGTERM].into_iter().chain(closing);
+        for signal in signals() {
             // Set by the handler itself: a child that died of the same signal may be noticed before the thread runs.
             let _ = signal_hook::flag::register(signal, Arc::clone(&TOLD));
         }
-        if let Ok(mut signals) = Signals::new(signals) {
+        if let Ok(mut signals) = Signals::new(signals()) {
             let heard = interruption.clone();
             let waits = move || {
                 if signals.forever().next().is_some() {
@@ -95,6 +97,14 @@ impl Interruption {
             std::process::exit(i32::from(Code::Interrupted.kind().exit_status()));
         }
     }
+}
+
+/// Whether whoever started this process had it ignore a signal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 fn interrupted() -> Failure {

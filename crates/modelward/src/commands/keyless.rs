@@ -29,8 +29,9 @@ pub(crate) struct Args {
 enum Word {
     /// Fetch the newest root of the public Sigstore, or of another, and use it from now on
     ///
-    /// Where the repository says it, also where to sign. Each file is signed by those whom the last one named (The Update Framework), so that nobody on the way can make one, turn
-    /// it back or hold it back for long. It is kept in your data folder, whole or not at all.
+    /// Where the repository says it, also where to sign. Each file is signed by those whom the last one named (The Update
+    /// Framework), so that nobody on the way can make one, turn it back or hold it back for long. It is kept in your data folder,
+    /// whole or not at all.
     #[command(after_help = "Example: modelward keyless refresh")]
     Refresh(Refresh),
     /// Say which root of the public Sigstore is used, how old it is, and where it is signed

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGKILL at many moments: nothing is half done, nothing stays running, and the same command succeeds after.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -116,12 +116,44 @@ fn stop(workshop: &Workshop, line: &str, signal: Signal, after: Duration) {
     }
 }
 
+/// So does a terminal that closes.
 #[test]
 fn ctrl_c_in_the_middle_of_a_step_is_an_answer() {
     let workshop = Workshop::with_data();
     let long = SLOW.replace("/bin/sleep 0.2", "/bin/sleep 60");
-    let mut command = workshop.command(&long);
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    for signal in [Signal::INT, Signal::HUP] {
+        let outcome = told_in_the_middle(&workshop, &mut workshop.command(&long), signal);
+        assert_eq!(outcome.status, 2, "{outcome:?}");
+        assert!(
+            outcome.stderr.contains("error: [interrupted]"),
+            "{outcome:?}"
+        );
+        assert!(!workshop.file("out").exists());
+        // No later command is needed to clean up.
+        nothing_is_left(&workshop);
+        nothing_runs(&workshop);
+        workshop.is_sound();
+    }
+    workshop.yes(TRAIN);
+}
+
+/// As `nohup` starts it.
+#[test]
+fn what_is_to_outlive_its_terminal_does() {
+    let workshop = Workshop::with_data();
+    let slow = SLOW.replace("/bin/sleep 0.2", "/bin/sleep 2");
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]);
+    let ours = workshop.command(&slow);
+    command.arg(ours.get_program()).args(ours.get_args());
+    command.current_dir(workshop.path());
+    let outcome = told_in_the_middle(&workshop, &mut command, Signal::HUP);
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+}
+
+/// What comes of a signal to a command, and all that it started, once the step runs.
+fn told_in_the_middle(workshop: &Workshop, command: &mut Command, signal: Signal) -> Outcome {
+    std::os::unix::process::CommandExt::process_group(command, 0);
     let child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -137,23 +169,8 @@ fn ctrl_c_in_the_middle_of_a_step_is_an_answer() {
         sleep(Duration::from_millis(10));
     }
     sleep(Duration::from_millis(300));
-    kill_process_group(
-        Pid::from_raw(child.id().cast_signed()).unwrap(),
-        Signal::INT,
-    )
-    .unwrap();
-    let outcome = Outcome::from(child.wait_with_output().unwrap());
-    assert_eq!(outcome.status, 2, "{outcome:?}");
-    assert!(
-        outcome.stderr.contains("error: [interrupted]"),
-        "{outcome:?}"
-    );
-    assert!(!workshop.file("out").exists());
-    // No later command is needed to clean up.
-    nothing_is_left(&workshop);
-    nothing_runs(&workshop);
-    workshop.is_sound();
-    workshop.yes(TRAIN);
+    kill_process_group(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
+    Outcome::from(child.wait_with_output().unwrap())
 }
 
 /// No process works in the workshop any more, or holds a file of it open.
