@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import chain, cosign, dropin, guides, keys, log, methods, oci, oms, scanners, serving, sigstore, statements, tokens, weights
+from . import chain, cosign, dropin, guides, keys, loading, log, methods, oci, oms, scanners, serving, sigstore, statements, tokens, weights
 from .commands import Modelward
 from .record import Record
 
@@ -25,6 +25,7 @@ def check_all(record: Record, options: argparse.Namespace, room: Path) -> None:
     record.part(oms.PEER, lambda: oms.check(record, ours, room / "oms"))
     record.part(methods.PEER, lambda: methods.check(record, ours, room / "methods"))
     record.part(dropin.PEER, lambda: dropin.check(record, ours, room / "dropin"))
+    record.part(loading.PEER, lambda: loading.check(record, ours, room / "loading"))
     record.part("openssl", lambda: keys.check(record, ours, room / "keys"))
     record.part(tokens.PEER, lambda: tokens.check(record, options.held_key, options.plugin, room / "tokens"))
     record.part(sigstore.MOCKS, lambda: sigstore.check(record, ours, options.sigstore, room / "sigstore"))
