@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 
 from . import commands, keys, updates
+from .clients import Client, check_keyless
 from .commands import Modelward
 from .oms import PEER, PEER_COMMAND
 from .record import Record, expect
+from .table import OURS, THEIRS, Cell
 
 MOCKS = "@sigstore/mock"
 IDENTITY = "https://ci.example.test/job"
@@ -38,12 +40,12 @@ def served(server: Path, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def check(record: Record, ours: Modelward, server: Path, room: Path) -> None:
+def check(record: Record, ours: Modelward, server: Path, clients: list[Client], room: Path) -> None:
     with served(server, room / "mocks"):
-        for log, config in {"Rekor v1": "config.json", "Rekor v2 and openssl's timestamps": "config-v2.json"}.items():
+        for log, config in {"Rekor v1": "config.json", "Rekor v2": "config-v2.json"}.items():
             place = room / config
             place.mkdir()
-            Check(record, ours, log, room / "mocks" / config, place).all()
+            Check(record, ours, log, room / "mocks" / config, place).all(clients)
         check_stamps(record, ours, room / "mocks", room / "stamps")
         updates.check(record, ours, room / "mocks/config.json", room / "updates")
 
@@ -92,22 +94,27 @@ class Check:
         (self.model / "weights.bin").write_bytes(bytes(range(256)))
         self.signature = room / "model.sig"
 
-    def all(self) -> None:
-        for whose, sign in {"our": self.sign_ours, "its": self.sign_theirs}.items():
-            owner = f"{self.log}: {whose}"
+    def all(self, clients: list[Client]) -> None:
+        method = f"keyless, {self.log}"
+        for whose, sign, way in (("our", self.sign_ours, OURS), ("its", self.sign_theirs, THEIRS)):
+            owner, cell = f"{self.log}: {whose}", Cell(method, way)
             with self.record.check(MOCKS, f"{owner} keyless signature is made there"):
                 sign()
-            with self.record.check(PEER, f"{owner} keyless signature is believed by both"):
+            with self.record.check(PEER, f"{owner} keyless signature is believed by both", cell):
                 self.ours.allowed(*self.verify_ours())
                 commands.output(*self.verify_theirs())
-            with self.record.check(PEER, f"{owner} keyless signature by another identity is refused by both"):
+            with self.record.check(PEER, f"{owner} keyless signature by another identity is refused by both", cell):
                 self.ours.refused("identity_mismatch", *self.verify_ours(identity="https://other.example.test"))
                 commands.refused(*self.verify_theirs(identity="https://other.example.test"))
-            with self.record.check(PEER, f"{owner} keyless signature by another provider is refused by both"):
+            with self.record.check(PEER, f"{owner} keyless signature by another provider is refused by both", cell):
                 self.ours.refused("identity_mismatch", *self.verify_ours(provider="https://other.example.test"))
                 commands.refused(*self.verify_theirs(provider="https://other.example.test"))
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
+            if whose == "our":
+                root = self.config.with_name(f"root of {self.config.name}")
+                root.write_text(json.dumps(json.loads(self.config.read_text())["trustedRoot"]))
+                check_keyless(self.record, clients, method, self.signature, root, (IDENTITY, PROVIDER))
         with self.record.check(
             PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"
         ):
