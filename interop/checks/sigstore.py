@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from . import commands, keys, updates
-from .clients import Client, check_keyless
+from . import bundles, commands, keys, updates
+from .clients import Client, Cosign, check_keyless, verified_by_us
 from .commands import Modelward
 from .oms import PEER, PEER_COMMAND
 from .record import Record, expect
@@ -112,9 +112,8 @@ class Check:
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
             if whose == "our":
-                root = self.config.with_name(f"root of {self.config.name}")
-                root.write_text(json.dumps(json.loads(self.config.read_text())["trustedRoot"]))
-                check_keyless(self.record, clients, method, self.signature, root, (IDENTITY, PROVIDER))
+                check_keyless(self.record, clients, method, self.signature, self.part("trustedRoot"), (IDENTITY, PROVIDER))
+                self.check_cosign(clients, method)
         with self.record.check(
             PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"
         ):
@@ -152,6 +151,25 @@ class Check:
             others = [f"{word}.other" if word == IDENTITY else word for word in who]
             commands.refused(*verify, *others, words="Certificate's SANs do not match")
         commands.refused(*ours, "sign", self.model, "--signature", self.signature, words="--identity_token")
+
+    def part(self, name: str) -> Path:
+        """A part of the configuration, in a file of its own."""
+        path = self.config.with_name(f"{name} of {self.config.name}")
+        path.write_text(json.dumps(json.loads(self.config.read_text())[name]))
+        return path
+
+    def check_cosign(self, clients: list[Client], method: str) -> None:
+        for cosign in (client for client in clients if isinstance(client, Cosign)):
+            if self.log == "Rekor v1":
+                self.record.table.put(Cell(method, THEIRS), cosign.peer, "not by the mock")
+                continue
+            with self.record.check(cosign.peer, f"signs what we verify, {method}, and refuse with a change", Cell(method, THEIRS)):
+                statement, signature = self.config.with_name("statement.json"), self.signature.with_name("cosign.sig")
+                statement.write_bytes(bundles.payload(self.signature.read_bytes()))
+                by = ("--identity-token", self.token, "--signing-config", self.part("signingConfig"))
+                cosign.sign(statement, signature, *by, "--trusted-root", self.part("trustedRoot"))
+                who = ("--identity", IDENTITY, "--identity-provider", PROVIDER, "--trust-config", self.config)
+                verified_by_us(self.ours, self.model, signature, *who)
 
     def verify_ours(self, identity: str = IDENTITY, provider: str = PROVIDER) -> list[object]:
         who = ("--identity", identity, "--identity-provider", provider, "--trust-config", self.config)
