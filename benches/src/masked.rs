@@ -6,10 +6,10 @@ use std::process::Command;
 
 use digest::Kernel;
 
+use crate::Result;
 use crate::hashing::listing;
-use crate::measure::{program, rounds};
+use crate::measure::{Cost, program, rounds};
 use crate::table::{Bar, Peer, Row, Table, Unit};
-use crate::{Result, measure::Cost};
 
 /// A processor that this one can play.
 struct Lesser {
