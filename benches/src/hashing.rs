@@ -8,7 +8,7 @@ use digest::{Kernel, Kernels, Links, Method, Walk};
 
 use crate::measure::{Cost, Turn, program, rounds_of};
 use crate::table::{Bar, Peer, Row, Table, Unit};
-use crate::{Bench, Result, files};
+use crate::{Bench, Result, files, masked};
 
 pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     if Command::new("openssl").arg("version").output().is_err() {
@@ -33,7 +33,7 @@ pub(crate) fn measure(bench: &Bench, table: &mut Table) -> Result<()> {
     many_small(bench, table)
 }
 
-/// By the kernels that are chosen, which have a bar, and by each alone.
+/// By the kernels that are chosen, which have a bar, and by each alone; then as on processors that have less.
 fn eight_large(bench: &Bench, table: &mut Table) -> Result<()> {
     let folder = bench.folder.path().join("eight");
     let parts = files::parts(&folder, 8, 256 << 20)?;
@@ -61,6 +61,7 @@ fn eight_large(bench: &Bench, table: &mut Table) -> Result<()> {
             None => table.missing(names[0], "not run: this processor lacks the kernel", false),
         }
     }
+    masked::measure(&folder, &parts, openssl.cpu, table)?;
     std::fs::remove_dir_all(folder)?;
     Ok(())
 }
@@ -82,7 +83,7 @@ fn many_small(bench: &Bench, table: &mut Table) -> Result<()> {
 }
 
 /// The most processor time for eight large files: it depends on what the processor has.
-fn bar() -> Bar {
+pub(crate) fn bar() -> Bar {
     match (
         Kernel::ShaNi.is_here(),
         Kernel::Avx512.is_here(),
@@ -106,7 +107,11 @@ const fn by(kernel: Kernel) -> [&'static str; 2] {
 }
 
 /// The costs of openssl over these files, then of our programs.
-fn beside_openssl(count: usize, ours: &[&Command], files: &[&Path]) -> Result<Vec<Cost>> {
+pub(crate) fn beside_openssl(
+    count: usize,
+    ours: &[&Command],
+    files: &[&Path],
+) -> Result<Vec<Cost>> {
     let mut openssl = Command::new("openssl");
     openssl.args(["dgst", "-sha256"]).args(files);
     let all: Vec<&Command> = [&[&openssl], ours].concat();
@@ -138,27 +143,28 @@ fn add(table: &mut Table, names: [&'static str; 2], ours: &Cost, openssl: &Cost,
 }
 
 /// Lists a folder, or a file, in a process of its own: [`list`] there.
-fn listing(root: &Path, kernel: &str, shard_size: u64) -> Result<Command> {
+pub(crate) fn listing(root: &Path, kernels: &str, shard_size: u64) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("__list").arg(root);
-    command.args([kernel, &shard_size.to_string()]);
+    command.args([kernels, &shard_size.to_string()]);
     Ok(command)
 }
 
 /// The kernels that the product chooses.
 const CHOSEN: &str = "chosen";
 /// So many that every lane of every core has one.
-const SHARD_SIZE: u64 = 1 << 20;
+pub(crate) const SHARD_SIZE: u64 = 1 << 20;
 
-/// What every command does with a model, by the kernels of this name.
-pub(crate) fn list(root: &Path, kernel: &str, shard_size: &str) -> Result<ExitCode> {
-    let kernels = if kernel == CHOSEN {
-        Some(Kernels::of_this_processor())
-    } else {
-        let known = Kernel::ALL
-            .into_iter()
-            .find(|known| known.to_string() == kernel);
-        known.and_then(Kernels::only)
+/// What every command does with a model, by the kernel of this name, or as is chosen among several.
+pub(crate) fn list(root: &Path, kernels: &str, shard_size: &str) -> Result<ExitCode> {
+    let known = |name: &str| Kernel::ALL.into_iter().find(|k| k.to_string() == name);
+    let kernels = match kernels.split_once(',') {
+        _ if kernels == CHOSEN => Some(Kernels::of_this_processor()),
+        Some(_) => {
+            let named: Option<Vec<Kernel>> = kernels.split(',').map(known).collect();
+            named.map(|named| Kernels::among(&named))
+        }
+        None => known(kernels).and_then(Kernels::only),
     };
     let kernels = kernels.ok_or("this processor has no such kernel")?;
     let method = Method {

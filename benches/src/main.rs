@@ -2,14 +2,16 @@
 //! names choose among the measurements.
 //!
 //! ```text
-//! startup ─ verdict ─ hashing ─ sandbox ─ loading ─ memory ─ serving ─ signing ─► table ─► TARGET/bench.json
+//! startup ─ verdict ─ hashing ─ commands ─ sandbox ─ loading ─ memory ─ serving ─ signing ─► table ─► TARGET/bench.json
 //! ```
 //! The medians of rounds in which ours and the peer take turns are compared, so that whatever else the machine does
 //! meets both. A bar that could not be measured is not met.
 
+mod commands;
 mod files;
 mod hashing;
 mod loading;
+mod masked;
 mod measure;
 mod memory;
 mod sandbox;
@@ -37,8 +39,10 @@ struct Bench {
     model: PathBuf,
     /// A folder that goes when all is done.
     folder: tempfile::TempDir,
-    /// Where the peers' own environment would be.
+    /// Where the result goes.
     target: PathBuf,
+    /// Where `make interop` keeps the peers' own environments.
+    peers: PathBuf,
 }
 
 fn main() -> ExitCode {
@@ -74,6 +78,8 @@ fn bench(modelward: &Path, target: &Path, only: &[&str]) -> Result<ExitCode> {
         model: files::safetensors(folder.path())?,
         folder,
         target: target.to_owned(),
+        peers: std::env::var_os("MODELWARD_INTEROP_CACHE")
+            .map_or_else(|| target.join("interop"), PathBuf::from),
     };
     let mut table = Table::begin()?;
     for (name, measure) in MEASUREMENTS {
@@ -86,10 +92,11 @@ fn bench(modelward: &Path, target: &Path, only: &[&str]) -> Result<ExitCode> {
 
 type Measurement = fn(&Bench, &mut Table) -> Result<()>;
 
-const MEASUREMENTS: [(&str, Measurement); 8] = [
+const MEASUREMENTS: [(&str, Measurement); 9] = [
     ("startup", startup::measure),
     ("verdict", verdict::measure),
     ("hashing", hashing::measure),
+    ("commands", commands::measure),
     ("sandbox", sandbox::measure),
     ("loading", loading::measure),
     ("memory", memory::measure),

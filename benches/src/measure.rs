@@ -85,6 +85,8 @@ pub(crate) fn program(command: &Command) -> Result<Ended> {
     if let Some(folder) = command.get_current_dir() {
         watcher.current_dir(folder);
     }
+    let variables = command.get_envs();
+    watcher.envs(variables.filter_map(|(name, value)| Some((name, value?))));
     let output = watcher.output()?;
     let said = String::from_utf8(output.stdout)?;
     let numbers: Vec<f64> = said

@@ -43,15 +43,15 @@ pub(crate) struct Peer {
     pub(crate) value: f64,
 }
 
-pub(crate) struct Row {
-    pub(crate) what: &'static str,
+pub(crate) struct Row<'a> {
+    pub(crate) what: &'a str,
     pub(crate) unit: Unit,
     pub(crate) ours: f64,
     pub(crate) peer: Option<Peer>,
     pub(crate) bar: Bar,
 }
 
-impl Row {
+impl Row<'_> {
     fn is_ok(&self) -> bool {
         let peer = self.peer.as_ref().map(|peer| peer.value);
         match (self.bar, peer) {
@@ -111,7 +111,7 @@ impl Table {
             NOISE * 100.0
         );
         println!(
-            "{:50} {:>12} {:>12} {:24} {:>6}  {:14} result processor",
+            "{:55} {:>12} {:>12} {:24} {:>6}  {:14} result processor",
             "what", "ours", "peer", "", "ratio", "bar"
         );
         Ok(Self {
@@ -122,7 +122,7 @@ impl Table {
         })
     }
 
-    pub(crate) fn add(&mut self, row: &Row) {
+    pub(crate) fn add(&mut self, row: &Row<'_>) {
         let shown = |value: f64| format!("{value:.2} {}", row.unit.name());
         let (peer, name) = row
             .peer
@@ -132,7 +132,7 @@ impl Table {
             .ratio()
             .map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
         println!(
-            "{:50} {:>12} {peer:>12} {name:24} {ratio:>6}  {:14} {:6} {}",
+            "{:55} {:>12} {peer:>12} {name:24} {ratio:>6}  {:14} {:6} {}",
             row.what,
             shown(row.ours),
             row.bar(),
@@ -146,7 +146,7 @@ impl Table {
 
     /// A line that says what was not measured. Where a bar is behind it, the bar is not met.
     pub(crate) fn missing(&mut self, what: &str, why: &str, has_bar: bool) {
-        println!("{what:50} not measured: {why}");
+        println!("{what:55} not measured: {why}");
         self.is_ok &= !has_bar;
         self.rows
             .push(json!({"what": what, "result": "not measured", "why": why, "hasBar": has_bar}));

@@ -22,9 +22,10 @@ pub(crate) fn measure(_: &Bench, table: &mut Table) -> Result<()> {
     )?;
     let (provenance, policies) = (provenance.to_bytes(), policies()?);
     let subject = testkit::statements::artifact();
-    let [signature, publication] = rounds(
+    let [bundle, signature, publication] = rounds(
         ROUNDS,
         [
+            &mut || cost(|| Ok(trust::verify::<ModelSignature>(&signature, &root, now())?)),
             &mut || {
                 cost(|| {
                     let verified = trust::verify::<ModelSignature>(&signature, &root, now())?;
@@ -45,6 +46,7 @@ pub(crate) fn measure(_: &Bench, table: &mut Table) -> Result<()> {
         ],
     )?;
     for (what, cost) in [
+        ("verifying a bundle without files, CPU", bundle),
         ("verdict: signature and its 20 files, CPU", signature),
         ("verdict: provenance by a publish policy, CPU", publication),
     ] {

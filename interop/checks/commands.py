@@ -11,9 +11,10 @@ from .record import expect
 TIMEOUT_SECONDS = 300
 
 
-def run(*command: object, **variables: str) -> subprocess.CompletedProcess[bytes]:
+def run(*command: object, folder: Path | None = None, **variables: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [str(word) for word in command],
+        cwd=folder,
         capture_output=True,
         stdin=subprocess.DEVNULL,
         timeout=TIMEOUT_SECONDS,
@@ -21,9 +22,9 @@ def run(*command: object, **variables: str) -> subprocess.CompletedProcess[bytes
     )
 
 
-def output(*command: object, **variables: str) -> bytes:
+def output(*command: object, folder: Path | None = None, **variables: str) -> bytes:
     """What a program says that must succeed."""
-    ended = run(*command, **variables)
+    ended = run(*command, folder=folder, **variables)
     expect(ended.returncode == 0, f"{command[0]} ended with {ended.returncode}: {text(ended)}")
     return ended.stdout
 

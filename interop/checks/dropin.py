@@ -89,28 +89,22 @@ def both_ways(signer, verifier, method: str, signs: list, verifies: list, room: 
 
 
 def by_token(program: Path, authority: Authority, room: Path) -> None:
-    """The key of the authority's leaf, on a token of SoftHSM; the reference's own client of tokens is an extra of it."""
-    token = tokens.Holder(Path(), room)
-    token.tool("softhsm2-util", "--init-token", "--free", "--label", "tok", "--pin", tokens.PIN, "--so-pin", "5678")
-    private = room / "private.p8"
-    commands.output("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", authority.key, "-out", private)
-    token.tool("softhsm2-util", "--import", private, "--token", "tok", "--label", "leaf", "--id", "01", "--pin", tokens.PIN)
-    public, model, signature = room / "leaf.pub", room / "model", room / "model.sig"
-    commands.output("openssl", "pkey", "-in", authority.key, "-pubout", "-out", public)
+    """The key of the authority's leaf, on a token of SoftHSM."""
+    token = tokens.Token(room)
+    uri = token.put(authority.key)
+    public, model, signature = authority.public(), room / "model", room / "model.sig"
     oms.fill(model, ["config.json"])
-    uri = f"pkcs11:token=tok;object=leaf?module-path={token.module}&pin-value={tokens.PIN}"
     token.tool(program, "sign", "pkcs11-key", model, "--signature", signature, "--pkcs11_uri", uri)
     commands.output(*PEER_COMMAND, "verify", "key", model, "--signature", signature, "--public_key", public)
     certificates = ["--signing_certificate", authority.leaf, "--certificate_chain", authority.intermediate]
     token.tool(program, "sign", "pkcs11-certificate", model, "--signature", signature, "--pkcs11_uri", uri, *certificates)
     anchors = ["--certificate_chain", authority.root]
     commands.output(*PEER_COMMAND, "verify", "certificate", model, "--signature", signature, *anchors)
-    variables = {"SOFTHSM2_CONF": str(token.configuration)}
     sign = (program, "sign", "pkcs11-key", model, "--signature", room / "no.sig", "--pkcs11_uri")
-    commands.refused(*sign, uri.replace("token=tok", "token=nope"), words="Could not find a token with label nope", **variables)
-    commands.refused(*sign, uri.replace("object=leaf", "object=nokey"), words="Could not find any object with label nokey", **variables)
-    commands.refused(*sign, uri.replace(tokens.PIN, "9999"), words="CKR_PIN_INCORRECT", **variables)
-    commands.refused(*sign, "foo:bar", words="Malformed pkcs11 URI: ", **variables)
+    commands.refused(*sign, uri.replace("token=tok", "token=nope"), words="Could not find a token with label nope", **token.variables)
+    commands.refused(*sign, uri.replace("object=leaf", "object=nokey"), words="Could not find any object with label nokey", **token.variables)
+    commands.refused(*sign, uri.replace(tokens.PIN, "9999"), words="CKR_PIN_INCORRECT", **token.variables)
+    commands.refused(*sign, "foo:bar", words="Malformed pkcs11 URI: ", **token.variables)
     expect(not (room / "no.sig").exists(), "a signature was written")
 
 

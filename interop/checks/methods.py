@@ -1,4 +1,4 @@
-"""Each method of OpenSSF model signing, both ways with `model_signing`: a table closes it."""
+"""Each method of OpenSSF model signing, both ways with `model_signing`; Sigstore's clients verify our bundles of keys."""
 
 import shutil
 from collections.abc import Callable
@@ -6,60 +6,63 @@ from pathlib import Path
 
 from model_signing import hashing, signing
 
-from . import bundles, commands, oms
+from . import bundles, commands, oms, tokens
+from .clients import Client, check_key
 from .commands import Modelward
 from .oms import PEER, PEER_COMMAND
 from .record import Record, expect
+from .table import OURS, THEIRS, Cell
 
 CURVES = {"P-256": "prime256v1", "P-384": "secp384r1", "P-521": "secp521r1"}
 IDENTITY = "email:signer@example.com"
 
 
-class Table:
-    """What was found of each method, in both directions."""
+class Methods:
+    """Checks each method in both directions, on a model of its own."""
 
     def __init__(self, record: Record, ours: Modelward, room: Path) -> None:
         self.record, self.ours, self.room = record, ours, room
-        self.rows: list[tuple[str, str, str]] = []
 
-    def row(self, method: str, theirs_by_us: Callable[[Path], None], ours_by_theirs: Callable[[Path], None] | str) -> None:
+    def check(self, method: str, theirs_by_us: Callable[[Path], None] | str, ours_by_theirs: Callable[[Path], None] | str) -> None:
         """Where a direction is a text, it says why there is none."""
-        here = self.side(f"signs with {method}, and we verify it and refuse its twins", method, theirs_by_us)
-        if isinstance(ours_by_theirs, str):
-            there = ours_by_theirs
-        else:
-            there = self.side(f"verifies what we sign with {method}, and refuses its twins", method, ours_by_theirs)
-        self.rows.append((method, here, there))
+        self.side(f"signs with {method}, and we verify it and refuse its twins", Cell(method, THEIRS), theirs_by_us)
+        self.side(f"verifies what we sign with {method}, and refuses its twins", Cell(method, OURS), ours_by_theirs)
 
-    def side(self, what: str, method: str, check: Callable[[Path], None]) -> str:
-        place = self.room / f"{len(self.rows)}-{what.split()[0]}"
-        model = place / "model"
+    def side(self, what: str, cell: Cell, check: Callable[[Path], None] | str) -> None:
+        if isinstance(check, str):
+            self.record.table.put(cell, PEER, check)
+            return
+        model = self.model(cell)
         oms.fill(model, ["config.json", "nested/weights.bin"])
-        failed = self.record.failed
-        with self.record.check(PEER, what):
+        with self.record.check(PEER, what, cell):
             check(model)
-        return "yes" if self.record.failed == failed else "FAILED"
 
-    def show(self) -> None:
-        width = max(len(row[0]) for row in self.rows)
-        print(f"       {'method':{width}}  theirs by us  ours by theirs")
-        for method, here, there in self.rows:
-            print(f"       {method:{width}}  {here:12}  {there}", flush=True)
+    def model(self, cell: Cell) -> Path:
+        return self.room / f"{cell.method}, {cell.way}" / "model"
 
 
-def check(record: Record, ours: Modelward, room: Path) -> None:
+def check(record: Record, ours: Modelward, clients: list[Client], plugin: Path, room: Path) -> None:
     room.mkdir(parents=True)
-    table = Table(record, ours, room)
+    methods = Methods(record, ours, room)
     for curve, name in CURVES.items():
         private, public = key(room, curve, name)
-        table.row(f"a key on {curve}", *by_key(ours, private, public))
+        method = f"a key on {curve}"
+        methods.check(method, *by_key(ours, private, public))
+        signed = oms.where(methods.model(Cell(method, OURS)))
+        check_key(record, clients, method, signed, public)
     authority = Authority(room / "certificates")
-    table.row("a certificate", *by_certificate(ours, authority))
+    methods.check("a certificate", *by_certificate(ours, authority))
+    token = tokens.Token(room / "token")
+    uri = token.put(authority.key)
+    methods.check("a token's key", *by_token(ours, token, uri, authority.public()))
+    with_certificate = by_token_with_certificate(ours, token, uri, authority)
+    methods.check("a token's certificate", "it fails to sign", with_certificate)
+    check_its_defect(record, token, uri, authority)
     private, public = room / "P-256.pem", room / "P-256.pub.pem"
+    methods.check("a plug-in", "it has none", by_plugin(ours, plugin, private, public))
     for what, config in odd_hashing():
-        table.row(what, by_library(ours, private, public, config), "its command line verifies none")
+        methods.check(what, by_library(ours, private, public, config), "its command line verifies none")
     check_stricter(record, ours, authority, room)
-    table.show()
 
 
 def key(room: Path, curve: str, name: str) -> tuple[Path, Path]:
@@ -105,6 +108,50 @@ def by_certificate(ours: Modelward, authority: "Authority"):
                          "--certificate_chain", authority.other, words="unable to get")
 
     return theirs_by_us, ours_by_theirs
+
+
+def by_token(ours: Modelward, token: tokens.Token, uri: str, public: Path):
+    def theirs_by_us(model: Path) -> None:
+        signature = oms.where(model)
+        token.tool(*PEER_COMMAND, "sign", "pkcs11-key", model, "--signature", signature, "--pkcs11_uri", uri)
+        we_judge(ours, model, signature, "--public-key", public)
+
+    def ours_by_theirs(model: Path) -> None:
+        signature = oms.where(model)
+        ours.allowed("sign", model, "--token", uri, **token.variables)
+        they_judge(model, signature, "key", "--public_key", public)
+
+    return theirs_by_us, ours_by_theirs
+
+
+def by_token_with_certificate(ours: Modelward, token: tokens.Token, uri: str, authority: "Authority") -> Callable[[Path], None]:
+    def ours_by_theirs(model: Path) -> None:
+        signature = oms.where(model)
+        chain = ("--certificate", authority.leaf, "--certificate-chain", authority.intermediate)
+        ours.allowed("sign", model, "--token", uri, *chain, **token.variables)
+        they_judge(model, signature, "certificate", "--certificate_chain", authority.root)
+
+    return ours_by_theirs
+
+
+def check_its_defect(record: Record, token: tokens.Token, uri: str, authority: "Authority") -> None:
+    """Once it is mended this fails, and the table gets a direction more."""
+    with record.check(PEER, "fails to sign with a token's certificate, by a defect of its own"):
+        model = token.room / "model"
+        oms.fill(model, ["weights.bin"])
+        words = ("--pkcs11_uri", uri, "--signing_certificate", authority.leaf, "--signature", oms.where(model))
+        chain = ("--certificate_chain", authority.intermediate)
+        sign = (*PEER_COMMAND, "sign", "pkcs11-certificate", model, *words, *chain)
+        commands.refused(*sign, words="tlogEntries\n  Field required", **token.variables)
+
+
+def by_plugin(ours: Modelward, plugin: Path, private: Path, public: Path) -> Callable[[Path], None]:
+    def ours_by_theirs(model: Path) -> None:
+        signature = oms.where(model)
+        ours.allowed("sign", model, "--plugin", plugin, "--plugin-key", private)
+        they_judge(model, signature, "key", "--public_key", public)
+
+    return ours_by_theirs
 
 
 def odd_hashing():
@@ -168,6 +215,11 @@ class Authority:
     @property
     def key(self) -> Path:
         return self.room / "leaf.key"
+
+    def public(self) -> Path:
+        """Of the leaf's key."""
+        commands.output("openssl", "pkey", "-in", self.key, "-pubout", "-out", self.room / "leaf.pub")
+        return self.room / "leaf.pub"
 
     def certify(self, name: str, issuer: str, extensions: str, start: str = "", end: str = "") -> Path:
         at = lambda ending: self.room / f"{name}.{ending}"

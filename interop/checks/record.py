@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .table import FAILED, YES, Cell, Table
+
 
 class Record:
     """Prints each check as it ends. What raises has failed; nothing is skipped."""
@@ -10,18 +12,22 @@ class Record:
     def __init__(self) -> None:
         self.passed = 0
         self.failed = 0
+        self.table = Table()
 
     @contextmanager
-    def check(self, peer: str, what: str) -> Iterator[None]:
+    def check(self, peer: str, what: str, *cells: Cell) -> Iterator[None]:
+        """What it finds stands in these cells of the table, too."""
         try:
             yield
         except Exception as error:  # whatever a peer raises
             self.failed += 1
+            self._put(cells, peer, FAILED)
             print(f"FAILED {peer}: {what}")
             reason = str(error) or type(error).__name__
             print("\n".join(f"    {line}" for line in reason.splitlines()[:8]), flush=True)
         else:
             self.passed += 1
+            self._put(cells, peer, YES)
             print(f"ok     {peer}: {what}", flush=True)
 
     def part(self, peer: str, run: Callable[[], None]) -> None:
@@ -32,7 +38,16 @@ class Record:
             with self.check(peer, "the rest could not be checked"):
                 raise error
 
-    def close(self) -> int:
+    def _put(self, cells: tuple[Cell, ...], peer: str, word: str) -> None:
+        for cell in cells:
+            self.table.put(cell, peer, word)
+
+    def close(self, reference: str, absent: dict[str, str]) -> int:
+        """Shows the table; in the column of the reference nothing may be left open."""
+        with self.check(reference, "was held against each method of signing, both ways"):
+            unchecked = self.table.unchecked(reference)
+            expect(not unchecked, "not checked: " + "; ".join(unchecked))
+        print("\n" + "\n".join(self.table.lines(absent)) + "\n")
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0
 

@@ -11,10 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import requests
 
-from . import commands, keys, updates
+from . import bundles, commands, keys, updates
+from .clients import Client, Cosign, check_keyless, verified_by_us
 from .commands import Modelward
 from .oms import PEER, PEER_COMMAND
 from .record import Record, expect
+from .table import OURS, THEIRS, Cell
 
 MOCKS = "@sigstore/mock"
 IDENTITY = "https://ci.example.test/job"
@@ -38,12 +40,12 @@ def served(server: Path, folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def check(record: Record, ours: Modelward, server: Path, room: Path) -> None:
+def check(record: Record, ours: Modelward, server: Path, clients: list[Client], room: Path) -> None:
     with served(server, room / "mocks"):
-        for log, config in {"Rekor v1": "config.json", "Rekor v2 and openssl's timestamps": "config-v2.json"}.items():
+        for log, config in {"Rekor v1": "config.json", "Rekor v2": "config-v2.json"}.items():
             place = room / config
             place.mkdir()
-            Check(record, ours, log, room / "mocks" / config, place).all()
+            Check(record, ours, log, room / "mocks" / config, place).all(clients)
         check_stamps(record, ours, room / "mocks", room / "stamps")
         updates.check(record, ours, room / "mocks/config.json", room / "updates")
 
@@ -92,22 +94,26 @@ class Check:
         (self.model / "weights.bin").write_bytes(bytes(range(256)))
         self.signature = room / "model.sig"
 
-    def all(self) -> None:
-        for whose, sign in {"our": self.sign_ours, "its": self.sign_theirs}.items():
-            owner = f"{self.log}: {whose}"
+    def all(self, clients: list[Client]) -> None:
+        method = f"keyless, {self.log}"
+        for whose, sign, way in (("our", self.sign_ours, OURS), ("its", self.sign_theirs, THEIRS)):
+            owner, cell = f"{self.log}: {whose}", Cell(method, way)
             with self.record.check(MOCKS, f"{owner} keyless signature is made there"):
                 sign()
-            with self.record.check(PEER, f"{owner} keyless signature is believed by both"):
+            with self.record.check(PEER, f"{owner} keyless signature is believed by both", cell):
                 self.ours.allowed(*self.verify_ours())
                 commands.output(*self.verify_theirs())
-            with self.record.check(PEER, f"{owner} keyless signature by another identity is refused by both"):
+            with self.record.check(PEER, f"{owner} keyless signature by another identity is refused by both", cell):
                 self.ours.refused("identity_mismatch", *self.verify_ours(identity="https://other.example.test"))
                 commands.refused(*self.verify_theirs(identity="https://other.example.test"))
-            with self.record.check(PEER, f"{owner} keyless signature by another provider is refused by both"):
+            with self.record.check(PEER, f"{owner} keyless signature by another provider is refused by both", cell):
                 self.ours.refused("identity_mismatch", *self.verify_ours(provider="https://other.example.test"))
                 commands.refused(*self.verify_theirs(provider="https://other.example.test"))
             with self.record.check(MOCKS, f"{owner} keyless signature with a proof missing is refused by us"):
                 self.check_proofs()
+            if whose == "our":
+                check_keyless(self.record, clients, method, self.signature, self.part("trustedRoot"), (IDENTITY, PROVIDER))
+                self.check_cosign(clients, method)
         with self.record.check(
             PEER, f"{self.log}: the same words make and believe a keyless signature in both programs"
         ):
@@ -145,6 +151,25 @@ class Check:
             others = [f"{word}.other" if word == IDENTITY else word for word in who]
             commands.refused(*verify, *others, words="Certificate's SANs do not match")
         commands.refused(*ours, "sign", self.model, "--signature", self.signature, words="--identity_token")
+
+    def part(self, name: str) -> Path:
+        """A part of the configuration, in a file of its own."""
+        path = self.config.with_name(f"{name} of {self.config.name}")
+        path.write_text(json.dumps(json.loads(self.config.read_text())[name]))
+        return path
+
+    def check_cosign(self, clients: list[Client], method: str) -> None:
+        for cosign in (client for client in clients if isinstance(client, Cosign)):
+            if self.log == "Rekor v1":
+                self.record.table.put(Cell(method, THEIRS), cosign.peer, "not by the mock")
+                continue
+            with self.record.check(cosign.peer, f"signs what we verify, {method}, and refuse with a change", Cell(method, THEIRS)):
+                statement, signature = self.config.with_name("statement.json"), self.signature.with_name("cosign.sig")
+                statement.write_bytes(bundles.payload(self.signature.read_bytes()))
+                by = ("--identity-token", self.token, "--signing-config", self.part("signingConfig"))
+                cosign.sign(statement, signature, *by, "--trusted-root", self.part("trustedRoot"))
+                who = ("--identity", IDENTITY, "--identity-provider", PROVIDER, "--trust-config", self.config)
+                verified_by_us(self.ours, self.model, signature, *who)
 
     def verify_ours(self, identity: str = IDENTITY, provider: str = PROVIDER) -> list[object]:
         who = ("--identity", identity, "--identity-provider", provider, "--trust-config", self.config)

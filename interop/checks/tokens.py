@@ -13,22 +13,37 @@ MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so"
 MESSAGE = b"statement"
 
 
-class Holder:
-    """The example program, and the tokens' folder that SoftHSM is told of."""
+class Token:
+    """A token of SoftHSM, in a folder that no other program knows."""
 
-    def __init__(self, program: Path, room: Path) -> None:
-        self.program = program
+    def __init__(self, room: Path) -> None:
         self.room = room
-        room.mkdir(parents=True)
-        (room / "tokens").mkdir()
-        self.configuration = room / "softhsm2.conf"
-        self.configuration.write_text(f"directories.tokendir = {room / 'tokens'}\nobjectstore.backend = file\n")
+        (room / "tokens").mkdir(parents=True)
+        configuration = room / "softhsm2.conf"
+        configuration.write_text(f"directories.tokendir = {room / 'tokens'}\nobjectstore.backend = file\n")
+        self.variables = {"SOFTHSM2_CONF": str(configuration)}
         found = [module for module in MODULES if Path(module).is_file()]
         expect(found, "SoftHSM's module is not here")
         self.module = found[0]
+        self.tool("softhsm2-util", "--init-token", "--free", "--label", "tok", "--pin", PIN, "--so-pin", "5678")
 
     def tool(self, *arguments: object) -> bytes:
-        return commands.output(*arguments, SOFTHSM2_CONF=str(self.configuration))
+        return commands.output(*arguments, **self.variables)
+
+    def put(self, private: Path) -> str:
+        """Where the key is then."""
+        unlocked = self.room / "private.p8"
+        commands.output("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", private, "-out", unlocked)
+        self.tool("softhsm2-util", "--import", unlocked, "--token", "tok", "--label", "leaf", "--id", "01", "--pin", PIN)
+        return f"pkcs11:token=tok;object=leaf?module-path={self.module}&pin-value={PIN}"
+
+
+class Holder(Token):
+    """With the example program that signs by it."""
+
+    def __init__(self, program: Path, room: Path) -> None:
+        super().__init__(room)
+        self.program = program
 
     def sign(self, holder: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
@@ -36,7 +51,7 @@ class Holder:
             input=MESSAGE,
             capture_output=True,
             timeout=commands.TIMEOUT_SECONDS,
-            env=commands.environment() | {"SOFTHSM2_CONF": str(self.configuration)},
+            env=commands.environment() | self.variables,
         )
 
     def signs(self, holder: str, digest: str) -> None:
@@ -60,7 +75,6 @@ class Holder:
 def check(record: Record, program: Path, plugin: Path, room: Path) -> None:
     holder = Holder(program, room)
     peer = f"{PEER} {holder.tool('softhsm2-util', '--version').decode().strip()}"
-    holder.tool("softhsm2-util", "--init-token", "--free", "--label", "tok", "--pin", PIN, "--so-pin", "5678")
     pkcs11 = ("pkcs11-tool", "--module", holder.module, "--token-label", "tok", "--login", "--pin", PIN)
     for number, curve in enumerate(CURVES, start=1):
         holder.tool(*pkcs11, "--keypairgen", "--key-type", f"EC:{curve}", "--label", curve, "--id", f"{number:02x}")

@@ -204,7 +204,8 @@ async function main(folder) {
       response: provider,
       contentType: 'application/json',
     }),
-    [authority.path]: (body, headers) => authority.fn(certified(body, headers)),
+    // A real one says 200, and sigstore-go insists on it.
+    [authority.path]: async (body, headers) => ({ ...(await authority.fn(certified(body, headers))), statusCode: 200 }),
     [rekor.path]: (body) => rekor.fn(entered(body)),
     '/api/v2/log/entries': (body) => enteredSecond(log, body),
     '/stamp': async (query) => stamps.reply(query),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 from typing import Any, NamedTuple
 
 from ._program import Refused
 
 HEADER_SIZE_BYTES_MAX = 100_000_000
+# What NumPy and torch can address and count; a tensor without elements is held to it by its other lengths.
+_SIZE_BYTES_MAX = 2**63 - 1
+_DIMENSIONS_MAX = 32
 
 SIZE_BITS = {
     "BOOL": 8,
@@ -16,6 +20,9 @@ SIZE_BITS = {
     "I8": 8,
     "F8_E4M3": 8,
     "F8_E5M2": 8,
+    "F8_E4M3FNUZ": 8,
+    "F8_E5M2FNUZ": 8,
+    "F8_E8M0": 8,
     "U16": 16,
     "I16": 16,
     "F16": 16,
@@ -26,6 +33,7 @@ SIZE_BITS = {
     "U64": 64,
     "I64": 64,
     "F64": 64,
+    "C64": 64,
 }
 
 
@@ -67,12 +75,11 @@ def _tensor(name: str, item: dict[str, Any], base: int) -> Tensor:
     begin, end = item["data_offsets"]
     if not all(type(number) is int and number >= 0 for number in (*shape, begin, end)):
         raise ValueError(f"`{name}` has a size that is no number")
-    count = 1
-    for length in shape:
-        count *= length
     if dtype not in SIZE_BITS:
         raise ValueError(f"`{name}` is of the unknown type `{dtype}`")
-    if count * SIZE_BITS[dtype] != (end - begin) * 8:
+    if len(shape) > _DIMENSIONS_MAX or math.prod(max(length, 1) for length in shape) * SIZE_BITS[dtype] > _SIZE_BYTES_MAX * 8:
+        raise ValueError(f"`{name}` has a shape that no memory holds")
+    if math.prod(shape) * SIZE_BITS[dtype] != (end - begin) * 8:
         raise ValueError(f"`{name}` has not the size of its shape")
     return Tensor(name, dtype, shape, base + begin, base + end)
 

@@ -13,7 +13,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import warnings
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional
 
 from . import _safetensors
@@ -42,9 +41,17 @@ _NUMPY = {
     "U64": "<u8",
     "I64": "<i8",
     "F64": "<f8",
+    "C64": "<c8",
 }
 # NumPy has these by the package ml_dtypes.
-_ML_DTYPES = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+_ML_DTYPES = {
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F8_E8M0": "float8_e8m0fnu",
+}
 _TORCH = {
     "BOOL": "bool",
     "U8": "uint8",
@@ -61,6 +68,10 @@ _TORCH = {
     "F64": "float64",
     "F8_E4M3": "float8_e4m3fn",
     "F8_E5M2": "float8_e5m2",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F8_E8M0": "float8_e8m0fnu",
+    "C64": "complex64",
 }
 
 
@@ -173,6 +184,8 @@ def _torch(memory: mmap.mmap, tensor: _safetensors.Tensor) -> Any:
         raise Refused(f"`{tensor.name}` is of the type {tensor.dtype}, which this torch has not")
     if tensor.end == tensor.begin:
         return torch.empty(tensor.shape, dtype=dtype)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.frombuffer(_memoryview(memory, tensor), dtype=dtype).reshape(tensor.shape)
+    raw: Any = _memoryview(memory, tensor)
+    if tensor.begin % (_safetensors.SIZE_BITS[tensor.dtype] // 8):
+        # Torch expects its elements in places that they divide, of which the format knows nothing.
+        raw = bytearray(raw)
+    return torch.frombuffer(raw, dtype=dtype).reshape(tensor.shape)

@@ -12,16 +12,22 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// The fastest of those that this processor has (figures in docs/decisions/0013).
+    /// The fastest of those that this processor has.
     #[must_use]
     pub fn of_this_processor() -> Self {
+        Self::among(&Kernel::ALL)
+    }
+
+    /// The fastest of these that this processor has, as one chooses that has no others (figures in docs/decisions/0013).
+    #[must_use]
+    pub fn among(allowed: &[Kernel]) -> Self {
         let [wide, half, plain, sha] = [
             Kernel::Avx512,
             Kernel::Avx512Vl,
             Kernel::Avx2,
             Kernel::ShaNi,
         ]
-        .map(Kernel::is_here);
+        .map(|kernel| allowed.contains(&kernel) && kernel.is_here());
         match (sha, wide && half, plain) {
             // Twelve lanes of sixteen are as fast as the SHA instructions, more are faster.
             (true, true, _) => Self::both(Kernel::ShaNi, Kernel::Avx512, 13),

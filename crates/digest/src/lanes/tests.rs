@@ -58,3 +58,28 @@ fn lanes_of_different_lengths_are_refused() {
         assert!(refused.is_err(), "{kernel}");
     }
 }
+
+#[test]
+fn of_a_processor_that_has_less_no_other_kernel_is_chosen() {
+    assert_eq!(Kernels::among(&Kernel::ALL), Kernels::of_this_processor());
+    assert_eq!(
+        Some(Kernels::among(&[])),
+        Kernels::only(Kernel::OneByOne),
+        "it is everywhere"
+    );
+    let without_sha: Vec<Kernel> = Kernel::ALL
+        .into_iter()
+        .filter(|kernel| *kernel != Kernel::ShaNi)
+        .collect();
+    for count in 1..=LANES_MAX {
+        let chosen = Kernels::among(&without_sha).for_streams(count);
+        assert!(chosen.is_here() && chosen != Kernel::ShaNi, "{chosen}");
+        let chosen = Kernels::among(&[Kernel::Avx2]).for_streams(count);
+        let wanted = if Kernel::Avx2.is_here() {
+            Kernel::Avx2
+        } else {
+            Kernel::OneByOne
+        };
+        assert_eq!(chosen, wanted);
+    }
+}
