@@ -92,7 +92,7 @@ fn told(refreshed: &Refreshed, is_changed: bool, to: Option<&Path>) -> Answer {
     let mut text = Lines::from(said);
     text.extend(newest.map(youngest));
     text.extend(to.map(|to| format!("written to `{}`, for `--trust-config`", to.display())));
-    let data = json!({"changed": is_changed, "refreshed": refreshed.at.to_string(), "to": to,
+    let data = json!({"changed": is_changed, "refreshed": refreshed.at.to_string(), "to": to.map(|to| to.display().to_string()),
                       "newest": newest.map(|time: Time| time.to_string())});
     Answer::new(text, data)
 }
