@@ -133,21 +133,6 @@ impl Store {
         Ok(root)
     }
 
-    /// Opens the store in `start` or the nearest folder above it that has one.
-    ///
-    /// # Errors
-    /// None has, or as [`Store::open`].
-    pub fn discover(start: &Path) -> Result<Self, StoreError> {
-        let absolute = std::path::absolute(start).map_err(DiskError::at(start))?;
-        let found = absolute
-            .ancestors()
-            .find(|folder| folder.join(FOLDER_NAME).is_dir());
-        let folder = found.ok_or_else(|| StoreError::NoStore {
-            folder: absolute.clone(),
-        })?;
-        Self::open(folder)
-    }
-
     /// Opens the store in `folder` and makes all that is derived again: the index from the log and `index.json`, and
     /// the referrers. A log that lost lines is taken as it is: the manifests that tell of them are removed, the bundles
     /// stay.

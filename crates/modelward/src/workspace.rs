@@ -4,6 +4,7 @@ mod dossier;
 mod production;
 
 use std::cell::RefCell;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chain::Ledger;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::answer::{Failure, allowed};
 use crate::cli::Common;
 use crate::faults::{at, io_code, password_file};
+use crate::model::unreadable;
 use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -34,6 +36,8 @@ pub(crate) struct Workspace {
     pub(crate) now: Time,
     /// When the Sigstore's root was refreshed that the trust root's `production` means, if it is not the one that is built in.
     pub(crate) refreshed: Option<Time>,
+    /// Whether a person said which store is meant, and it is not just the nearest.
+    is_named: bool,
 }
 
 impl Workspace {
@@ -60,7 +64,14 @@ impl Workspace {
             settings,
             now,
             refreshed: None,
+            is_named: common.store.is_some(),
         })
+    }
+
+    /// Which store says whom to believe, for a person who did not name it.
+    pub(crate) fn decided_line(&self) -> Option<String> {
+        let path = self.store.path();
+        (!self.is_named).then(|| format!("whom to believe is said by `{}`", path.display()))
     }
 
     /// As [`Workspace::open`], but `None` where there is no store and none was named.
@@ -446,14 +457,42 @@ pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
         return Ok(folder.clone());
     }
     let here = here()?;
-    discover(&here).ok_or_else(|| {
+    let found = discover(&here).ok_or_else(|| {
         let message = format!("there is no store in `{}` or above it", here.display());
         Failure::error(
             Code::StoreMissing,
             message,
             "make one with `modelward store init`",
         )
-    })
+    })?;
+    check_ours(&found)?;
+    Ok(found)
+}
+
+/// A store that nobody named decides whom to believe: it must be ours, or the system's, and nobody else's to change. Else
+/// whoever puts one into a folder above decides for all who work below it.
+fn check_ours(folder: &Path) -> Result<(), Failure> {
+    let store = folder.join(host::store::FOLDER_NAME);
+    let metadata = std::fs::symlink_metadata(&store).map_err(|e| unreadable(&store, &e))?;
+    let us = rustix::process::geteuid().as_raw();
+    // Who calls us through `sudo` is who sits there.
+    let caller = std::env::var("SUDO_UID").ok().filter(|_| us == 0);
+    let caller = caller.and_then(|id| id.parse().ok()).unwrap_or(us);
+    let why = if ![us, caller, 0].contains(&metadata.uid()) {
+        "belongs to somebody else"
+    } else if metadata.mode() & 0o002 != 0 {
+        "can be changed by anybody"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::error(
+        Code::StoreUntrusted,
+        format!("the nearest store, `{}`, {why}", store.display()),
+        format!(
+            "if you trust it, name it: `--store {}`; or make one here with `modelward store init`",
+            folder.display()
+        ),
+    ))
 }
 
 pub(crate) fn here() -> Result<PathBuf, Failure> {
@@ -468,16 +507,16 @@ pub(crate) fn password_variable() -> Option<&'static str> {
     variables.into_iter().find(is_set)
 }
 
-/// The password of an encrypted key: from the environment, a file, or whoever sits there. An empty one is none.
+/// The password of an encrypted key: from the environment, a file, or whoever sits there. It may be empty: openssl and
+/// cosign encrypt by such too.
 pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
         Some(Zeroizing::new(password))
     } else if let Some(path) = std::env::var_os("MODELWARD_PASSWORD_FILE") {
         let path = Path::new(&path);
         let text = host::keys::read_private(path).map_err(|e| password_file(path, &e))?;
-        text.lines()
-            .next()
-            .map(|line| Zeroizing::new(line.to_owned()))
+        let line = text.lines().next().unwrap_or_default();
+        Some(Zeroizing::new(line.to_owned()))
     } else if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         rpassword::prompt_password("password of the key: ")
             .ok()
@@ -485,7 +524,7 @@ pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     } else {
         None
     };
-    Ok(password.filter(|password| !password.is_empty()))
+    Ok(password)
 }
 
 fn list(names: &[&String]) -> String {

@@ -145,6 +145,7 @@ codes! {
     // No answer: the machine
     StoreMissing "store_missing" Error 404 "There is no store here."
     StoreForeign "store_foreign" Error 400 "The folder is not a store."
+    StoreUntrusted "store_untrusted" Error 403 "The nearest store is somebody else's, and nobody named it."
     StoreNewer "store_newer" Error 400 "The store was written by a newer version."
     StoreCorrupt "store_corrupt" Error 500 "The store can't be read: something in it is damaged."
     LogMissing "log_missing" Error 500 "The store has lost its log."

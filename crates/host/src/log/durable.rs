@@ -3,7 +3,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -111,7 +111,8 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), DiskError> {
     }
     let parent = folder.parent().unwrap_or(folder);
     create_folder(parent)?;
-    match fs::create_dir(folder) {
+    // Whatever the umask lets through: what anybody may write to decides nothing.
+    match fs::DirBuilder::new().mode(0o775).create(folder) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(DiskError::at(folder)(e)),
         _ => sync_folder(parent),
     }

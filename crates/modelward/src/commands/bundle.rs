@@ -9,6 +9,7 @@ use trust::{Bundle, Code, Opaque, Predicate, Statement};
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
 use crate::model::unreadable;
+use crate::signature_file::check_replaceable;
 
 /// Write signatures of earlier releases anew
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
         return Err(cannot(what));
     }
     let written = bundle.to_newest().map_err(cannot)?;
+    check_replaceable(&args.to)?;
     host::whole_file::write(&args.to, &written).map_err(|e| unreadable(&args.to, &e))?;
     let remaining = remaining(&signed);
     let is_changed = written != received;
@@ -57,7 +59,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
     };
     let mut lines = vec![said.to_owned()];
     lines.extend(remaining.iter().map(|what| format!("as before: {what}")));
-    let data = json!({"signature": args.to, "changed": is_changed, "remaining": remaining, "verified": false});
+    let data = json!({"signature": args.to.display().to_string(), "changed": is_changed, "remaining": remaining, "verified": false});
     Ok(Answer::new(lines, data))
 }
 

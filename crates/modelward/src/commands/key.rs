@@ -85,7 +85,8 @@ type Password = Option<Zeroizing<String>>;
 /// A password that lies ready is meant: a key without one would be a surprise.
 fn key_password(encrypt: bool) -> Result<Password, Failure> {
     if encrypt {
-        return Ok(Some(password()?.ok_or_else(no_password)?));
+        let password = password()?.filter(|password| !password.is_empty());
+        return Ok(Some(password.ok_or_else(no_password)?));
     }
     match password_variable() {
         None => Ok(None),

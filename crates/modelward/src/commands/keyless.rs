@@ -120,7 +120,7 @@ fn told(
     text.extend(newest.map(youngest));
     text.extend(services.map(signed_at));
     text.extend(to.map(|to| format!("written to `{}`, for `--trust-config`", to.display())));
-    let data = json!({"changed": is_changed, "refreshed": refreshed.at.to_string(), "to": to,
+    let data = json!({"changed": is_changed, "refreshed": refreshed.at.to_string(), "to": to.map(|to| to.display().to_string()),
                       "newest": newest.map(|time: Time| time.to_string()), "services": services.map(addresses)});
     Answer::new(text, data)
 }

@@ -28,5 +28,8 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     std::fs::create_dir_all(&args.to).map_err(failed)?;
     clap_mangen::generate_to(cli::definition(), &args.to).map_err(failed)?;
     let text = format!("wrote the man pages to {}", args.to.display());
-    Ok(Answer::new(text, json!({"folder": args.to})))
+    Ok(Answer::new(
+        text,
+        json!({"folder": args.to.display().to_string()}),
+    ))
 }

@@ -11,10 +11,12 @@ use trust::{Bundle, Code, Kind, Role, Statement, TreePath};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::holder::HeldKey;
+use crate::inside::left_out_by;
 use crate::interruption::Work;
 use crate::lines::{Lines, counted};
 use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
 use crate::remembered::{Remembered, from_cache_line};
+use crate::signature_file::check_target;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
@@ -38,10 +40,10 @@ pub(crate) struct Args {
     key: Option<String>,
     #[command(flatten)]
     held: HeldKey,
-    /// Leave out this path in the model, and all below it; `.git`, `.gitattributes`, `.github` and `.gitignore` at its root
-    /// always are, as the standard's own tool does
+    /// Leave out this path, from here or in the model, and all below it; `.git`, `.gitattributes`, `.github` and `.gitignore`
+    /// at the model's root always are, as the standard's own tool does
     #[arg(long = "ignore", value_name = "PATH")]
-    ignored: Vec<String>,
+    ignored: Vec<PathBuf>,
     #[command(flatten)]
     odd: Odd,
 }
@@ -82,7 +84,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .clone()
         .map_or_else(|| signature_path(&args.model), Ok)?;
     check_target(&target)?;
-    let beside = [default_ignored(), args.ignored.clone()].concat();
+    let beside = [
+        default_ignored(),
+        left_out_by(&args.ignored, &args.model, ui)?,
+    ]
+    .concat();
     let ignored = with_signature(beside.clone(), &args.model, &target);
     let signed = match args.held.is_named() {
         true => by_held(args, &ignored, ui)?,
@@ -102,7 +108,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     text.extend(from_cache_line(signed.from_cache));
     text.extend(left_out_line(&left_out, "covered by no signature"));
     text.extend(signed.said.iter().map(ToString::to_string));
-    let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target,
+    let data = json!({"model": signed.digest, "files": signed.files, "cached": signed.from_cache, "ignored": left_out, "signature": target.display().to_string(),
                       "statement": signed.said.map(|said| said.data())});
     Ok(Answer::new(text, data))
 }
@@ -272,24 +278,6 @@ pub(super) fn algorithm(word: &str) -> Result<Algorithm, String> {
         let words = Algorithm::ALL.map(Algorithm::as_str).join(", ");
         format!("the hash functions are {words}")
     })
-}
-
-/// Found out now: once the statement is in the log, it stays there.
-fn check_target(target: &Path) -> Result<(), Failure> {
-    if target.is_dir() {
-        let message = format!(
-            "`{}` is a folder, and the signature is a file",
-            target.display()
-        );
-        let hint = "name another file with `--signature FILE`, or move the folder away";
-        return Err(Failure::error(Code::Io, message, hint));
-    }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
-        .map_err(|e| unreadable(folder, &e.into()))
 }
 
 /// A signature that lies inside the model is not part of it.

@@ -105,7 +105,7 @@ fn create(args: Init, common: &Common) -> Result<Answer, Failure> {
     ];
     Ok(Answer::new(
         text,
-        json!({"store": folder, "path": store.path()}),
+        json!({"store": folder.display().to_string(), "path": store.path().display().to_string()}),
     ))
 }
 
@@ -215,6 +215,6 @@ fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {
     );
     Ok(Answer::new(
         text,
-        json!({"digest": artifact.digest().to_string(), "to": args.to}),
+        json!({"digest": artifact.digest().to_string(), "to": args.to.display().to_string()}),
     ))
 }

@@ -150,7 +150,7 @@ impl Asked {
     /// Who signed, for a program.
     fn who_as_json(&self) -> serde_json::Value {
         let signature = self.signature.display().to_string();
-        who_as_json(self.verified.proof(), &signature)
+        who_as_json(self.verified.proof(), &signature, self.workspace.as_ref())
     }
 
     /// Who signed, for a person.
@@ -256,6 +256,7 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
         asked.name(),
         asked.who(),
     ));
+    text.extend(asked.workspace.as_ref().and_then(Workspace::decided_line));
     text.extend(from_cache_line(found.from_cache));
     if signed.follows_links() {
         text.push("links were followed, as when it was signed");
@@ -269,10 +270,11 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
     Answer::new(text, data)
 }
 
-/// Who signed, for a program.
-fn who_as_json(proof: &Proof, signature: &str) -> serde_json::Value {
+/// Who signed, and whose word it is that they are to be believed, for a program.
+fn who_as_json(proof: &Proof, signature: &str, workspace: Option<&Workspace>) -> serde_json::Value {
+    let store = workspace.map(|workspace| workspace.store.path().display().to_string());
     json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string()})
+           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string(), "store": store})
 }
 
 /// Who signed keylessly, for a program.

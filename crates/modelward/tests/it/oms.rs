@@ -448,11 +448,12 @@ fn the_conformance_adapter_answers() {
         serde_json::json!(["sha256", "blake2b", "blake3"])
     );
     for more in [
-        format!("sign --private-key {}", at("key.pem")),
+        format!("sign --method key --private-key {}", at("key.pem")),
         "hash --shard-size 100".into(),
+        "hash --method key --max-workers 2 --chunk-size 8192".into(),
     ] {
         let line = format!(
-            "conformance benchmark-model --method key --model-path {model} --repeat 2 --operation {more}"
+            "conformance benchmark-model --model-path {model} --repeat 2 --operation {more}"
         );
         let said: serde_json::Value = serde_json::from_str(&bench.yes(&line).stdout).unwrap();
         assert_eq!(said["times_ms"].as_array().unwrap().len(), 2, "{line}");

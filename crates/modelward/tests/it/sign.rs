@@ -5,6 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::workshop::{Outcome, Workshop};
 
+/// Made by `openssl pkcs8 -topk8 -passout pass:`.
+const KEY_WITH_AN_EMPTY_PASSWORD: &str = "\
+-----BEGIN ENCRYPTED PRIVATE KEY-----\n\
+MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAh+uve5uM07ewICCAAw\n\
+DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEP/MOvne9JmqgQPD5PDbCVkEgZDi\n\
++on8Sy+CXjKDtOQvVvWczDjJfoywuF6h8rCOMjYj1wEnPtdcCJRCG2MzrOrq3v2m\n\
+Gi6R9hl4zhX1cJRHPow6r0yFRWUP2HzUbUY9XsUHvhW4wpc80jGro7srDKCcVCNj\n\
+bHww+gF9aINFHnvg2joNC1waccZBtaLnS0kB56eWop/m9CplA7CIxglHaCMG7AA=\n\
+-----END ENCRYPTED PRIVATE KEY-----\n";
+
 /// As the first users did it: `sign model.pkl` makes `model.pkl.sig`, and `verify model.pkl.sig` checks it.
 #[test]
 fn a_single_file_is_signed_beside_itself() {
@@ -133,6 +143,108 @@ fn what_is_left_out_is_told() {
     workshop.yes(verify);
     workshop.write("data/sub/.git/config", "x");
     assert_eq!(workshop.denied(verify), ["file_extra"]);
+}
+
+/// `openssl` and `cosign` encrypt by an empty password too; that one is set shows it, whatever it is.
+#[test]
+fn an_empty_password_is_one() {
+    let workshop = Workshop::bare();
+    workshop.write("key.pem", KEY_WITH_AN_EMPTY_PASSWORD);
+    workshop.write("empty", "\n");
+    for name in ["key.pem", "empty"] {
+        fs::set_permissions(workshop.file(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let sign = "sign data --private-key key.pem";
+    assert_eq!(workshop.error(sign), "password_missing");
+    for (variable, value) in [
+        ("MODELWARD_PASSWORD", ""),
+        ("MODELWARD_PASSWORD_FILE", "empty"),
+    ] {
+        let signed = Outcome::of(workshop.command(sign).env(variable, value));
+        assert_eq!(signed.status, 0, "{signed:?}");
+    }
+    let wrong = Outcome::of(workshop.command(sign).env("MODELWARD_PASSWORD", "x"));
+    assert!(wrong.stderr.contains("password_wrong"), "{wrong:?}");
+}
+
+/// Each file that is left out is named, by any path that leads to it; one that is nowhere in the model was meant otherwise.
+#[test]
+fn what_is_to_be_left_out_lies_in_the_model() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("m/weights", "w");
+    workshop.write("m/secret.txt", "s");
+    let sign = |ignore: &str| format!("sign m --private-key key.pem --ignore {ignore}");
+    let absolute = workshop.file("m/secret.txt").display().to_string();
+    for one in [
+        "secret.txt",
+        "./secret.txt",
+        "m/secret.txt",
+        "secret.txt/",
+        &absolute,
+    ] {
+        let ignored = workshop.allowed(&sign(one))["ignored"].clone();
+        assert_eq!(ignored, serde_json::json!(["secret.txt"]), "{one}");
+    }
+    for outside in ["/etc", "../x", "..", ".", "m", "*.txt"] {
+        assert_eq!(workshop.error(&sign(outside)), "usage", "{outside}");
+    }
+    assert!(
+        workshop
+            .yes(&sign("nope"))
+            .stderr
+            .contains("nothing of that name")
+    );
+}
+
+/// A slip of the hand costs neither the key nor the model.
+#[test]
+fn a_signature_replaces_signatures_only() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("m/a.txt", "a");
+    for (line, kept) in [
+        (
+            "sign m --private-key key.pem --signature key.pem",
+            "key.pem",
+        ),
+        (
+            "sign m/a.txt --private-key key.pem --signature m/a.txt",
+            "m/a.txt",
+        ),
+        (
+            "oms sign key m --private_key key.pem --signature key.pem",
+            "key.pem",
+        ),
+    ] {
+        let before = workshop.read(kept);
+        let outcome = workshop.run(line);
+        assert!(outcome.status != 0, "{line}: {outcome:?}");
+        assert!(outcome.stderr.contains("is no signature"), "{outcome:?}");
+        assert_eq!(workshop.read(kept), before, "{line}");
+    }
+    workshop.write("empty", "");
+    for _ in 0..2 {
+        workshop.yes("sign m --private-key key.pem --signature empty");
+    }
+    assert_eq!(workshop.error("bundle convert empty --to key.pem"), "usage");
+}
+
+/// Paths need not be text, and are told all the same.
+#[test]
+fn a_path_that_is_no_text_is_written_to() {
+    use std::os::unix::ffi::OsStrExt;
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    let path = std::ffi::OsStr::from_bytes(b"s\xff.sig");
+    for more in ["--json", "--quiet"] {
+        let mut command = workshop.command("sign data --private-key key.pem");
+        let signed = Outcome::of(command.arg(more).arg("--signature").arg(path));
+        assert_eq!(signed.status, 0, "{signed:?}");
+    }
+    let mut command = workshop.command("bundle convert");
+    let converted = Outcome::of(command.arg(path).arg("--to").arg(path));
+    assert_eq!(converted.status, 0, "{converted:?}");
 }
 
 /// What can't be written is found out before the statement is in the log, where it would stay.

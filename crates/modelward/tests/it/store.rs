@@ -1,7 +1,7 @@
 //! `store`: what it holds is checked, made again, and shared by processes.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
 use crate::workshop::{Outcome, TRAIN, Workshop, admit, blob, deploy, json_of, publish};
@@ -428,4 +428,34 @@ fn a_link_to_nowhere_is_no_store() {
     let workshop = Workshop::bare();
     std::os::unix::fs::symlink("nowhere", workshop.file(".modelward")).unwrap();
     assert_eq!(workshop.error("store init"), "store_foreign");
+}
+
+/// In a folder that many may write to, anybody can put a store above everyone's work.
+#[test]
+fn a_store_that_others_may_change_decides_when_it_is_named() {
+    let workshop = Workshop::with_data();
+    workshop.yes("sign data");
+    let whom = |line: &str| workshop.allowed(line)["store"].clone();
+    let store = workshop.file(".modelward");
+    assert_eq!(whom("verify data"), store.to_str().unwrap());
+    assert!(workshop.yes("verify data").stdout.contains(".modelward"));
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o757)).unwrap();
+    for line in ["verify data", "key list", "sign data"] {
+        assert_eq!(workshop.error(line), "store_untrusted", "{line}");
+    }
+    workshop.yes("verify data --store .");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o755)).unwrap();
+    workshop.yes("verify data");
+    if !rustix::process::geteuid().is_root() {
+        // Only root gives its folders away.
+        return;
+    }
+    std::os::unix::fs::chown(&store, Some(4_242), None).unwrap();
+    assert_eq!(workshop.error("verify data"), "store_untrusted");
+    let mut command = workshop.command("verify data");
+    let outcome = Outcome::of(command.env("MODELWARD_STORE", "."));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    // Whoever calls through `sudo` has their own.
+    let outcome = Outcome::of(workshop.command("verify data").env("SUDO_UID", "4242"));
+    assert_eq!(outcome.status, 0, "{outcome:?}");
 }

@@ -34,7 +34,8 @@ pub(super) enum Conformance {
 /// All that the suite says about a signature.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Asked {
-    #[arg(long, value_enum)]
+    /// Hashing alone has none
+    #[arg(long, value_enum, default_value = "key")]
     method: Kind,
     #[arg(long)]
     model_path: PathBuf,
@@ -79,6 +80,12 @@ pub(super) struct Benchmark {
     operation: Operation,
     #[arg(long)]
     repeat: NonZeroU32,
+    /// Taken and not used: how much is read at once is what the machine reads best
+    #[arg(long)]
+    chunk_size: Option<u64>,
+    /// Taken and not used: there is a worker for each core
+    #[arg(long)]
+    max_workers: Option<u64>,
     #[command(flatten)]
     asked: Asked,
 }

@@ -1,15 +1,15 @@
 //! What of a model is hashed: its files without those that are left out, through links or not.
 
 use std::collections::BTreeSet;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use digest::{Links, Method, Resources, Walk};
-use trust::TreePath;
 use trust::predicate::Form;
 
 use super::refused::{Refused, link, not_a_file};
 use super::words::ModelWords;
+use crate::inside::{below, inside, real, root};
 
 /// A model on disk.
 #[derive(Debug)]
@@ -175,19 +175,6 @@ fn separated(paths: &[PathBuf]) -> Vec<PathBuf> {
     paths.iter().flat_map(split).collect()
 }
 
-fn inside(model: &Path, path: &Path) -> Option<String> {
-    let root = root(model);
-    if let Some(inside) = below(&root, &real(path)) {
-        return Some(inside);
-    }
-    let is_elsewhere = path.symlink_metadata().is_ok();
-    let in_model = model.join(path);
-    if path.is_absolute() || (is_elsewhere && in_model.symlink_metadata().is_err()) {
-        return None;
-    }
-    below(&root, &real(&in_model))
-}
-
 fn outside(path: &Path, model: &Path) -> Refused {
     Refused::new(
         format!(
@@ -197,40 +184,6 @@ fn outside(path: &Path, model: &Path) -> Refused {
         ),
         "name it from here, from the model's folder, or absolutely; or leave it away, since it is not signed anyway",
     )
-}
-
-/// The model's folder, whatever it was reached through.
-fn root(model: &Path) -> PathBuf {
-    model.canonicalize().unwrap_or_else(|_| real(model))
-}
-
-/// The name of `path` in `root`, if it is in it.
-fn below(root: &Path, path: &Path) -> Option<String> {
-    let rest = path.strip_prefix(root).ok()?.to_str()?;
-    TreePath::new(rest).ok().map(|_| rest.to_owned())
-}
-
-/// An absolute path without links, `.` and `..`, but for its last name, which may be a link or not be there.
-fn real(path: &Path) -> PathBuf {
-    let Ok(path) = std::path::absolute(path) else {
-        return path.to_owned();
-    };
-    let mut real = PathBuf::new();
-    let mut parts = path.components().peekable();
-    while let Some(part) = parts.next() {
-        match part {
-            Component::ParentDir => {
-                real.pop();
-            }
-            part => real.push(part),
-        }
-        if parts.peek().is_some()
-            && let Ok(resolved) = real.canonicalize()
-        {
-            real = resolved;
-        }
-    }
-    real
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use super::voice::Voice;
 use crate::holder::{read_certificates, secret, stamped};
 use crate::keyless::{SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
+use crate::signature_file::check_replaceable;
 use crate::workspace::password;
 
 const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
@@ -33,6 +34,7 @@ pub(super) fn run(method: &SignMethod, voice: &Voice) -> Result<(), Refused> {
         SignMethod::Pkcs11Key(words) => &words.target.signature,
         SignMethod::Pkcs11Certificate(words) => &words.target.signature,
     };
+    check_replaceable(path)?;
     write(path, &bundle(method, voice)?)
 }
 

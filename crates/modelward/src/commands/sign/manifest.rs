@@ -4,11 +4,12 @@ use serde_json::json;
 use trust::Code;
 use trust::oci::Reference;
 
-use super::{Args, check_target};
+use super::Args;
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
 use crate::lines::counted;
 use crate::model::unreadable;
+use crate::signature_file::check_target;
 
 pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure> {
     check_words(args)?;
@@ -45,7 +46,7 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
         ),
     ];
     let data = json!({"manifest": artifact.digest.to_string(), "artifact": artifact.reference.to_string(), "blobs": names,
-                      "read": false, "signature": target});
+                      "read": false, "signature": target.display().to_string()});
     Ok(Answer::new(text, data))
 }
 

@@ -43,7 +43,12 @@ pub(super) fn verify(
     match (signatures.is_empty(), &artifact.source) {
         (false, _) => several::any(&signatures, ui, |path| {
             let found = judge.judge(&artifact, &read_signature(path)?)?;
-            Ok(answer(&artifact, &found, &path.display().to_string()))
+            Ok(answer(
+                &judge,
+                &artifact,
+                &found,
+                &path.display().to_string(),
+            ))
         }),
         (true, Some(source)) => by_referrers(&judge, &artifact, source.as_ref()),
         (true, None) => Err(Failure::error(
@@ -70,7 +75,7 @@ fn by_referrers(
         match judge.judge(artifact, &found.bytes) {
             Ok(judged) => {
                 let place = format!("{} {}", found.place, found.manifest);
-                verified = Some(answer(artifact, &judged, &place));
+                verified = Some(answer(judge, artifact, &judged, &place));
                 ControlFlow::Break(())
             }
             Err(failure) => {
@@ -198,7 +203,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn answer(artifact: &Artifact, found: &Found, place: &str) -> Answer {
+fn answer(judge: &Judge<'_>, artifact: &Artifact, found: &Found, place: &str) -> Answer {
+    let workspace = judge.workspace.as_ref();
     let named = found.named.value();
     let names: Vec<&String> = named.blobs().keys().collect();
     let proof = found.signature.proof();
@@ -213,12 +219,14 @@ fn answer(artifact: &Artifact, found: &Found, place: &str) -> Answer {
         format!("manifest: {}", artifact.digest),
         format!("signature: {place}"),
     ]);
+    text.extend(workspace.and_then(Workspace::decided_line));
     text.extend(left_out_line(named.left_out(), "covered by no signature"));
     let mut data = json!({"partial": true, "read": false, "artifact": artifact.reference.to_string(),
                           "manifest": artifact.digest.to_string(), "blobs": names, "ignored": named.left_out()});
-    if let (Some(members), Some(who)) =
-        (data.as_object_mut(), who_as_json(proof, place).as_object())
-    {
+    if let (Some(members), Some(who)) = (
+        data.as_object_mut(),
+        who_as_json(proof, place, workspace).as_object(),
+    ) {
         members.extend(who.clone());
     }
     Answer::new(text, data)

@@ -9,9 +9,11 @@ use trust::{Code, Part, Verified};
 use super::{Asked, differs, not_recalled};
 use crate::answer::{Answer, Failure};
 use crate::glob::Glob;
+use crate::lines::Lines;
 use crate::model::Resources;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
+use crate::workspace::Workspace;
 
 /// So many names are told to a person; a program gets them all.
 const NAMES_SHOWN_MAX: usize = 20;
@@ -66,7 +68,7 @@ fn is_folder(path: &Path, asked: &Asked) -> bool {
 fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
     let (checked, unchecked) = (part.value().checked(), part.value().unchecked());
     let signed = &asked.verified.value().predicate;
-    let text = [
+    let mut text = Lines::from([
         format!(
             "verified in part: {} of {} signed files of `{}` are as {} signed them",
             checked.len(),
@@ -75,7 +77,8 @@ fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
             asked.who(),
         ),
         format!("not checked: {}", shortened(unchecked)),
-    ];
+    ]);
+    text.extend(asked.workspace.as_ref().and_then(Workspace::decided_line));
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
