@@ -136,6 +136,9 @@ dtypes! {
     I8 "I8" 1;
     F8E4M3 "F8_E4M3" 1;
     F8E5M2 "F8_E5M2" 1;
+    F8E4M3Fnuz "F8_E4M3FNUZ" 1;
+    F8E5M2Fnuz "F8_E5M2FNUZ" 1;
+    F8E8M0 "F8_E8M0" 1;
     U16 "U16" 2;
     I16 "I16" 2;
     F16 "F16" 2;
@@ -146,6 +149,7 @@ dtypes! {
     U64 "U64" 8;
     I64 "I64" 8;
     F64 "F64" 8;
+    C64 "C64" 8;
 }
 
 /// Why a file was refused.

@@ -97,6 +97,14 @@ fn finite(dtype: Dtype) -> Option<fn(&[u8]) -> bool> {
         },
         Dtype::F8E5M2 => |element| element.first().is_some_and(|byte| byte & 0x7c != 0x7c),
         Dtype::F8E4M3 => |element| element.first().is_some_and(|byte| byte & 0x7f != 0x7f),
+        // Where zero has no sign, its place is the only one for what is no number.
+        Dtype::F8E4M3Fnuz | Dtype::F8E5M2Fnuz => |element| element != [0x80],
+        Dtype::F8E8M0 => |element| element != [0xff],
+        Dtype::C64 => |element| {
+            element
+                .chunks(4)
+                .all(|part| word(part) & 0x7f80_0000 != 0x7f80_0000)
+        },
         _ => return None,
     })
 }

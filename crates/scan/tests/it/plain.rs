@@ -12,7 +12,7 @@ type Elements = &'static [&'static [u8]];
 
 #[test]
 fn tensors_without_numbers_are_found_in_every_float_type() {
-    let cases: [(&str, &[u8], Elements); 6] = [
+    let cases: [(&str, &[u8], Elements); 10] = [
         ("F16", &[0xff, 0x7b], &[&[0, 0x7c], &[1, 0xfc]]),
         ("BF16", &[0x7f, 0x7f], &[&[0x80, 0x7f], &[0xc0, 0xff]]),
         (
@@ -23,6 +23,17 @@ fn tensors_without_numbers_are_found_in_every_float_type() {
         ("F64", &[0xff; 8], &[&[0, 0, 0, 0, 0, 0, 0xf0, 0x7f]]),
         ("F8_E5M2", &[0x7b], &[&[0x7c], &[0xff]]),
         ("F8_E4M3", &[0x7e], &[&[0x7f], &[0xff]]),
+        ("F8_E4M3FNUZ", &[0xff], &[&[0x80]]),
+        ("F8_E5M2FNUZ", &[0x7f], &[&[0x80]]),
+        ("F8_E8M0", &[0xfe], &[&[0xff]]),
+        (
+            "C64",
+            &[0xff, 0xff, 0x7f, 0x7f, 0, 0, 0, 0],
+            &[
+                &[0, 0, 0x80, 0x7f, 0, 0, 0, 0],
+                &[0, 0, 0, 0, 1, 0, 0x80, 0xff],
+            ],
+        ),
     ];
     for (dtype, largest, others) in cases {
         let largest = if dtype == "F64" {
