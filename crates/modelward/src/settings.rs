@@ -91,7 +91,7 @@ impl Settings {
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
         let text =
-            host::whole_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
+            host::named_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(trust::toml_cause(&text, &e)))?;
         let refused = |what: String, hint: &str| {

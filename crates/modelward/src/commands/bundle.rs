@@ -8,7 +8,7 @@ use trust::{Bundle, Code, Opaque, Predicate, Statement};
 
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
-use crate::model::unreadable;
+use crate::model::unwritable;
 
 /// Write signatures of earlier releases anew
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
         return Err(cannot(what));
     }
     let written = bundle.to_newest().map_err(cannot)?;
-    host::whole_file::write(&args.to, &written).map_err(|e| unreadable(&args.to, &e))?;
+    host::named_file::write(&args.to, &written).map_err(|e| unwritable(&args.to, &e))?;
     let remaining = remaining(&signed);
     let is_changed = written != received;
     let said = match is_changed {

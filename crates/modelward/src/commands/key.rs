@@ -113,7 +113,7 @@ const PUBLIC_KEY_SIZE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Reads a public key's file.
 pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> {
-    let text = host::whole_file::read_text(path, PUBLIC_KEY_SIZE_BYTES_MAX)
+    let text = host::named_file::read_text(path, PUBLIC_KEY_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(path, &e))?;
     PublicKey::from_pem(&text).map_err(|e| {
         Failure::from_error(

@@ -13,7 +13,7 @@ use crate::cli::Common;
 use crate::holder::HeldKey;
 use crate::interruption::Work;
 use crate::lines::{Lines, counted};
-use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
+use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unwritable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -89,8 +89,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         false => by_store(args, &ignored, common, ui)?,
     };
     let _work = Work::begin();
-    host::whole_file::write_by(&target, &|out| signed.bundle.write(out))
-        .map_err(|e| unreadable(&target, &e))?;
+    host::named_file::write_by(&target, &|out| signed.bundle.write(out))
+        .map_err(|e| unwritable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = Lines::from(format!(
         "signed {} of `{}` ({}): {}",
@@ -284,12 +284,7 @@ fn check_target(target: &Path) -> Result<(), Failure> {
         let hint = "name another file with `--signature FILE`, or move the folder away";
         return Err(Failure::error(Code::Io, message, hint));
     }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
-        .map_err(|e| unreadable(folder, &e.into()))
+    host::named_file::check(target).map_err(|e| unwritable(target, &e))
 }
 
 /// A signature that lies inside the model is not part of it.

@@ -93,6 +93,11 @@ fn other_words_are_refused_with_2_and_other_failures_with_1() {
             "Signing failed with error: [Errno 2] No such file or directory: 'gone.pem'",
         ),
         (
+            "sign sigstore m --use_staging --identity_token abc",
+            1,
+            "Signing failed with error: the identity token is no JSON Web Token",
+        ),
+        (
             "verify key m --signature gone.sig --public_key key.pub",
             1,
             "Verification failed with error: [Errno 2] No such file or directory: 'gone.sig'",

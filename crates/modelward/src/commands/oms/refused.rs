@@ -51,6 +51,11 @@ impl From<host::clock::ClockError> for Refused {
 
 /// What the system said of a file, as Python says it.
 pub(super) fn file_error(path: &Path, error: &io::Error) -> Refused {
+    // What was typed is told, as Python tells it, and not the folder that is missing.
+    let error = match host::named_file::is_without_folder(error) {
+        true => &io::Error::from_raw_os_error(2),
+        false => error,
+    };
     let said = error.to_string();
     let said = said.split(" (os error").next().unwrap_or_default();
     let number = error.raw_os_error();

@@ -18,7 +18,7 @@ use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTa
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::holder::{read_certificates, secret, stamped};
-use crate::keyless::{SignIn, TokenFrom, has_browser};
+use crate::keyless::{Instance, SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::workspace::password;
 
@@ -70,18 +70,12 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
 
 /// Writes a signature, whole or not at all.
 pub(super) fn write(path: &Path, bundle: &Bundle) -> Result<(), Refused> {
-    host::whole_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
+    host::named_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
 }
 
 /// As the reference takes its token: one that is given, or the machine's own if that is asked for, or of a sign-in.
 fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
     let instance = &words.instance;
-    if instance.use_staging && instance.trust_config.is_none() {
-        return Err(Refused::new(
-            "the staging instance's services are not built in, only its root",
-            "name them with `--trust_config`",
-        ));
-    }
     if words.target.tsa_url.is_some() {
         return Err(Refused::new(
             "a Sigstore has its own authority for timestamps",
@@ -99,8 +93,12 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
             .map(Zeroizing::new),
     };
     let statement = statement(&words.target, voice)?;
-    let config = instance.trust_config.as_deref();
-    Ok(crate::keyless::seal(&statement, token, asker, config)?)
+    let instance = match (&instance.trust_config, instance.use_staging) {
+        (Some(path), _) => Instance::Configured(path),
+        (None, true) => Instance::Staging,
+        (None, false) => Instance::Public,
+    };
+    Ok(crate::keyless::seal(&statement, token, asker, instance)?)
 }
 
 fn token_from(words: &SignSigstore) -> Result<TokenFrom, Refused> {
@@ -180,7 +178,7 @@ fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, Refused> {
 
 fn private_key(words: &KeyFile, voice: &Voice) -> Result<PrivateKey, Refused> {
     let path = &words.private_key;
-    let bytes = host::whole_file::read(path, KEY_SIZE_BYTES_MAX).map(Zeroizing::new);
+    let bytes = host::named_file::read(path, KEY_SIZE_BYTES_MAX).map(Zeroizing::new);
     let bytes = bytes.map_err(|e| file_error(path, &e))?;
     let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
     if mode.is_ok_and(|mode| mode & 0o077 != 0) {

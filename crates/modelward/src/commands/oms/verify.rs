@@ -125,7 +125,7 @@ fn staging(now: Time, voice: &Voice) -> SigstoreRoot {
 
 fn by_key(words: &VerifyKey) -> Result<Believed, Refused> {
     let path = &words.public_key;
-    let bytes = host::whole_file::read(path, KEY_SIZE_BYTES_MAX);
+    let bytes = host::named_file::read(path, KEY_SIZE_BYTES_MAX);
     let bytes = bytes.map_err(|e| file_error(path, &e))?;
     let key = PublicKey::from_pem(&String::from_utf8_lossy(&bytes));
     Ok(Believed {
@@ -187,7 +187,7 @@ pub(super) fn believe(
     voice: &Voice,
 ) -> Result<Verified<Statement<ModelSignature>>, Refused> {
     let path = &target.signature;
-    let bytes = host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
+    let bytes = host::named_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
     let bytes = bytes.map_err(|e| {
         let refused = file_error(path, &e);
         let way = match e.kind() {

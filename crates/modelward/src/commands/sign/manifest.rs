@@ -8,7 +8,7 @@ use super::{Args, check_target};
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
 use crate::lines::counted;
-use crate::model::unreadable;
+use crate::model::unwritable;
 
 pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure> {
     check_words(args)?;
@@ -26,7 +26,7 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
     let artifact = Artifact::read(reference)?;
     let statement = artifact.statement()?;
     let bundle = args.held.seal(&statement)?;
-    host::whole_file::write(&target, &bundle.to_bytes()).map_err(|e| unreadable(&target, &e))?;
+    host::named_file::write(&target, &bundle.to_bytes()).map_err(|e| unwritable(&target, &e))?;
     let names: Vec<&str> = statement
         .predicate
         .resources()
