@@ -55,8 +55,11 @@ pub(crate) fn run(args: Args, common: &Common, _ui: &Ui) -> Result<Answer, Failu
         Action::List => Ok(list::list(&Workspace::open(common)?)),
         Action::Show(args) => show::run(&args, common),
         Action::Set(set) => changing(common, |workspace, _| set::change(&set, workspace)),
-        Action::Rotate(args) => {
-            rotate::check(&args, &Workspace::open_as_left(common)?)?;
+        Action::Rotate(mut args) => {
+            let workspace = Workspace::open_as_left(common)?;
+            rotate::check(&args, &workspace)?;
+            args.encrypt |= rotate::is_encrypted(&args, &workspace);
+            drop(workspace);
             let password = key_password(args.encrypt)?;
             changing(common, |workspace, change| {
                 rotate::rotate(&args, &password, workspace, change)
