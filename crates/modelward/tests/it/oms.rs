@@ -51,6 +51,69 @@ fn yes_and_no_are_said_as_the_reference_says_them() {
     );
 }
 
+/// A statement that does not hold, in the sentences that scripts look for.
+#[test]
+fn what_a_statement_has_wrong_is_said_in_the_references_words() {
+    let bench = Bench::signed();
+    let right = bench.statement("model.sig");
+    let said = |name: &str, expected: &str| {
+        let outcome = bench.verify(name);
+        assert_eq!(outcome.status, 1, "{outcome:?}");
+        let line = format!("Verification failed with error: {expected}\n");
+        assert!(outcome.stderr.starts_with(&line), "{line}{outcome:?}");
+    };
+    let mut other = right.clone();
+    other["_type"] = "https://x".into();
+    bench.craft_as_it_is("type.sig", &other);
+    said(
+        "type.sig",
+        "Expected in-toto https://in-toto.io/Statement/v1 payload, but got https://x",
+    );
+    let mut other = right.clone();
+    other["subject"] = serde_json::json!([right["subject"][0], right["subject"][0]]);
+    bench.craft_as_it_is("two.sig", &other);
+    said("two.sig", "Expected only one subject, got ['m', 'm']");
+    other["subject"] = serde_json::json!([]);
+    bench.craft_as_it_is("none.sig", &other);
+    said("none.sig", "Expected only one subject, got []");
+    let mut other = right.clone();
+    let (zeros, root) = (
+        "0".repeat(64),
+        right["subject"][0]["digest"]["sha256"].as_str().unwrap(),
+    );
+    other["subject"][0]["digest"]["sha256"] = zeros.clone().into();
+    bench.craft_as_it_is("root.sig", &other);
+    said(
+        "root.sig",
+        &format!(
+            "Manifest is inconsistent. Root digest is {zeros}, but the included resources hash to {root}"
+        ),
+    );
+    let bundle = String::from_utf8(bench.read("model.sig")).unwrap();
+    bench.write(
+        "kind.sig",
+        bundle.replace("application/vnd.in-toto+json", "text/x"),
+    );
+    said(
+        "kind.sig",
+        "Expected DSSE payload application/vnd.in-toto+json, but got text/x",
+    );
+}
+
+#[test]
+fn no_timestamp_is_praised_that_was_not_made() {
+    let bench = Bench::new();
+    // Nobody answers at a port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let line = format!("sign key m --private_key key.pem --tsa-url http://{free}/");
+    let outcome = bench.run(&line);
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    assert!(!outcome.stderr.contains("whole and new"), "{outcome:?}");
+}
+
 #[test]
 fn other_words_are_refused_with_2_and_other_failures_with_1() {
     let bench = Bench::signed();

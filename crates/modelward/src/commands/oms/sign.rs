@@ -63,9 +63,10 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
         return Ok(sealed);
     };
     // The port to Go names no authorities either.
+    let stamped = stamped(sealed, url, None)?;
     voice
         .warn("the timestamp is whole and new, and nobody was named who vouches for its authority");
-    Ok(stamped(sealed, url, None)?)
+    Ok(stamped)
 }
 
 /// Writes a signature, whole or not at all.

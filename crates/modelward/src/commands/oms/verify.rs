@@ -6,7 +6,8 @@ use std::path::Path;
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
 use trust::{
-    Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot, Verified,
+    Bundle, How, Material, PAYLOAD_TYPE, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot,
+    Verified,
 };
 
 use super::manifest;
@@ -199,6 +200,12 @@ pub(super) fn believe(
         Refused::new(refused.text, way)
     })?;
     let bundle = Bundle::parse(&bytes)?;
+    // As the reference, which looks before it verifies: the signature is over the type too, and would be refused for it.
+    let kind = bundle.envelope().payload_type();
+    if kind != PAYLOAD_TYPE {
+        let got = kind.to_owned();
+        return Err(trust::Error::PayloadType { got }.into());
+    }
     let means = Means::of(bundle.material());
     if means != believed.how {
         let (is, word) = means.words();
