@@ -69,12 +69,13 @@ impl SignIn {
     }
 }
 
-/// Whether somebody looks at this terminal and at a screen of this machine.
+/// Whether somebody sits at this terminal and looks at a screen of this machine. A program that starts this one may read what
+/// is said on standard error, and pass it on.
 pub(crate) fn has_browser() -> bool {
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    has_screen && io::stderr().is_terminal()
+    has_screen && (io::stderr().is_terminal() || io::stdin().is_terminal())
 }
 
 impl Keyless {
