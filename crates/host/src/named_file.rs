@@ -151,6 +151,12 @@ fn open_through(path: &Path) -> io::Result<File> {
     Ok(File::from(opened))
 }
 
+/// Whether a name stands for what a shell hands over.
+#[must_use]
+pub fn is_handed_over(path: &Path) -> bool {
+    handed_over(path).is_some()
+}
+
 /// The open file that a name stands for as it is written. A link to it, which a stranger's folder may hold, is none.
 pub(crate) fn handed_over(path: &Path) -> Option<PathBuf> {
     let parts: Vec<&OsStr> = path.components().map(Component::as_os_str).collect();

@@ -152,7 +152,7 @@ fn progress_hears_of_a_long_file_before_it_is_whole() {
     for count in [1, 24] {
         let dir = tempfile::tempdir().unwrap();
         for name in 0..count {
-            let file = std::fs::File::create(dir.path().join(name.to_string())).unwrap();
+            let file = fs::File::create(dir.path().join(name.to_string())).unwrap();
             file.set_len(SIZE_BYTES as u64).unwrap();
         }
         for algorithm in [Algorithm::Sha256, Algorithm::Blake2b] {

@@ -98,7 +98,7 @@ enum Side {
 impl Side {
     fn read(path: &Path) -> Result<Self, Failure> {
         let tree = || Ok(Self::Tree(path.to_owned()));
-        if !path.is_file() {
+        if !path.is_file() && !host::named_file::is_handed_over(path) {
             return tree();
         }
         // What is too long for a signature, or is none, is a model of one file.
@@ -145,13 +145,14 @@ impl Side {
 
 /// Whether somebody means a signature by it, even if it is a broken one.
 fn is_meant_as_bundle(path: &Path, bytes: &[u8]) -> bool {
-    let named = path.extension().is_some_and(|ending| ending == "sig");
+    let is_named = path.extension().is_some_and(|ending| ending == "sig");
+    let is_handed_over = host::named_file::is_handed_over(path);
     let value = serde_json::from_slice::<serde_json::Value>(bytes);
     let kind = value
         .as_ref()
         .ok()
         .and_then(|value| value["mediaType"].as_str());
-    named || kind.is_some_and(|kind| kind.contains("sigstore.bundle"))
+    is_named || is_handed_over || kind.is_some_and(|kind| kind.contains("sigstore.bundle"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

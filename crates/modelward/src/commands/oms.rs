@@ -160,11 +160,12 @@ fn done(words: &Words) -> Result<String, Refused> {
 }
 
 fn conclude(deed: Deed, result: Result<String, Refused>) -> ExitCode {
-    match result {
-        Ok(text) => {
-            crate::answer::say(text);
-            ExitCode::SUCCESS
-        }
+    let said = result.and_then(|text| {
+        let said = crate::answer::say_at_last(text);
+        said.map_err(|e| Refused::new(format!("the answer can't be written: {e}"), ""))
+    });
+    match said {
+        Ok(()) => ExitCode::SUCCESS,
         Err(refused) => {
             complain(format!(
                 "{}{}",
@@ -228,9 +229,10 @@ fn sentence(error: &clap::Error) -> String {
                 None => format!("Missing argument '{}'.", missing.trim_matches(['<', '>'])),
             }
         }
-        ErrorKind::UnknownArgument => {
-            format!("No such option '{}'.", context(ContextKind::InvalidArg))
-        }
+        ErrorKind::UnknownArgument => match context(ContextKind::InvalidArg) {
+            option if option.starts_with('-') => format!("No such option '{option}'."),
+            extra => format!("Got unexpected extra argument ({extra})"),
+        },
         ErrorKind::InvalidSubcommand => {
             format!(
                 "No such command '{}'.",

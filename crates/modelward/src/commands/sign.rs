@@ -121,7 +121,13 @@ struct Signed {
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
-    let workspace = Workspace::open(common)?;
+    let workspace = Workspace::open(common).map_err(|failure| match failure {
+        Failure::Error(problem) if problem.code == Code::StoreMissing => {
+            let way = "name the key: `--private-key FILE`, `--token URI`, `--plugin PROGRAM` or `--keyless`; or make a store: `modelward store init`";
+            Failure::error(problem.code, problem.message, way)
+        }
+        other => other,
+    })?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
     let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
     let path_of = |path: &TreePath| model.file(path.as_str());

@@ -61,6 +61,7 @@ fn keys_and_signatures_come_from_pipes_that_the_shell_hands_over() {
             "bad.pem",
         ),
         ("inspect /dev/stdin", "k.sig", "bad.pem"),
+        ("diff m /dev/stdin", "k.sig", "bad.pem"),
         (
             "bundle convert /dev/stdin --to converted.sig",
             "k.sig",

@@ -51,6 +51,26 @@ fn yes_and_no_are_said_as_the_reference_says_them() {
     );
 }
 
+/// Whoever stores the answer must not take an empty file for a yes.
+#[test]
+fn an_answer_that_can_not_be_written_is_no_success() {
+    let bench = Bench::signed();
+    for line in [
+        "verify key m --signature model.sig --public_key key.pub",
+        "sign key m --private_key key.pem",
+        "digest m",
+    ] {
+        let mut command = program();
+        command
+            .current_dir(bench.path())
+            .arg("oms")
+            .args(words(line));
+        command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+    }
+}
+
 /// A statement that does not hold, in the sentences that scripts look for.
 #[test]
 fn what_a_statement_has_wrong_is_said_in_the_references_words() {
@@ -120,6 +140,16 @@ fn other_words_are_refused_with_2_and_other_failures_with_1() {
     let table = [
         ("frob", 2, "Error: No such command 'frob'."),
         ("sign key m", 2, "Error: Missing option '--private_key'."),
+        (
+            "sign key m extra --private_key key.pem",
+            2,
+            "Error: Got unexpected extra argument (extra)",
+        ),
+        (
+            "sign pkcs11-key m --pkcs11_uri foo:bar",
+            1,
+            "Signing failed with error: Malformed pkcs11 URI: missing",
+        ),
         (
             "verify key m --public_key key.pub",
             2,

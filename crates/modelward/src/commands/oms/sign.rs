@@ -143,12 +143,8 @@ impl Holder {
     }
 
     fn of_token(uri: &str, certificates: Option<&CertificateFiles>) -> Result<Self, Refused> {
-        let uri = TokenUri::parse(uri).map_err(|e| {
-            Refused::new(
-                format!("Malformed pkcs11 URI: {e}"),
-                "write it as RFC 7512 says",
-            )
-        })?;
+        let uri = TokenUri::parse(uri)
+            .map_err(|e| Refused::new(e.to_string(), "write it as RFC 7512 says"))?;
         let key = TokenKey::open(&uri, &|| secret("MODELWARD_PIN", "PIN of the token: "));
         let key = key.map_err(crate::answer::Failure::from)?;
         let certificate = certificates.map(certificate).transpose()?;
