@@ -51,7 +51,11 @@ const NOT_UNDERSTOOD: u8 = 2;
 /// lets through what nobody vouched for, this one says no, and what to do.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: modelward oms verify key MODEL --signature model.sig --public_key key.pub"
+    override_usage = "modelward oms [OPTIONS] <sign|verify|digest> [METHOD] ...",
+    help_template = "{about-with-newline}\n{usage-heading} {usage}{after-help}",
+    after_help = "Options before and after these words: `--log-level`, `--log-format`, `--output-file`, `--timeout`; and `--json`, which takes \
+                  options from a JSON object. Those of the other commands, `--store` and the like, mean nothing here.\n\n\
+                  Example: modelward oms verify key MODEL --signature model.sig --public_key key.pub"
 )]
 pub(crate) struct Args {
     /// `sign`, `verify` or `digest`, and what it takes

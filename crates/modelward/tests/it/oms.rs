@@ -51,6 +51,26 @@ fn yes_and_no_are_said_as_the_reference_says_them() {
     );
 }
 
+/// What is offered is taken.
+#[test]
+fn help_names_no_option_that_it_refuses() {
+    let bench = Bench::new();
+    let help = bench.yes("--help").stdout;
+    for refused in [
+        "--store <DIR>",
+        "--settings",
+        "--quiet",
+        "Answer with one JSON object",
+    ] {
+        assert!(!help.contains(refused), "{help}");
+    }
+    bench.yes("--log-level debug --timeout 60s sign key m --private_key key.pem");
+    assert!(
+        help.contains("--log-level") && help.contains("--timeout"),
+        "{help}"
+    );
+}
+
 /// Whoever stores the answer must not take an empty file for a yes.
 #[test]
 fn an_answer_that_can_not_be_written_is_no_success() {
@@ -208,6 +228,10 @@ fn other_words_are_refused_with_2_and_other_failures_with_1() {
     ];
     for (line, status, said) in table {
         let outcome = bench.run(line);
+        assert!(
+            !outcome.stderr.contains("--sign-in"),
+            "no flag here: {outcome:?}"
+        );
         assert_eq!(
             (outcome.status, outcome.stdout.as_str()),
             (status, ""),

@@ -22,6 +22,8 @@ use crate::keyless::{Instance, SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::workspace::password;
 
+/// Its own flags, not those of `modelward sign`.
+const TOKEN_WAY: &str = "give a token that a provider made for `sigstore`, with `--identity_token`, or none: then you sign in";
 const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
 
 /// Signs a model and writes the signature, or says why not.
@@ -99,7 +101,13 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
         (None, true) => Instance::Staging,
         (None, false) => Instance::Public,
     };
-    Ok(crate::keyless::seal(&statement, token, asker, instance)?)
+    crate::keyless::seal(&statement, token, asker, instance).map_err(|failure| {
+        let refused = Refused::from(failure);
+        match refused.way.contains("--sign-in") {
+            true => Refused::new(refused.text, TOKEN_WAY),
+            false => refused,
+        }
+    })
 }
 
 fn token_from(words: &SignSigstore) -> Result<TokenFrom, Refused> {
