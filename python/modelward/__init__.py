@@ -4,8 +4,27 @@ The modules `signing`, `verifying` and `hashing` have the names of OpenSSF's `mo
 the program that came with this package. `load` gives the tensors of a model whose signature holds.
 """
 
-from . import hashing, signing, verifying
-from ._program import Refused, find_program, version
+from typing import Any
+
+from . import hashing, manifest, signing, verifying
+from ._program import InvalidSignature, NotFound, Refused, find_program, version
 from .loading import load
 
-__all__ = ["Refused", "find_program", "hashing", "load", "signing", "verifying", "version"]
+__all__ = [
+    "InvalidSignature",
+    "NotFound",
+    "Refused",
+    "find_program",
+    "hashing",
+    "load",
+    "manifest",
+    "signing",
+    "verifying",
+    "version",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Optional
 
 from . import _safetensors
-from ._program import PathLike, Refused, find_program, refusal
+from ._program import Listening, PathLike, Refused, find_program, refusal, voice
 
 if TYPE_CHECKING:
     from .verifying import Config
@@ -87,10 +87,18 @@ def load(
     `policy` says who is believed: a `verifying.Config` with one of its verifiers. `signature` is `PATH.sig` by default.
     NumPy's arrays can't be written to. Torch's tensors can: what is written is this process's own.
     """
-    signature = f"{os.fsdecode(path)}.sig" if signature is None else signature
-    make = {"numpy": _numpy, "torch": _torch, "memoryview": _memoryview}[framework]
+    signature = f"{os.path.abspath(os.fsdecode(path))}.sig" if signature is None else signature
+    makers = {"numpy": _numpy, "torch": _torch, "memoryview": _memoryview}
+    if framework not in makers:
+        raise ValueError(f"`framework` is one of {', '.join(makers)}, and not {framework!r}")
+    if not hasattr(policy, "words"):
+        raise TypeError("`policy` is a `verifying.Config`, which says who is believed")
+    make = makers[framework]
     tensors: dict[str, Any] = {}
-    for file in _handed_over(policy.words(path, signature)):
+    files = _handed_over(policy.words(path, signature))
+    if not files:
+        raise Refused("the model has no file of tensors, `*.safetensors`")
+    for file in files:
         # Torch knows no tensors that can't be written to.
         access = mmap.ACCESS_COPY if framework == "torch" else None
         memory = _map(file, access)
@@ -111,17 +119,19 @@ def _handed_over(words: list[str]) -> list[_File]:
     """Has the model verified; the sealed memory of its files of tensors."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, tempfile.TemporaryFile() as said:
-        command = [find_program(), "oms", "hand-over", *words]
+        command = [find_program(), "oms", *voice(), "hand-over", *words]
         process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=said)
         theirs.close()
         files, is_whole = _receive(ours)
         status = process.wait()
+        said.seek(0)
+        listening = Listening()
+        listening.hear(said)
         if status == 0 and is_whole:
             return files
         for file in files:
             os.close(file.descriptor)
-        said.seek(0)
-        raise refusal(said.read().decode(errors="replace"))
+        raise refusal(listening.rest)
 
 
 def _receive(connection: socket.socket) -> tuple[list[_File], bool]:

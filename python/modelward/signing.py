@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from . import _program, hashing
-from ._program import PathLike, word
+from ._program import PathLike, there, word
 
 
 def sign(model_path: PathLike, signature_path: PathLike) -> None:
@@ -20,7 +20,10 @@ class Config:
     def __init__(self) -> None:
         self._hashing_config = hashing.Config()
         self._words = ["sigstore"]
-        self._secrets: dict[str, str] = {}
+        self._environment: dict[str, str] = {}
+        self._flags: dict[str, str] = {}
+        # As the reference: without a signer, somebody signs in at Sigstore.
+        self._asks = True
 
     def sign(self, model_path: PathLike, signature_path: PathLike) -> None:
         """Signs a model, and writes the signature whole or not at all.
@@ -29,7 +32,7 @@ class Config:
         """
         hashed = [*self._hashing_config.hash_words(), *self._hashing_config.model_words(model_path)]
         words = ["sign", *self._words, *hashed, f"--signature={word(signature_path)}", "--", word(model_path)]
-        _program.run(words, self._secrets)
+        _program.run(words, environment=self._environment, flags=self._flags, asks=self._asks)
 
     def set_hashing_config(self, hashing_config: hashing.Config) -> Config:
         """Hashes the model in this way."""
@@ -38,7 +41,7 @@ class Config:
 
     def use_elliptic_key_signer(self, *, private_key: PathLike, password: Optional[str] = None) -> Config:
         """Signs with a private key in a file."""
-        return self._use(["key", f"--private-key={word(private_key)}"], password)
+        return self._use(["key", f"--private-key={word(there(private_key))}"], password)
 
     def use_certificate_signer(
         self,
@@ -49,12 +52,12 @@ class Config:
         password: Optional[str] = None,
     ) -> Config:
         """Signs with a private key in a file that has a certificate."""
-        words = ["certificate", f"--private-key={word(private_key)}"]
+        words = ["certificate", f"--private-key={word(there(private_key))}"]
         return self._use(words + _certificates(signing_certificate, certificate_chain), password)
 
     def use_pkcs11_signer(self, *, pkcs11_uri: str, module_paths: Iterable[str] = frozenset()) -> Config:
         """Signs with a key on a token."""
-        return self._use(["pkcs11-key", f"--pkcs11-uri={_with_module(pkcs11_uri, module_paths)}"])
+        return self._use(["pkcs11-key"], flags={"pkcs11_uri": _with_module(pkcs11_uri, module_paths)})
 
     def use_pkcs11_certificate_signer(
         self,
@@ -65,8 +68,8 @@ class Config:
         module_paths: Iterable[str] = frozenset(),
     ) -> Config:
         """Signs with a key on a token that has a certificate."""
-        words = ["pkcs11-certificate", f"--pkcs11-uri={_with_module(pkcs11_uri, module_paths)}"]
-        return self._use(words + _certificates(signing_certificate, certificate_chain))
+        words = ["pkcs11-certificate", *_certificates(signing_certificate, certificate_chain)]
+        return self._use(words, flags={"pkcs11_uri": _with_module(pkcs11_uri, module_paths)})
 
     def use_sigstore_signer(
         self,
@@ -80,14 +83,12 @@ class Config:
         client_secret: Optional[str] = None,
         trust_config: Optional[PathLike] = None,
     ) -> Config:
-        """Signs with Sigstore, keylessly."""
+        """Signs with Sigstore, keylessly. Without a token somebody signs in: with a browser, or by a code that is typed."""
         if oidc_issuer is not None:
             raise ValueError("`oidc_issuer` stands in the trust configuration: give `trust_config`")
         named = {
-            "--identity-token": identity_token,
             "--client-id": client_id,
-            "--client-secret": client_secret,
-            "--trust-config": None if trust_config is None else word(trust_config),
+            "--trust-config": None if trust_config is None else word(there(trust_config)),
         }
         asked = {
             "--use-ambient-credentials": use_ambient_credentials,
@@ -95,16 +96,29 @@ class Config:
             "--oauth-force-oob": force_oob,
         }
         words = [f"{flag}={value}" for flag, value in named.items() if value is not None]
-        return self._use(["sigstore", *words, *(flag for flag, value in asked.items() if value)])
+        secrets = {"identity_token": identity_token, "client_secret": client_secret}
+        words = ["sigstore", *words, *(flag for flag, value in asked.items() if value)]
+        asks = identity_token is None and not use_ambient_credentials
+        return self._use(words, flags={name: value for name, value in secrets.items() if value is not None}, asks=asks)
 
-    def _use(self, words: list[str], password: Optional[str] = None) -> Config:
+    def _use(
+        self,
+        words: list[str],
+        password: Optional[str] = None,
+        *,
+        flags: Optional[dict[str, str]] = None,
+        asks: bool = False,
+    ) -> Config:
         self._words = words
-        self._secrets = {} if password is None else {"MODELWARD_PASSWORD": password}
+        self._environment = {} if password is None else {"MODELWARD_PASSWORD": password}
+        self._flags = flags or {}
+        self._asks = asks
         return self
 
 
 def _certificates(certificate: PathLike, chain: Iterable[PathLike]) -> list[str]:
-    return [f"--signing-certificate={word(certificate)}", *(f"--certificate-chain={word(path)}" for path in chain)]
+    named = [f"--certificate-chain={word(there(path))}" for path in chain]
+    return [f"--signing-certificate={word(there(certificate))}", *named]
 
 
 def _with_module(uri: str, module_paths: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from . import _program, hashing
-from ._program import PathLike, word
+from ._program import PathLike, there, word
 
 
 class Config:
@@ -45,7 +45,7 @@ class Config:
 
     def use_elliptic_key_verifier(self, *, public_key: PathLike) -> Config:
         """Believes who has this key."""
-        self._words = ["key", f"--public-key={word(public_key)}"]
+        self._words = ["key", f"--public-key={word(there(public_key))}"]
         return self
 
     def use_certificate_verifier(
@@ -56,7 +56,7 @@ class Config:
         certificate_identity: Optional[str] = None,
     ) -> Config:
         """Believes whom these authorities certified; with an identity, that one alone."""
-        words = ["certificate", *(f"--certificate-chain={word(path)}" for path in certificate_chain)]
+        words = ["certificate", *(f"--certificate-chain={word(there(path))}" for path in certificate_chain)]
         words += ["--log-fingerprints"] if log_fingerprints else []
         words += [] if certificate_identity is None else [f"--certificate-identity={certificate_identity}"]
         self._words = words
@@ -73,6 +73,6 @@ class Config:
         """Believes this identity, by word of this provider, as Sigstore's logs have it."""
         words = ["sigstore", f"--identity={identity}", f"--identity-provider={oidc_issuer}"]
         words += ["--use-staging"] if use_staging else []
-        words += [] if trust_config is None else [f"--trust-config={word(trust_config)}"]
+        words += [] if trust_config is None else [f"--trust-config={word(there(trust_config))}"]
         self._words = words
         return self

@@ -69,7 +69,7 @@ impl Digests {
     }
 }
 
-/// Measures each piece; the digests are in the pieces' order. `progress` hears the size of each when it is done.
+/// Measures each piece; the digests are in the pieces' order. `progress` hears of bytes as they are read.
 pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let work = Work::new(order, cores);
@@ -194,12 +194,12 @@ impl<'a> Work<'a> {
         while stream.left_bytes() > 0 {
             let filled = stream.fill(buffer)?;
             hasher.update(&buffer[..filled]);
+            (self.order.progress)(filled as u64);
             if self.is_over() {
                 return Ok(());
             }
         }
         stream.finish()?;
-        (self.order.progress)(piece.size_bytes());
         let digest = hasher.finish(piece.size_bytes()).digest();
         done.push(at, digest.raw());
         Ok(())

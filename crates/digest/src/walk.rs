@@ -43,7 +43,7 @@ const FILES_MAX: usize = 1_000_000;
 const FOLDER_LINKS_MAX: usize = 10_000;
 
 /// Measures every file under `root`, on all cores, leaving out the paths for which `ignore` says so (a folder that is
-/// left out takes all below it along). `progress` hears the size of each file when it is done.
+/// left out takes all below it along). `progress` hears of bytes as they are read.
 ///
 /// # Errors
 /// A link, socket or device is among them, a name is not UTF-8, there are too many or too deep, or a file can't be read.
@@ -88,7 +88,7 @@ pub fn list_walked(
     Ok(measured.collect())
 }
 
-/// As [`list_walked`], measured as a signature's method says. `progress` hears the size of each resource when it is done.
+/// As [`list_walked`], measured as a signature's method says. `progress` hears of bytes as they are read.
 ///
 /// # Errors
 /// As [`list_walked`]; or there are too many shards.

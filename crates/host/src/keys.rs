@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use trust::{Code, EncryptionSeed, KeyError, PrivateKey};
 use zeroize::Zeroizing;
 
-use crate::whole_file;
+use crate::{named_file, whole_file};
 
 const SUFFIX: &str = "key.pem";
 const SIZE_BYTES_MAX: u64 = 16 * 1024;
@@ -112,7 +112,7 @@ impl KeyFolder {
     }
 }
 
-/// Reads a file that holds a secret: one that its owner alone may read, and that is no link.
+/// Reads a file that holds a secret: one that its owner alone may read, and that is no link; or what a shell hands over.
 ///
 /// # Errors
 /// It is not there, others may read it, or it is too long or not text.
@@ -121,6 +121,9 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
         path: path.to_owned(),
         cause,
     };
+    if named_file::handed_over(path).is_some() {
+        return read_handed_over(path);
+    }
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let opened = OpenOptions::new()
         .read(true)
@@ -153,6 +156,21 @@ pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
             path: path.to_owned(),
         }),
         read => read.map(|_| text).map_err(failed),
+    }
+}
+
+/// What a shell hands over is its user's own, and nobody else's to read.
+fn read_handed_over(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
+    let path = path.to_owned();
+    match named_file::read(&path, SIZE_BYTES_MAX) {
+        Err(cause) => Err(KeyFileError::Io { path, cause }),
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Zeroizing::new(text)),
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(KeyFileError::NotText { path })
+            }
+        },
     }
 }
 

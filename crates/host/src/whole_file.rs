@@ -31,7 +31,7 @@ pub fn write_by(path: &Path, write: Writing<'_>) -> io::Result<()> {
 }
 
 /// What writes a file's bytes, as often as it is asked.
-pub(crate) type Writing<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
+pub type Writing<'a> = &'a dyn Fn(&mut dyn Write) -> io::Result<()>;
 
 /// As [`write_by`], with these permissions.
 pub(crate) fn write_as(path: &Path, write: Writing<'_>, mode: u32) -> io::Result<()> {
@@ -109,7 +109,7 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -169,27 +169,32 @@ pub fn read(path: &Path, size_bytes_max: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// As [`read`], or it is not UTF-8.
 pub fn read_text(path: &Path, size_bytes_max: u64) -> io::Result<String> {
-    String::from_utf8(read(path, size_bytes_max)?)
+    text(read(path, size_bytes_max)?)
+}
+
+pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))
 }
 
 /// Reads an open file to its end, as [`read`].
 pub(crate) fn read_open(file: &File, size_bytes_max: u64) -> io::Result<Vec<u8>> {
-    let too_long = || {
-        let what = format!("it is longer than {size_bytes_max} bytes");
-        io::Error::new(io::ErrorKind::FileTooLarge, what)
-    };
     // A gibibyte is not read to find out that it is too long.
     if file.metadata()?.len() > size_bytes_max {
-        return Err(too_long());
+        return Err(too_long(size_bytes_max));
     }
     let mut bytes = Vec::new();
     file.take(size_bytes_max.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > size_bytes_max {
-        return Err(too_long());
+        return Err(too_long(size_bytes_max));
     }
     Ok(bytes)
+}
+
+pub(crate) fn too_long(size_bytes_max: u64) -> io::Error {
+    let what = format!("it is longer than {size_bytes_max} bytes");
+    io::Error::new(io::ErrorKind::FileTooLarge, what)
 }
 
 /// Whether a file was refused because it is a pipe, a socket or a device.
@@ -200,7 +205,7 @@ pub fn is_no_file(error: &io::Error) -> bool {
 
 #[derive(Debug, thiserror::Error)]
 #[error("it is not a regular file")]
-struct NotAFile;
+pub(crate) struct NotAFile;
 
 #[cfg(test)]
 mod tests {

@@ -273,9 +273,16 @@ fn print_problem(problem: &Problem, ui: &Ui) -> io::Result<()> {
 
 /// Says on standard output, now, what a command that goes on has come to.
 pub(crate) fn say(said: impl Into<Lines>) {
-    let plain = Ui::plain();
-    // Whoever closed the pipe does not want to know.
-    let _ = print_text(&plain.shown_lines(&said.into()));
+    // Whether it was heard is asked when all is said.
+    let _ = say_at_last(said);
+}
+
+/// Says on standard output what a command has come to. Whoever closed the pipe does not want to know.
+pub(crate) fn say_at_last(said: impl Into<Lines>) -> io::Result<()> {
+    match print_text(&Ui::plain().shown_lines(&said.into())) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 fn print_text(text: &str) -> io::Result<()> {

@@ -214,10 +214,15 @@ pub(crate) fn too_old(since: Time, now: Time) -> Option<String> {
 
 /// Reads a Sigstore root.
 pub(crate) fn read_sigstore(path: &Path) -> Result<SigstoreRoot, Failure> {
-    let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
+    let bytes = host::named_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(path, &e))?;
+    parse_sigstore(&bytes)
+}
+
+/// Reads a Sigstore root from a file's bytes, which a pipe gives but once.
+pub(crate) fn parse_sigstore(bytes: &[u8]) -> Result<SigstoreRoot, Failure> {
     let way = "give a `TrustedRoot` or a `ClientTrustConfig` of Sigstore's, in JSON";
-    SigstoreRoot::parse(&bytes).map_err(|e| Failure::from_error(Code::RootInvalid, &e, way))
+    SigstoreRoot::parse(bytes).map_err(|e| Failure::from_error(Code::RootInvalid, &e, way))
 }
 
 /// Reads the certificates of several files.

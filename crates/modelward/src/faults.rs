@@ -183,6 +183,10 @@ impl From<digest::WalkError> for Failure {
     fn from(error: digest::WalkError) -> Self {
         match error {
             digest::WalkError::Read(error @ digest::ReadError::Io { .. }) => error.into(),
+            error @ digest::WalkError::Read(digest::ReadError::Link { .. }) => {
+                let way = "put the file in the link's place; `sign` with a key that is not the store's takes `--follow-links`";
+                Self::from_error(Code::Io, &error, way)
+            }
             error => Self::from_error(Code::Io, &error, "a model is plain files in plain folders"),
         }
     }

@@ -170,7 +170,7 @@ pub(crate) fn stamped(
 /// Reads all certificates of a PEM file.
 pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
     let bytes =
-        host::whole_file::read(path, CHAIN_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))?;
+        host::named_file::read(path, CHAIN_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))?;
     let text = String::from_utf8(bytes).map_err(|_| {
         Failure::error(
             Code::Usage,

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, ServicesError, TokenError};
 use trust::predicate::ModelSignature;
-use trust::{Bundle, Code, Statement};
+use trust::{Bundle, Code, SigstoreRoot, Statement};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
-use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, public_sigstore, read_sigstore};
+use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, parse_sigstore, public_sigstore};
 use crate::lines::harmless;
 use crate::model::unreadable;
 
@@ -69,12 +69,13 @@ impl SignIn {
     }
 }
 
-/// Whether somebody looks at this terminal and at a screen of this machine.
+/// Whether somebody sits at this terminal and looks at a screen of this machine. A program that starts this one may read what
+/// is said on standard error, and pass it on.
 pub(crate) fn has_browser() -> bool {
     let has_screen = ["DISPLAY", "WAYLAND_DISPLAY"]
         .iter()
         .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-    has_screen && io::stderr().is_terminal()
+    has_screen && (io::stderr().is_terminal() || io::stdin().is_terminal())
 }
 
 impl Keyless {
@@ -93,7 +94,8 @@ impl Keyless {
             },
         };
         let asker = Asker::default();
-        seal(statement, token, asker, self.trust_config.as_deref())
+        let instance = Instance::of(self.trust_config.as_deref());
+        seal(statement, token, asker, instance)
     }
 }
 
@@ -107,29 +109,47 @@ pub(crate) enum TokenFrom {
     Person(SignIn),
 }
 
-/// Signs a model's statement as whom a token names, at the Sigstore of this
-/// configuration, or the public one.
+/// A Sigstore to sign at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Instance<'a> {
+    /// The public one.
+    Public,
+    /// The public one's staging instance, for tests.
+    Staging,
+    /// That of a configuration's file.
+    Configured(&'a Path),
+}
+
+impl<'a> Instance<'a> {
+    /// That of a file; else the public one.
+    fn of(config: Option<&'a Path>) -> Self {
+        config.map_or(Self::Public, Self::Configured)
+    }
+}
+
+/// Signs a model's statement as whom a token names.
 pub(crate) fn seal(
     statement: &Statement<ModelSignature>,
     token: TokenFrom,
     asker: Asker,
-    trust_config: Option<&Path>,
+    instance: Instance<'_>,
 ) -> Result<Bundle, Failure> {
     let now = host::clock::now()?;
-    let (root, services) = match trust_config {
+    let (root, services) = match instance {
         // What came of it is verified, so that an old root refuses what it does not know.
-        None => {
+        Instance::Public => {
             let used = public_sigstore(now, &|_| ())?;
             (used.root, used.services.map_err(|e| nowhere_to_sign(&e))?)
         }
-        Some(path) => {
-            let bytes = host::whole_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
+        Instance::Staging => (SigstoreRoot::staging(), Services::staging()),
+        Instance::Configured(path) => {
+            let bytes = host::named_file::read(path, TRUST_CONFIG_SIZE_BYTES_MAX)
                 .map_err(|e| unreadable(path, &e))?;
             let services = Services::parse(&bytes, now).map_err(|e| {
                 let way = "give a `ClientTrustConfig` of Sigstore's, in JSON";
                 Failure::from_error(Code::RootInvalid, &e, way)
             })?;
-            (read_sigstore(path)?, services)
+            (parse_sigstore(&bytes)?, services)
         }
     };
     let token = match token {
@@ -212,7 +232,7 @@ fn typed_code() -> Result<Zeroizing<String>, TokenError> {
 
 fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes =
-        host::whole_file::read(path, TOKEN_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))?;
+        host::named_file::read(path, TOKEN_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))?;
     // What is no text is no token, and is refused as one that can't be read.
     Ok(Zeroizing::new(String::from_utf8(bytes).unwrap_or_default()))
 }

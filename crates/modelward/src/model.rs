@@ -250,6 +250,16 @@ pub(crate) fn unreadable(path: &Path, cause: &std::io::Error) -> Failure {
     )
 }
 
+/// A file that somebody named can't be written, or its folder is not there.
+pub(crate) fn unwritable(path: &Path, cause: &std::io::Error) -> Failure {
+    let (code, way) = match host::named_file::is_without_folder(cause) {
+        true => (Code::NotFound, "make the folder, or name another"),
+        false => (io_code(cause), disk_way(cause)),
+    };
+    let message = format!("`{}` can't be written: {cause}", path.display());
+    Failure::error(code, message, way)
+}
+
 #[derive(Debug)]
 struct Unreadable {
     path: PathBuf,

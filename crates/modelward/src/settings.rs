@@ -46,6 +46,32 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "the PIN of a token that signs; without it there is a prompt",
     ),
     ("NO_COLOR", "no colour, if it is not empty"),
+    (
+        "SIGSTORE_ID_TOKEN",
+        "the identity token that signs keylessly, where none is named",
+    ),
+    ("GITHUB_ACTIONS", "set where GitHub Actions may give one"),
+    (
+        "ACTIONS_ID_TOKEN_REQUEST_URL",
+        "where GitHub Actions gives it",
+    ),
+    ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "and what it asks for"),
+    ("GCE_METADATA_HOST", "where Google Cloud gives one"),
+    ("GOOGLE_SERVICE_ACCOUNT_NAME", "and for whom"),
+    ("BUILDKITE", "set where Buildkite gives one"),
+    ("GITLAB_CI", "set where GitLab may give one"),
+    ("CIRCLECI", "set where CircleCI gives one"),
+    ("DISPLAY", "set where a browser can be opened to sign in"),
+    ("WAYLAND_DISPLAY", "as that one"),
+    (
+        "SSL_CERT_FILE",
+        "the authorities of HTTPS (PEM), instead of the system's",
+    ),
+    (
+        "XDG_DATA_HOME",
+        "where the refreshed root of the public Sigstore is kept",
+    ),
+    ("HOME", "without that one, its `.local/share`"),
 ];
 
 /// What the file may set. Each is trusted as its flag is: whoever can change the file can choose what is asked for, and
@@ -91,7 +117,7 @@ impl Settings {
             Failure::error(Code::SettingsInvalid, message, hint(&problem))
         };
         let text =
-            host::whole_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
+            host::named_file::read_text(path, SIZE_BYTES_MAX).map_err(|e| unread(path, &e))?;
         let settings: Self =
             toml::from_str(&text).map_err(|e| invalid(trust::toml_cause(&text, &e)))?;
         let refused = |what: String, hint: &str| {

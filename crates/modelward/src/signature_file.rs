@@ -6,7 +6,7 @@ use std::path::Path;
 use trust::Code;
 
 use crate::answer::Failure;
-use crate::model::unreadable;
+use crate::model::{unreadable, unwritable};
 
 /// Words of which every bundle has one near its beginning, and no model or key.
 const OF_A_BUNDLE: [&str; 5] = [
@@ -31,12 +31,7 @@ pub(crate) fn check_target(target: &Path) -> Result<(), Failure> {
         let hint = "name another file with `--signature FILE`, or move the folder away";
         return Err(Failure::error(Code::Io, message, hint));
     }
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK)
-        .map_err(|e| unreadable(folder, &e.into()))?;
+    host::named_file::check(target).map_err(|e| unwritable(target, &e))?;
     check_replaceable(target)
 }
 

@@ -116,11 +116,13 @@ impl Ui {
         }
         let bar = ProgressBar::with_draw_target(length.into(), ProgressDrawTarget::stderr())
             .with_message(what.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
-        match ProgressStyle::with_template(template) {
+        let bar = match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style.progress_chars("━╸ ")),
             Err(_) => bar,
-        }
+        };
+        // It draws at once, in whatever style the bar has by then.
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
     }
 }
 

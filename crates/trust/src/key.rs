@@ -117,7 +117,7 @@ pub enum KeyError {
     RsaSigns,
     /// An Ed25519 key, and nobody asked for one.
     #[error(
-        "this is an Ed25519 key, which other verifiers of model signatures refuse; make an ECDSA key, or say that it is meant"
+        "this is an Ed25519 key, which other verifiers of model signatures refuse; make an ECDSA key"
     )]
     Ed25519,
     /// A way of encrypting that is not read.

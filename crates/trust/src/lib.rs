@@ -12,22 +12,27 @@
 //! # Verify a model
 //!
 //! ```
+//! use digest::{Links, Walk};
 //! use trust::predicate::{Form, ModelSignature};
-//! use trust::{PublicKey, Role, Time, TrustRoot, verify, verify_tree};
+//! use trust::{PublicKey, Role, Time, TrustRoot, verify, verify_resources};
 //!
-//! # fn example(folder: &std::path::Path, pem: &str, now: Time) -> Result<(), Box<dyn std::error::Error>> {
+//! # fn example(folder: &std::path::Path, pem: &str, now: Time) -> Result<bool, Box<dyn std::error::Error>> {
 //! let root = TrustRoot::of_key(PublicKey::from_pem(pem)?, Role::Sign);
 //! let bundle = std::fs::read(folder.join("model.sig"))?;
 //! let signature = verify::<ModelSignature>(&bundle, &root, now)?;
-//! let left_out = |path: &str| signature.value().predicate.ignored().iter().any(|known| known == path);
-//! let files = digest::list(&folder.join("model"), &left_out, &|_size_bytes| {})?;
-//! match verify_tree(&signature, &files, Form::Folder) {
-//!     Ok(model) => println!("{} is as {} signed it", model.value().digest(), model.proof().key_name),
+//! // What the signature says of its method is what is measured: hashes, pieces, links and what is left out.
+//! let (model, signed) = (folder.join("model"), &signature.value().predicate);
+//! let ignore = |path: &str| signed.ignored().iter().any(|ignored| ignored == path);
+//! let links = if signed.follows_links() { Links::Inside(&model) } else { Links::Refuse };
+//! let files = digest::list_resources(&model, &Walk { ignore: &ignore, links }, signed.method(), &|_bytes_read| {})?;
+//! let verified = verify_resources(&signature, signed.method(), files, Form::Folder);
+//! match &verified {
+//!     Ok(model) => println!("it is as {} signed it", model.proof().key_name),
 //!     Err(differences) => differences.iter().for_each(|difference| println!("{}", difference.reason().message)),
 //! }
-//! # Ok(())
+//! # Ok(verified.is_ok())
 //! # }
-//! # // Really run: on a model that is signed here, and on one that was changed since.
+//! # // Really run: on a model that is signed here, on one that was changed since, and with a broken signature.
 //! # use trust::{PrivateKey, Signer, artifact::Kind, Artifact, seal};
 //! # let folder = std::env::temp_dir().join(format!("verify-a-model-{}", std::process::id()));
 //! # std::fs::create_dir_all(folder.join("model")).unwrap();
@@ -37,9 +42,12 @@
 //! # let artifact = Artifact::from_listing(Kind::Model, &files).unwrap();
 //! # let statement = ModelSignature::statement("model", &artifact, Form::Folder, vec![]);
 //! # std::fs::write(folder.join("model.sig"), seal(&statement, &key).unwrap().to_bytes()).unwrap();
-//! # example(&folder, key.public_key().pem(), Time::from_unix(0)).unwrap();
+//! # let answer = || example(&folder, key.public_key().pem(), Time::from_unix(0));
+//! # assert!(answer().unwrap());
+//! # std::fs::write(folder.join("model/weights"), "x").unwrap();
+//! # assert!(!answer().unwrap());
 //! # std::fs::write(folder.join("model.sig"), "{}").unwrap();
-//! # assert!(example(&folder, key.public_key().pem(), Time::from_unix(0)).is_err());
+//! # assert!(answer().is_err());
 //! # std::fs::remove_dir_all(folder).unwrap();
 //! ```
 

@@ -91,19 +91,20 @@ impl<'a> Statement<Opaque<'a>> {
                 wire.type_
             )));
         }
-        let unfit = || Error::StatementShape("it names no subject, or too many".to_owned());
-        let listed = wire.subject.items().ok_or_else(unfit)?;
+        let unfit = |what: &str| Error::StatementShape(what.to_owned());
+        let none = || unfit("it names no subject");
+        let listed = wire.subject.items().ok_or_else(none)?;
         let (mut subject_annotations, mut subjects) = (Vec::new(), Vec::new());
         for subject in listed {
             if subjects.len() == SUBJECTS_MAX {
-                return Err(unfit());
+                return Err(unfit("it names too many subjects"));
             }
             let subject: ReadSubject<'a> = subject.read().map_err(Error::StatementJson)?;
             subject_annotations.push(subject.annotations);
             subjects.push(read_subject(subject)?);
         }
         if subjects.is_empty() {
-            return Err(unfit());
+            return Err(none());
         }
         let predicate = Opaque {
             predicate_type: wire.predicate_type,

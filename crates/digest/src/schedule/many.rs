@@ -36,7 +36,7 @@ pub(super) fn measure(work: &Work<'_>, first: usize, done: &mut Done) -> Result<
             .collect::<Vec<_>>()
         {
             let (lane, state) = (lanes.swap_remove(at), states.swap_remove(at));
-            buffers.push(lane.finish(work, &state, done)?);
+            buffers.push(lane.finish(&state, done)?);
         }
     }
 }
@@ -50,7 +50,8 @@ fn compress_next(
     let mut common = usize::MAX;
     for lane in &mut *lanes {
         if lane.begin == lane.end {
-            lane.fill(work.plan.lane_bytes)?;
+            let filled = lane.fill(work.plan.lane_bytes)?;
+            (work.order.progress)(filled as u64);
         }
         common = common.min(lane.end - lane.begin);
     }
@@ -90,13 +91,14 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// Reads so many bytes, or the last ones with their padding: whole blocks in either case.
-    fn fill(&mut self, lane_bytes: usize) -> Result<(), ReadError> {
-        (self.begin, self.end) = (0, self.stream.fill(&mut self.buffer[..lane_bytes])?);
+    /// Reads so many bytes, or the last ones with their padding: whole blocks in either case. Gives how many were read.
+    fn fill(&mut self, lane_bytes: usize) -> Result<usize, ReadError> {
+        let filled = self.stream.fill(&mut self.buffer[..lane_bytes])?;
+        (self.begin, self.end) = (0, filled);
         if self.stream.left_bytes() == 0 {
             self.pad();
         }
-        Ok(())
+        Ok(filled)
     }
 
     /// A one bit, zeros, and the number of bits (FIPS 180-4, §5.1.1).
@@ -115,14 +117,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Notes the digest, and gives the buffer back.
-    fn finish(self, work: &Work<'_>, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
+    fn finish(self, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
         self.stream.finish()?;
         let mut raw = [0; 32];
         for (four, word) in raw.as_chunks_mut::<4>().0.iter_mut().zip(state) {
             *four = word.to_be_bytes();
         }
         done.push(self.at, &raw);
-        (work.order.progress)(self.size_bytes);
         Ok(self.buffer)
     }
 }

@@ -145,6 +145,35 @@ fn progress_hears_every_byte_once() {
     assert_eq!(heard.into_inner(), all as u64);
 }
 
+/// Who waits for a long file sees that something goes on: alone, and in lanes beside others.
+#[test]
+fn progress_hears_of_a_long_file_before_it_is_whole() {
+    const SIZE_BYTES: usize = 8 << 20;
+    for count in [1, 24] {
+        let dir = tempfile::tempdir().unwrap();
+        for name in 0..count {
+            let file = fs::File::create(dir.path().join(name.to_string())).unwrap();
+            file.set_len(SIZE_BYTES as u64).unwrap();
+        }
+        for algorithm in [Algorithm::Sha256, Algorithm::Blake2b] {
+            let most = std::sync::atomic::AtomicU64::new(0);
+            let hear = |size| {
+                most.fetch_max(size, std::sync::atomic::Ordering::Relaxed);
+            };
+            let method = Method {
+                algorithm,
+                shard_size: None,
+            };
+            list_resources(dir.path(), &REFUSING, method, &hear).unwrap();
+            let most = most.into_inner() as usize;
+            assert!(
+                most > 0 && most <= SIZE_BYTES / 2,
+                "{count} {algorithm:?}: {most}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_single_file_has_its_own_name() {
     let dir = folder(&[("model.bin", b"x"), ("other", b"y")]);

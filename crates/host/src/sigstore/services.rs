@@ -61,6 +61,19 @@ impl Services {
         }
     }
 
+    /// Those of the public Sigstore's staging instance.
+    #[must_use]
+    pub fn staging() -> Self {
+        let url = |text: &str| Url(text.to_owned());
+        Self {
+            certificate: url("https://fulcio.sigstage.dev"),
+            log: url("https://rekor.sigstage.dev"),
+            log_version: 1,
+            timestamp: Some(url("https://timestamp.sigstage.dev/api/v1/timestamp")),
+            provider: Some(url("https://oauth2.sigstage.dev/auth")),
+        }
+    }
+
     /// Those of nobody, but for where people sign in.
     #[cfg(test)]
     pub(super) fn at_provider(url: &str) -> Self {
@@ -217,6 +230,25 @@ mod tests {
         format!(
             "{{\"url\":\"{url}\",\"majorApiVersion\":{version},\"validFor\":{{\"start\":\"{start}\"}},\"operator\":\"x\"}}"
         )
+    }
+
+    /// What they sign would be refused at once otherwise.
+    #[test]
+    fn the_built_in_roots_vouch_for_the_built_in_services() {
+        use trust::SigstoreRoot;
+        let (production, staging) = (SigstoreRoot::production(), SigstoreRoot::staging());
+        for (services, root, other) in [
+            (Services::production(), &production, &staging),
+            (Services::staging(), &staging, &production),
+        ] {
+            let urls = [&services.certificate, &services.log];
+            for url in urls.into_iter().chain(&services.timestamp) {
+                // A root may leave out the path.
+                let named = format!("\"{}", url.0.split("/api").next().unwrap());
+                assert!(root.text().contains(&named), "{named}");
+                assert!(!other.text().contains(&named), "{named}");
+            }
+        }
     }
 
     #[test]

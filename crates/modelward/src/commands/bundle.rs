@@ -8,7 +8,7 @@ use trust::{Bundle, Code, Opaque, Predicate, Statement};
 
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
-use crate::model::unreadable;
+use crate::model::unwritable;
 use crate::signature_file::check_replaceable;
 
 /// Write signatures of earlier releases anew
@@ -50,7 +50,7 @@ pub(crate) fn run(args: Args) -> Result<Answer, Failure> {
     }
     let written = bundle.to_newest().map_err(cannot)?;
     check_replaceable(&args.to)?;
-    host::whole_file::write(&args.to, &written).map_err(|e| unreadable(&args.to, &e))?;
+    host::named_file::write(&args.to, &written).map_err(|e| unwritable(&args.to, &e))?;
     let remaining = remaining(&signed);
     let is_changed = written != received;
     let said = match is_changed {

@@ -64,7 +64,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
 }
 
 fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> {
-    let bytes = host::whole_file::read(&args.policy, POLICY_SIZE_BYTES_MAX)
+    let bytes = host::named_file::read(&args.policy, POLICY_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(&args.policy, &e))?;
     let policy = DependencyPolicy::parse(&args.policy.display().to_string(), &bytes)?;
     let rule = allowed(policy.evaluate(&args.name, &args.purpose, None))?;

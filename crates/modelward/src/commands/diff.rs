@@ -10,7 +10,7 @@ use trust::{Bundle, Code, Denied, Difference, Opaque, Predicate, Reason, Stateme
 use super::verify::read_signature;
 use crate::answer::{Answer, Failure};
 use crate::lines::counted;
-use crate::model::{Resources, default_ignored};
+use crate::model::{Resources, default_ignored, left_out, left_out_line};
 use crate::step_lines::harmless;
 use crate::ui::Ui;
 
@@ -53,6 +53,9 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
         )
     });
     let said: Vec<String> = said.collect();
+    let mut left_out = [a.left_out(&of_a), b.left_out(&of_b)].concat();
+    left_out.sort();
+    left_out.dedup();
     let (a, b) = (a.files(of_a, &args.b, ui)?, b.files(of_b, &args.a, ui)?);
     let changes = changes(&a, &b)?;
     let names = |kind: Change| -> Vec<&str> {
@@ -60,11 +63,12 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
         of_kind.map(|(name, _)| name.as_str()).collect()
     };
     let data = json!({"added": names(Change::Added), "removed": names(Change::Removed), "changed": names(Change::Changed),
-                      "verified": false});
+                      "verified": false, "ignored": left_out});
     let lines = changes
         .iter()
         .map(|(name, change)| format!("{} {}", change.sign(), harmless(name)));
-    let mut lines: Vec<String> = lines.chain(said).collect();
+    let left_out_line = left_out_line(&left_out, "not compared");
+    let mut lines: Vec<String> = lines.chain(left_out_line).chain(said).collect();
     if changes.is_empty() {
         lines.insert(
             0,
@@ -94,20 +98,30 @@ enum Side {
 impl Side {
     fn read(path: &Path) -> Result<Self, Failure> {
         let tree = || Ok(Self::Tree(path.to_owned()));
-        if !path.is_file() {
+        if !path.is_file() && !host::named_file::is_handed_over(path) {
             return tree();
         }
         // What is too long for a signature, or is none, is a model of one file.
-        let Some(bundle) = read_signature(path)
-            .ok()
-            .and_then(|bytes| Bundle::parse(&bytes).ok())
-        else {
+        let Ok(bytes) = read_signature(path) else {
             return tree();
+        };
+        let bundle = match Bundle::parse(&bytes) {
+            Err(broken) if is_meant_as_bundle(path, &bytes) => return Err(broken.into()),
+            Err(_) => return tree(),
+            Ok(bundle) => bundle,
         };
         let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
         Ok(Self::Signature(
             ModelSignature::of_statement(statement)?.predicate,
         ))
+    }
+
+    /// Which of these paths are in it, and so are not compared.
+    fn left_out(&self, terms: &Terms) -> Vec<String> {
+        match self {
+            Self::Signature(_) => vec![],
+            Self::Tree(path) => left_out(path, &terms.ignored),
+        }
     }
 
     /// What is in it: of a tree, what a signature like the other side's would say.
@@ -127,6 +141,18 @@ impl Side {
         let form = measured.form;
         Ok(ModelSignature::of_resources("", resources, form, terms).predicate)
     }
+}
+
+/// Whether somebody means a signature by it, even if it is a broken one.
+fn is_meant_as_bundle(path: &Path, bytes: &[u8]) -> bool {
+    let is_named = path.extension().is_some_and(|ending| ending == "sig");
+    let is_handed_over = host::named_file::is_handed_over(path);
+    let value = serde_json::from_slice::<serde_json::Value>(bytes);
+    let kind = value
+        .as_ref()
+        .ok()
+        .and_then(|value| value["mediaType"].as_str());
+    is_named || is_handed_over || kind.is_some_and(|kind| kind.contains("sigstore.bundle"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

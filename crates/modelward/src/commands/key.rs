@@ -55,8 +55,11 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::List => Ok(list::list(&Workspace::open(common)?)),
         Action::Show(args) => show::run(&args, common),
         Action::Set(set) => changing(common, |workspace, _| set::change(&set, workspace, ui)),
-        Action::Rotate(args) => {
-            rotate::check(&args, &Workspace::open_as_left(common)?)?;
+        Action::Rotate(mut args) => {
+            let workspace = Workspace::open_as_left(common)?;
+            rotate::check(&args, &workspace)?;
+            args.encrypt |= rotate::is_encrypted(&args, &workspace);
+            drop(workspace);
             let password = key_password(args.encrypt)?;
             changing(common, |workspace, change| {
                 rotate::rotate(&args, &password, workspace, change)
@@ -114,7 +117,7 @@ const PUBLIC_KEY_SIZE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Reads a public key's file.
 pub(crate) fn read_public(path: &std::path::Path) -> Result<PublicKey, Failure> {
-    let text = host::whole_file::read_text(path, PUBLIC_KEY_SIZE_BYTES_MAX)
+    let text = host::named_file::read_text(path, PUBLIC_KEY_SIZE_BYTES_MAX)
         .map_err(|e| unreadable(path, &e))?;
     PublicKey::from_pem(&text).map_err(|e| {
         Failure::from_error(

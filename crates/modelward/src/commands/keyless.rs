@@ -10,7 +10,7 @@ use trust::{Code, SigstoreRoot, Time};
 use crate::answer::{Answer, Failure};
 use crate::believed::{days_between, public_sigstore, refreshed_folder};
 use crate::lines::Lines;
-use crate::model::unreadable;
+use crate::model::{unreadable, unwritable};
 use crate::ui::Ui;
 
 const ROOT_SIZE_BYTES_MAX: u64 = 1 << 20;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
 fn refresh(words: &Refresh, ui: &Ui) -> Result<Answer, Failure> {
     let repository = match (&words.url, &words.root) {
         (Some(url), Some(path)) => {
-            let root = host::whole_file::read(path, ROOT_SIZE_BYTES_MAX)
+            let root = host::named_file::read(path, ROOT_SIZE_BYTES_MAX)
                 .map_err(|e| unreadable(path, &e))?;
             Repository::new(url, root)
         }
@@ -74,7 +74,7 @@ fn refresh(words: &Refresh, ui: &Ui) -> Result<Answer, Failure> {
     let refreshed = repository.refresh(&folder, now)?;
     if let Some(path) = &words.to {
         let text = refreshed.to_config();
-        host::whole_file::write(path, text.as_bytes()).map_err(|e| unreadable(path, &e))?;
+        host::named_file::write(path, text.as_bytes()).map_err(|e| unwritable(path, &e))?;
     }
     let known = match (&before, &words.url) {
         (Some(before), _) => Some(before.root.text().to_owned()),

@@ -138,7 +138,7 @@ fn checkpoint(workspace: &Workspace) -> Result<Answer, Failure> {
 
 fn grown(workspace: &Workspace, since: &Path) -> Result<Answer, Failure> {
     let bytes =
-        host::whole_file::read(since, NOTE_SIZE_BYTES_MAX).map_err(|e| unreadable(since, &e))?;
+        host::named_file::read(since, NOTE_SIZE_BYTES_MAX).map_err(|e| unreadable(since, &e))?;
     let refused = |e: &dyn std::error::Error| {
         Failure::from_error(
             Code::LogInconsistent,
@@ -187,7 +187,7 @@ fn prove(workspace: &Workspace, index: u64) -> Result<Answer, Failure> {
 
 fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Answer, Failure> {
     let read = |path: &PathBuf, size_bytes_max| {
-        host::whole_file::read(path, size_bytes_max).map_err(|e| unreadable(path, &e))
+        host::named_file::read(path, size_bytes_max).map_err(|e| unreadable(path, &e))
     };
     let invalid = |e: &dyn std::error::Error| {
         Failure::from_error(

@@ -51,7 +51,11 @@ const NOT_UNDERSTOOD: u8 = 2;
 /// lets through what nobody vouched for, this one says no, and what to do.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: modelward oms verify key MODEL --signature model.sig --public_key key.pub"
+    override_usage = "modelward oms [OPTIONS] <sign|verify|digest> [METHOD] ...",
+    help_template = "{about-with-newline}\n{usage-heading} {usage}{after-help}",
+    after_help = "Options before and after these words: `--log-level`, `--log-format`, `--output-file`, `--timeout`; and `--json`, which takes \
+                  options from a JSON object. Those of the other commands, `--store` and the like, mean nothing here.\n\n\
+                  Example: modelward oms verify key MODEL --signature model.sig --public_key key.pub"
 )]
 pub(crate) struct Args {
     /// `sign`, `verify` or `digest`, and what it takes
@@ -160,11 +164,12 @@ fn done(words: &Words) -> Result<String, Refused> {
 }
 
 fn conclude(deed: Deed, result: Result<String, Refused>) -> ExitCode {
-    match result {
-        Ok(text) => {
-            crate::answer::say(text);
-            ExitCode::SUCCESS
-        }
+    let said = result.and_then(|text| {
+        let said = crate::answer::say_at_last(text);
+        said.map_err(|e| Refused::new(format!("the answer can't be written: {e}"), ""))
+    });
+    match said {
+        Ok(()) => ExitCode::SUCCESS,
         Err(refused) => {
             complain(format!(
                 "{}{}",
@@ -228,9 +233,10 @@ fn sentence(error: &clap::Error) -> String {
                 None => format!("Missing argument '{}'.", missing.trim_matches(['<', '>'])),
             }
         }
-        ErrorKind::UnknownArgument => {
-            format!("No such option '{}'.", context(ContextKind::InvalidArg))
-        }
+        ErrorKind::UnknownArgument => match context(ContextKind::InvalidArg) {
+            option if option.starts_with('-') => format!("No such option '{option}'."),
+            extra => format!("Got unexpected extra argument ({extra})"),
+        },
         ErrorKind::InvalidSubcommand => {
             format!(
                 "No such command '{}'.",

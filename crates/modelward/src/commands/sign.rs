@@ -14,7 +14,7 @@ use crate::holder::HeldKey;
 use crate::inside::left_out_by;
 use crate::interruption::Work;
 use crate::lines::{Lines, counted};
-use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
+use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unwritable};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::signature_file::check_target;
 use crate::ui::Ui;
@@ -95,8 +95,8 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         false => by_store(args, &ignored, common, ui)?,
     };
     let _work = Work::begin();
-    host::whole_file::write_by(&target, &|out| signed.bundle.write(out))
-        .map_err(|e| unreadable(&target, &e))?;
+    host::named_file::write_by(&target, &|out| signed.bundle.write(out))
+        .map_err(|e| unwritable(&target, &e))?;
     let left_out = crate::model::left_out(&args.model, &beside);
     let mut text = Lines::from(format!(
         "signed {} of `{}` ({}): {}",
@@ -127,7 +127,13 @@ struct Signed {
 }
 
 fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result<Signed, Failure> {
-    let workspace = Workspace::open(common)?;
+    let workspace = Workspace::open(common).map_err(|failure| match failure {
+        Failure::Error(problem) if problem.code == Code::StoreMissing => {
+            let way = "name the key: `--private-key FILE`, `--token URI`, `--plugin PROGRAM` or `--keyless`; or make a store: `modelward store init`";
+            Failure::error(problem.code, problem.message, way)
+        }
+        other => other,
+    })?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
     let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
     let path_of = |path: &TreePath| model.file(path.as_str());

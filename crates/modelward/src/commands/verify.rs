@@ -170,7 +170,7 @@ fn nobody_named() -> Failure {
 
 /// Reads a signature's file.
 pub(crate) fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
-    host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))
+    host::named_file::read(path, SIGNATURE_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))
 }
 
 /// What was found to be as it was signed.

@@ -98,3 +98,42 @@ fn pieces_are_compared_by_file_and_single_files_by_content() {
     assert_eq!(workshop.error("diff one.bin.sig model.sig"), "usage");
     assert_eq!(workshop.error("diff model nowhere"), "not_found");
 }
+
+#[test]
+fn what_is_left_out_is_told() {
+    let workshop = Workshop::bare();
+    for name in ["a/w", "b/w", "b/.git/HEAD", "b/.gitignore", "b/sub/x"] {
+        workshop.write(name, "x");
+    }
+    let answer = workshop.json("diff a b --ignore sub");
+    assert_eq!(answer["result"], "allowed");
+    assert_eq!(answer["ignored"], json!([".git", ".gitignore", "sub"]));
+    let said = workshop.yes("diff a b --ignore sub").stdout;
+    let line = "left out, and not compared: .git, .gitignore, sub";
+    assert!(said.contains(line), "{said}");
+    assert!(!workshop.yes("diff a a").stdout.contains("left out"));
+}
+
+/// Else a model would be compared with the bytes of what was meant to say what is in it.
+#[test]
+fn a_broken_signature_is_no_model() {
+    let workshop = Workshop::bare();
+    workshop.write("model/w", "w");
+    workshop.write("bad.sig", "");
+    workshop.write(
+        "bundle",
+        r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}"#,
+    );
+    workshop.write("plain.json", r#"{"mediaType":"text/plain"}"#);
+    for broken in ["bad.sig", "bundle"] {
+        assert_eq!(
+            workshop.error(&format!("diff model {broken}")),
+            "bundle_invalid"
+        );
+        assert_eq!(
+            workshop.error(&format!("diff {broken} {broken}")),
+            "bundle_invalid"
+        );
+    }
+    workshop.yes("diff plain.json plain.json");
+}

@@ -34,6 +34,8 @@ const OF_A_CHAIN: [&str; 5] = [
 ];
 /// It needs a registry with somebody's model; the tests of `oci` and `make interop` do what it names.
 const OF_A_REGISTRY: [&str; 1] = ["sign-oci"];
+/// A test of `modelward-testkit` compiles and runs its program.
+const OF_A_LIBRARY: [&str; 1] = ["use-as-a-library"];
 
 #[test]
 fn the_guides_run_as_they_stand() {
@@ -47,6 +49,7 @@ fn the_guides_run_as_they_stand() {
         .iter()
         .chain(&OF_A_CHAIN)
         .chain(&OF_A_REGISTRY)
+        .chain(&OF_A_LIBRARY)
         .map(|name| page(name))
         .collect();
     known.sort();

@@ -184,3 +184,25 @@ fn a_rotation_that_is_killed_at_any_moment_can_be_repeated() {
         is_rotated(&workshop, &format!("after {moment} ms"));
     }
 }
+
+/// Nobody who encrypted a key finds one in its place that whoever reads the disk has.
+#[test]
+fn an_encrypted_key_is_followed_by_an_encrypted_one() {
+    let workshop = Workshop::bare();
+    workshop.yes("store init");
+    let run = |line: &str| {
+        let mut command = workshop.command(line);
+        Outcome::of(command.env("MODELWARD_PASSWORD", "horse"))
+    };
+    assert_eq!(run("key new signer --role sign --encrypt").status, 0);
+    // Without a password there is none.
+    assert_eq!(workshop.error("key rotate signer"), "password_missing");
+    assert!(!workshop.file(NEW).exists());
+    let outcome = run("key rotate signer");
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    let pem = String::from_utf8(workshop.read(NEW)).unwrap();
+    assert!(
+        pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"),
+        "{pem}"
+    );
+}

@@ -21,6 +21,7 @@ mod diff;
 mod digest;
 mod doctor;
 mod guides;
+mod handed_over;
 mod help;
 mod hints;
 mod inspect;

@@ -51,12 +51,125 @@ fn yes_and_no_are_said_as_the_reference_says_them() {
     );
 }
 
+/// What is offered is taken.
+#[test]
+fn help_names_no_option_that_it_refuses() {
+    let bench = Bench::new();
+    let help = bench.yes("--help").stdout;
+    for refused in [
+        "--store <DIR>",
+        "--settings",
+        "--quiet",
+        "Answer with one JSON object",
+    ] {
+        assert!(!help.contains(refused), "{help}");
+    }
+    bench.yes("--log-level debug --timeout 60s sign key m --private_key key.pem");
+    assert!(
+        help.contains("--log-level") && help.contains("--timeout"),
+        "{help}"
+    );
+}
+
+/// Whoever stores the answer must not take an empty file for a yes.
+#[test]
+fn an_answer_that_can_not_be_written_is_no_success() {
+    let bench = Bench::signed();
+    for line in [
+        "verify key m --signature model.sig --public_key key.pub",
+        "sign key m --private_key key.pem",
+        "digest m",
+    ] {
+        let mut command = program();
+        command
+            .current_dir(bench.path())
+            .arg("oms")
+            .args(words(line));
+        command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+    }
+}
+
+/// A statement that does not hold, in the sentences that scripts look for.
+#[test]
+fn what_a_statement_has_wrong_is_said_in_the_references_words() {
+    let bench = Bench::signed();
+    let right = bench.statement("model.sig");
+    let said = |name: &str, expected: &str| {
+        let outcome = bench.verify(name);
+        assert_eq!(outcome.status, 1, "{outcome:?}");
+        let line = format!("Verification failed with error: {expected}\n");
+        assert!(outcome.stderr.starts_with(&line), "{line}{outcome:?}");
+    };
+    let mut other = right.clone();
+    other["_type"] = "https://x".into();
+    bench.craft_as_it_is("type.sig", &other);
+    said(
+        "type.sig",
+        "Expected in-toto https://in-toto.io/Statement/v1 payload, but got https://x",
+    );
+    let mut other = right.clone();
+    other["subject"] = serde_json::json!([right["subject"][0], right["subject"][0]]);
+    bench.craft_as_it_is("two.sig", &other);
+    said("two.sig", "Expected only one subject, got ['m', 'm']");
+    other["subject"] = serde_json::json!([]);
+    bench.craft_as_it_is("none.sig", &other);
+    said("none.sig", "Expected only one subject, got []");
+    let mut other = right.clone();
+    let (zeros, root) = (
+        "0".repeat(64),
+        right["subject"][0]["digest"]["sha256"].as_str().unwrap(),
+    );
+    other["subject"][0]["digest"]["sha256"] = zeros.clone().into();
+    bench.craft_as_it_is("root.sig", &other);
+    said(
+        "root.sig",
+        &format!(
+            "Manifest is inconsistent. Root digest is {zeros}, but the included resources hash to {root}"
+        ),
+    );
+    let bundle = String::from_utf8(bench.read("model.sig")).unwrap();
+    bench.write(
+        "kind.sig",
+        bundle.replace("application/vnd.in-toto+json", "text/x"),
+    );
+    said(
+        "kind.sig",
+        "Expected DSSE payload application/vnd.in-toto+json, but got text/x",
+    );
+}
+
+#[test]
+fn no_timestamp_is_praised_that_was_not_made() {
+    let bench = Bench::new();
+    // Nobody answers at a port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let line = format!("sign key m --private_key key.pem --tsa-url http://{free}/");
+    let outcome = bench.run(&line);
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    assert!(!outcome.stderr.contains("whole and new"), "{outcome:?}");
+}
+
 #[test]
 fn other_words_are_refused_with_2_and_other_failures_with_1() {
     let bench = Bench::signed();
     let table = [
         ("frob", 2, "Error: No such command 'frob'."),
         ("sign key m", 2, "Error: Missing option '--private_key'."),
+        (
+            "sign key m extra --private_key key.pem",
+            2,
+            "Error: Got unexpected extra argument (extra)",
+        ),
+        (
+            "sign pkcs11-key m --pkcs11_uri foo:bar",
+            1,
+            "Signing failed with error: Malformed pkcs11 URI: missing",
+        ),
         (
             "verify key m --public_key key.pub",
             2,
@@ -93,6 +206,11 @@ fn other_words_are_refused_with_2_and_other_failures_with_1() {
             "Signing failed with error: [Errno 2] No such file or directory: 'gone.pem'",
         ),
         (
+            "sign sigstore m --use_staging --identity_token abc",
+            1,
+            "Signing failed with error: the identity token is no JSON Web Token",
+        ),
+        (
             "verify key m --signature gone.sig --public_key key.pub",
             1,
             "Verification failed with error: [Errno 2] No such file or directory: 'gone.sig'",
@@ -110,6 +228,10 @@ fn other_words_are_refused_with_2_and_other_failures_with_1() {
     ];
     for (line, status, said) in table {
         let outcome = bench.run(line);
+        assert!(
+            !outcome.stderr.contains("--sign-in"),
+            "no flag here: {outcome:?}"
+        );
         assert_eq!(
             (outcome.status, outcome.stdout.as_str()),
             (status, ""),

@@ -268,3 +268,28 @@ fn a_signature_that_has_no_place_is_not_recorded() {
     workshop.yes("sign data --signature other.sig");
     assert_ne!(lines(), before);
 }
+
+/// Who has only a model and a key finds the word for it.
+#[test]
+fn what_is_missing_is_named_with_the_ways_to_give_it() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("m/w", "w");
+    let outcome = workshop.run("sign m");
+    assert!(
+        outcome.stderr.contains("`--private-key FILE`"),
+        "{outcome:?}"
+    );
+    std::os::unix::fs::symlink("w", workshop.file("m/link")).unwrap();
+    let outcome = workshop.run("sign m --private-key key.pem");
+    assert!(outcome.stderr.contains("`--follow-links`"), "{outcome:?}");
+    let said = workshop.yes("help environment").stdout;
+    for name in [
+        "SIGSTORE_ID_TOKEN",
+        "SSL_CERT_FILE",
+        "XDG_DATA_HOME",
+        "BUILDKITE",
+    ] {
+        assert!(said.contains(name), "{said}");
+    }
+}

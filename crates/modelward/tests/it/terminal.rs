@@ -202,3 +202,20 @@ fn a_reason_or_a_name_is_not_obeyed_by_a_terminal_and_begins_no_line() {
         shows_harmlessly(&workshop, line, &[HOSTILE]);
     }
 }
+
+/// Nobody who waits for one long file thinks that nothing goes on; and the bar is drawn in its own style from the first.
+#[test]
+fn hashing_one_long_file_is_drawn_as_it_is_read() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("model/w", "");
+    let file = File::options().write(true).open(workshop.file("model/w"));
+    file.unwrap().set_len(1 << 30).unwrap();
+    let mut command = workshop.command("digest model");
+    command.env("TERM", "xterm");
+    let seen = watched(command);
+    assert_eq!(seen.status, 0, "{seen:?}");
+    let is_between = |frame: &str| frame.contains("/1.00 GiB") && !frame.contains(" 0 B/1.00 GiB");
+    assert!(seen.stderr.split('\r').any(is_between), "{seen:?}");
+    assert!(!seen.stderr.contains('\u{2591}'), "{seen:?}");
+}

@@ -32,7 +32,7 @@ assert not names, names
 "#;
 
 /// What a person does with it.
-const USE: &str = r#"
+const USE: &str = r##"
 import json, os, struct
 import modelward
 from modelward import hashing, signing, verifying
@@ -53,6 +53,82 @@ try:
     raise SystemExit("verified tensors could be written to")
 except TypeError:
     pass
+import logging
+heard = []
+handler = logging.Handler()
+handler.emit = lambda record: heard.append(record.getMessage())
+logging.getLogger("modelward").addHandler(handler)
+os.chmod("key.pem", 0o644)
+signing.Config().use_elliptic_key_signer(private_key="key.pem").sign("model", "other.sig")
+assert [line for line in heard if "others on this machine may use the private key" in line], heard
+heard.clear()
+with open("model/more", "w") as file:
+    file.write("m")
+beside = verifying.Config().use_elliptic_key_verifier(public_key="key.pub").set_ignore_unsigned_files(True)
+beside.verify("model", "model.sig")
+assert heard == ["nobody signed, and ignored as asked: more"], heard
+heard.clear()
+modelward.load("model", policy=beside, framework="memoryview")
+assert heard == ["nobody signed, and ignored as asked: more"], heard
+os.remove("model/more")
+for call in (
+    lambda: policy.verify("model", "gone.sig"),
+    lambda: verifying.Config().use_elliptic_key_verifier(public_key="gone"),
+    lambda: signing.Config().use_elliptic_key_signer(private_key="gone"),
+):
+    try:
+        call()
+    except FileNotFoundError:
+        continue
+    raise SystemExit("nothing was missing")
+try:
+    hashing.Config().use_file_serialization(hashing_algorithm="md5")
+    raise SystemExit("md5")
+except ValueError as error:
+    assert str(error) == "Unsupported hashing method md5", error
+one = hashing.Config().hash("model", files_to_hash=["model/config.json"])
+assert [item.identifier for item in one.resource_descriptors()] == ["config.json"]
+assert one.serialization_type["method"] == "files" and one.serialization_type["hash_type"] == "sha256"
+assert one != hashing.hash("model") and hashing.hash("model") == hashing.hash("model")
+import model_signing
+assert model_signing.__version__ == "1.1.1" and modelward.__version__ == modelward.version()
+assert isinstance(one, model_signing.manifest.Manifest)
+broken = json.load(open("model.sig"))
+first = broken["dsseEnvelope"]["signatures"][0]
+first["sig"] = first["sig"][:20] + ("A" if first["sig"][20] != "A" else "B") + first["sig"][21:]
+json.dump(broken, open("broken.sig", "w"))
+try:
+    policy.verify("model", "broken.sig")
+    raise SystemExit("a broken signature was believed")
+except model_signing.InvalidSignature:
+    pass
+
+# The program's place is taken by one that shows what it was given.
+from modelward import _program
+real = _program.find_program
+with open("shown", "w") as file:
+    file.write("#!/bin/sh\necho \"$@\" > argv; echo the address >&2; read code; echo \"$code\" > code\n")
+    file.write("for word in \"$@\"; do case $word in --json=*) cat \"${word#--json=}\" > flags;; esac; done\n")
+os.chmod("shown", 0o755)
+_program.find_program = lambda: os.path.abspath("shown")
+signer = signing.Config().use_sigstore_signer(identity_token="TOKEN", client_secret="CLIENT")
+signer.sign("model", "x.sig")
+assert "TOKEN" not in open("argv").read() and "CLIENT" not in open("argv").read()
+assert json.load(open("flags")) == {"identity_token": "TOKEN", "client_secret": "CLIENT"}
+signing.Config().use_pkcs11_signer(pkcs11_uri="pkcs11:token=t?pin-value=1234").sign("model", "x.sig")
+assert "1234" not in open("argv").read() and "pin-value=1234" in open("flags").read()
+import io, sys
+reading, writing = os.pipe()
+os.write(writing, b"the code\n")
+os.dup2(reading, 0)
+sys.stderr, shown = io.StringIO(), sys.stderr
+signing.Config().use_sigstore_signer(force_oob=True).sign("model", "x.sig")
+sys.stderr, shown = shown, sys.stderr
+assert shown.getvalue() == "the address\n", shown.getvalue()
+assert open("code").read() == "the code\n"
+_program.find_program = real
+os.chmod("key.pem", 0o600)
+
 manifest = hashing.Config().set_ignored_paths(paths=["sub"]).hash("model")
 assert [item.identifier for item in manifest.resource_descriptors()] == ["config.json"]
 other = verifying.Config().use_elliptic_key_verifier(public_key="other.pub")
@@ -78,7 +154,7 @@ with open("model/sub/w.safetensors", "wb") as file:
     file.write(struct.pack("<Q", len(bad)) + bad + b"tensor")
 signing.Config().use_elliptic_key_signer(private_key="key.pem").sign("model", "model.sig")
 refused("has not the size of its shape", lambda: modelward.load("model", policy=policy))
-"#;
+"##;
 
 #[test]
 fn the_wheel_holds_what_it_says_and_works() {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod certificates;
+mod library;
 mod mutate;
 mod oms;
 mod replay;

@@ -262,9 +262,13 @@ impl Predicate for ModelSignature {
                 only.digest,
                 self.root()
             ))),
-            _ => Err(Error::StatementShape(
-                "it names more than one model".to_owned(),
-            )),
+            several => {
+                let names: Vec<_> = several.iter().map(|one| one.name.as_str()).collect();
+                Err(Error::StatementShape(format!(
+                    "it names more than one model: `{}`",
+                    names.join("`, `")
+                )))
+            }
         }
     }
 

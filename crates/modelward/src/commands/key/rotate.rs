@@ -25,7 +25,7 @@ pub(super) struct Args {
     /// For how many days the old key is believed, if it was to be for so long
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(0..=3660))]
     overlap: u16,
-    /// Encrypt the new key; the password comes as with `key new`
+    /// Encrypt the new key even if the old one is not; the password comes as with `key new`
     #[arg(long)]
     pub(super) encrypt: bool,
 }
@@ -36,6 +36,18 @@ pub(super) fn check(args: &Args, workspace: &Workspace) -> Result<(), Failure> {
         return Ok(());
     }
     old_key(args, workspace).map(|_| ())
+}
+
+/// Whether the old key has a password: then the new one gets one too.
+pub(super) fn is_encrypted(args: &Args, workspace: &Workspace) -> bool {
+    let mut keys = workspace.root.keys();
+    let old = keys.find(|key| key.name == args.name);
+    let pem = workspace.keys.read_pem(&args.name).or_else(|missing| {
+        // An interrupted command may have put it away.
+        let retired = old.map(|old| root_change::retired(&keys_folder(&workspace.store), old));
+        retired.map_or(Err(missing), |path| host::keys::read_private(&path))
+    });
+    pem.is_ok_and(|pem| trust::looks_encrypted(&pem))
 }
 
 /// The key to take the place of, if that can be.

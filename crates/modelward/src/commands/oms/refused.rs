@@ -51,6 +51,11 @@ impl From<host::clock::ClockError> for Refused {
 
 /// What the system said of a file, as Python says it.
 pub(super) fn file_error(path: &Path, error: &io::Error) -> Refused {
+    // What was typed is told, as Python tells it, and not the folder that is missing.
+    let error = match host::named_file::is_without_folder(error) {
+        true => &io::Error::from_raw_os_error(2),
+        false => error,
+    };
     let said = error.to_string();
     let said = said.split(" (os error").next().unwrap_or_default();
     let number = error.raw_os_error();
@@ -83,8 +88,8 @@ impl From<Error> for Refused {
             Error::StatementShape(said) => statement(said),
             Error::Chain(cause) => chain(cause),
             Error::Sigstore(SigstoreError::Identity { wanted, found }) => format!(
-                "Certificate's SANs do not match {wanted}; actual SANs: {{{}}}",
-                found.join(", ")
+                "Certificate's SANs do not match {wanted}; actual SANs: {{'{}'}}",
+                found.join("', '")
             ),
             Error::Sigstore(SigstoreError::Provider { wanted, found }) => format!(
                 "Certificate's OIDCIssuer does not match (got '{}', expected '{wanted}')",
@@ -111,22 +116,26 @@ fn told(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Where the reference has a sentence of its own for it, that sentence begins.
+/// In the reference's sentences, where it has one for it.
 fn statement(said: &str) -> String {
-    let sentences = [
-        (
-            "its `_type` is",
-            "Expected in-toto https://in-toto.io/Statement/v1 payload",
-        ),
-        ("it names more than one model", "Expected only one subject"),
-        ("it names no subject", "Expected only one subject"),
-        ("its root digest is", "Manifest is inconsistent"),
-    ];
-    let known = sentences.iter().find(|(ours, _)| said.starts_with(ours));
-    known.map_or_else(
-        || format!("the statement can't be read: {said}"),
-        |(_, theirs)| format!("{theirs}: {said}"),
-    )
+    let quoted: Vec<&str> = said.split('`').skip(1).step_by(2).collect();
+    if said.starts_with("its `_type` is") {
+        let got = quoted.get(1).unwrap_or(&"");
+        return format!("Expected in-toto https://in-toto.io/Statement/v1 payload, but got {got}");
+    }
+    if said.starts_with("it names no subject") || said.starts_with("it names more than one model") {
+        let names: Vec<String> = quoted.iter().map(|name| format!("'{name}'")).collect();
+        return format!("Expected only one subject, got [{}]", names.join(", "));
+    }
+    let digests = said.strip_prefix("its root digest is sha256:");
+    if let Some((root, files)) =
+        digests.and_then(|both| both.split_once(", and its files make sha256:"))
+    {
+        return format!(
+            "Manifest is inconsistent. Root digest is {root}, but the included resources hash to {files}"
+        );
+    }
+    format!("the statement can't be read: {said}")
 }
 
 /// The reference passes on what OpenSSL says.

@@ -18,11 +18,13 @@ use super::methods::{CertificateFiles, KeyFile, SignMethod, SignSigstore, SignTa
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::holder::{read_certificates, secret, stamped};
-use crate::keyless::{SignIn, TokenFrom, has_browser};
+use crate::keyless::{Instance, SignIn, TokenFrom, has_browser};
 use crate::model::default_ignored;
 use crate::signature_file::check_replaceable;
 use crate::workspace::password;
 
+/// Its own flags, not those of `modelward sign`.
+const TOKEN_WAY: &str = "give a token that a provider made for `sigstore`, with `--identity_token`, or none: then you sign in";
 const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
 
 /// Signs a model and writes the signature, or says why not.
@@ -65,25 +67,20 @@ pub(super) fn bundle(method: &SignMethod, voice: &Voice) -> Result<Bundle, Refus
         return Ok(sealed);
     };
     // The port to Go names no authorities either.
+    let stamped = stamped(sealed, url, None)?;
     voice
         .warn("the timestamp is whole and new, and nobody was named who vouches for its authority");
-    Ok(stamped(sealed, url, None)?)
+    Ok(stamped)
 }
 
 /// Writes a signature, whole or not at all.
 pub(super) fn write(path: &Path, bundle: &Bundle) -> Result<(), Refused> {
-    host::whole_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
+    host::named_file::write(path, &bundle.to_bytes()).map_err(|e| file_error(path, &e))
 }
 
 /// As the reference takes its token: one that is given, or the machine's own if that is asked for, or of a sign-in.
 fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
     let instance = &words.instance;
-    if instance.use_staging && instance.trust_config.is_none() {
-        return Err(Refused::new(
-            "the staging instance's services are not built in, only its root",
-            "name them with `--trust_config`",
-        ));
-    }
     if words.target.tsa_url.is_some() {
         return Err(Refused::new(
             "a Sigstore has its own authority for timestamps",
@@ -101,8 +98,18 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
             .map(Zeroizing::new),
     };
     let statement = statement(&words.target, voice)?;
-    let config = instance.trust_config.as_deref();
-    Ok(crate::keyless::seal(&statement, token, asker, config)?)
+    let instance = match (&instance.trust_config, instance.use_staging) {
+        (Some(path), _) => Instance::Configured(path),
+        (None, true) => Instance::Staging,
+        (None, false) => Instance::Public,
+    };
+    crate::keyless::seal(&statement, token, asker, instance).map_err(|failure| {
+        let refused = Refused::from(failure);
+        match refused.way.contains("--sign-in") {
+            true => Refused::new(refused.text, TOKEN_WAY),
+            false => refused,
+        }
+    })
 }
 
 fn token_from(words: &SignSigstore) -> Result<TokenFrom, Refused> {
@@ -146,12 +153,8 @@ impl Holder {
     }
 
     fn of_token(uri: &str, certificates: Option<&CertificateFiles>) -> Result<Self, Refused> {
-        let uri = TokenUri::parse(uri).map_err(|e| {
-            Refused::new(
-                format!("Malformed pkcs11 URI: {e}"),
-                "write it as RFC 7512 says",
-            )
-        })?;
+        let uri = TokenUri::parse(uri)
+            .map_err(|e| Refused::new(e.to_string(), "write it as RFC 7512 says"))?;
         let key = TokenKey::open(&uri, &|| secret("MODELWARD_PIN", "PIN of the token: "));
         let key = key.map_err(crate::answer::Failure::from)?;
         let certificate = certificates.map(certificate).transpose()?;
@@ -182,7 +185,7 @@ fn certificates(path: &PathBuf) -> Result<Vec<Certificate>, Refused> {
 
 fn private_key(words: &KeyFile, voice: &Voice) -> Result<PrivateKey, Refused> {
     let path = &words.private_key;
-    let bytes = host::whole_file::read(path, KEY_SIZE_BYTES_MAX).map(Zeroizing::new);
+    let bytes = host::named_file::read(path, KEY_SIZE_BYTES_MAX).map(Zeroizing::new);
     let bytes = bytes.map_err(|e| file_error(path, &e))?;
     let mode = std::fs::metadata(path).map(|file| file.permissions().mode());
     if mode.is_ok_and(|mode| mode & 0o077 != 0) {

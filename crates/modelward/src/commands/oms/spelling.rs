@@ -131,7 +131,7 @@ fn bytes_of(given: &OsString, has_read_input: &mut bool) -> Result<Vec<u8>, Refu
         return Ok(bytes);
     }
     let path = given.as_ref();
-    host::whole_file::read(path, JSON_SIZE_BYTES_MAX).map_err(|e| file_error(path, &e))
+    host::named_file::read(path, JSON_SIZE_BYTES_MAX).map_err(|e| file_error(path, &e))
 }
 
 /// Adds each member as a flag, unless the same flag was typed: what was typed counts.

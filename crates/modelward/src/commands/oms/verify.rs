@@ -6,7 +6,8 @@ use std::path::Path;
 use trust::predicate::ModelSignature;
 use trust::x509::Certificate;
 use trust::{
-    Bundle, How, Material, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot, Verified,
+    Bundle, How, Material, PAYLOAD_TYPE, PublicKey, Role, SigstoreRoot, Statement, Time, TrustRoot,
+    Verified,
 };
 
 use super::manifest;
@@ -125,7 +126,7 @@ fn staging(now: Time, voice: &Voice) -> SigstoreRoot {
 
 fn by_key(words: &VerifyKey) -> Result<Believed, Refused> {
     let path = &words.public_key;
-    let bytes = host::whole_file::read(path, KEY_SIZE_BYTES_MAX);
+    let bytes = host::named_file::read(path, KEY_SIZE_BYTES_MAX);
     let bytes = bytes.map_err(|e| file_error(path, &e))?;
     let key = PublicKey::from_pem(&String::from_utf8_lossy(&bytes));
     Ok(Believed {
@@ -187,7 +188,7 @@ pub(super) fn believe(
     voice: &Voice,
 ) -> Result<Verified<Statement<ModelSignature>>, Refused> {
     let path = &target.signature;
-    let bytes = host::whole_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
+    let bytes = host::named_file::read(path, SIGNATURE_SIZE_BYTES_MAX);
     let bytes = bytes.map_err(|e| {
         let refused = file_error(path, &e);
         let way = match e.kind() {
@@ -199,6 +200,12 @@ pub(super) fn believe(
         Refused::new(refused.text, way)
     })?;
     let bundle = Bundle::parse(&bytes)?;
+    // As the reference, which looks before it verifies: the signature is over the type too, and would be refused for it.
+    let kind = bundle.envelope().payload_type();
+    if kind != PAYLOAD_TYPE {
+        let got = kind.to_owned();
+        return Err(trust::Error::PayloadType { got }.into());
+    }
     let means = Means::of(bundle.material());
     if means != believed.how {
         let (is, word) = means.words();

@@ -8,7 +8,7 @@ use super::Args;
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
 use crate::lines::counted;
-use crate::model::unreadable;
+use crate::model::unwritable;
 use crate::signature_file::check_target;
 
 pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure> {
@@ -27,7 +27,7 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
     let artifact = Artifact::read(reference)?;
     let statement = artifact.statement()?;
     let bundle = args.held.seal(&statement)?;
-    host::whole_file::write(&target, &bundle.to_bytes()).map_err(|e| unreadable(&target, &e))?;
+    host::named_file::write(&target, &bundle.to_bytes()).map_err(|e| unwritable(&target, &e))?;
     let names: Vec<&str> = statement
         .predicate
         .resources()
