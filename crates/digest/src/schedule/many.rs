@@ -116,7 +116,7 @@ impl<'a> Lane<'a> {
 
     /// Notes the digest, and gives the buffer back.
     fn finish(self, work: &Work<'_>, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
-        self.stream.finish()?;
+        work.end(self.at, self.stream)?;
         let mut raw = [0; 32];
         for (four, word) in raw.as_chunks_mut::<4>().0.iter_mut().zip(state) {
             *four = word.to_be_bytes();
