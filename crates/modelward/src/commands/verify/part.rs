@@ -6,9 +6,10 @@ use serde_json::json;
 use trust::predicate::Form;
 use trust::{Code, Part, Verified};
 
-use super::{Asked, differs, not_recalled};
+use super::{Asked, differs, not_recalled, unvouched_line};
 use crate::answer::{Answer, Failure};
 use crate::glob::Glob;
+use crate::lines::Lines;
 use crate::model::Resources;
 use crate::step_lines::harmless;
 use crate::ui::Ui;
@@ -66,7 +67,7 @@ fn is_folder(path: &Path, asked: &Asked) -> bool {
 fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
     let (checked, unchecked) = (part.value().checked(), part.value().unchecked());
     let signed = &asked.verified.value().predicate;
-    let text = [
+    let mut text = Lines::from([
         format!(
             "verified in part: {} of {} signed files of `{}` are as {} signed them",
             checked.len(),
@@ -75,7 +76,8 @@ fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
             asked.who(),
         ),
         format!("not checked: {}", shortened(unchecked)),
-    ];
+    ]);
+    text.extend(unvouched_line(asked.verified.proof()));
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
