@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use digest::{Digest, Links, Listing, Method, Walk, WalkError};
 use trust::predicate::Form;
@@ -82,6 +83,8 @@ pub(crate) struct Resources {
     pub(crate) form: Form,
     /// Its files or the pieces of them, by their names.
     pub(crate) resources: digest::Resources,
+    /// Where pieces were measured, the files that have none, since they are empty.
+    pub(crate) empty: Vec<String>,
 }
 
 impl Resources {
@@ -106,13 +109,16 @@ impl Resources {
         method: Method,
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let measured = measure_by(path, ignore, links, ui, |path, walk, progress| {
+        let empty = EmptyFiles::of(path, links.is_some(), method);
+        let ignore = |name: &str| ignore(name) || empty.passes(name);
+        let measured = measure_by(path, &ignore, links, ui, |path, walk, progress| {
             digest::list_resources(path, walk, method, progress)
         })?;
         Ok(Self {
             name: measured.name,
             form: measured.form,
             resources: measured.found,
+            empty: empty.into_names(),
         })
     }
 
@@ -127,6 +133,60 @@ impl Resources {
             .map(path)
             .collect::<BTreeSet<_>>()
             .len()
+    }
+}
+
+/// The empty files that a walk comes by, where pieces are measured: they have none, and a signature of pieces says nothing
+/// of them, whatever their names are.
+pub(crate) struct EmptyFiles<'a> {
+    root: &'a Path,
+    follows_links: bool,
+    is_wanted: bool,
+    names: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> EmptyFiles<'a> {
+    pub(crate) fn of(root: &'a Path, follows_links: bool, method: Method) -> Self {
+        let empty = Self {
+            root,
+            follows_links,
+            is_wanted: method.shard_size.is_some(),
+            names: Mutex::default(),
+        };
+        // A single file is not asked about: it is looked up here.
+        if root.is_file()
+            && let Some(name) = root.file_name().and_then(|name| name.to_str())
+        {
+            empty.note(name, root);
+        }
+        empty
+    }
+
+    /// Notes the file, if it is an empty one; never is it left out for that.
+    pub(crate) fn passes(&self, name: &str) -> bool {
+        self.note(name, &self.root.join(name));
+        false
+    }
+
+    /// In the order of their names.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        let names = self.names.into_inner();
+        let names = names.unwrap_or_else(PoisonError::into_inner);
+        names.into_iter().collect()
+    }
+
+    fn note(&self, name: &str, path: &Path) {
+        if !self.is_wanted {
+            return;
+        }
+        let metadata = match self.follows_links {
+            true => path.metadata(),
+            false => path.symlink_metadata(),
+        };
+        if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.insert(name.to_owned());
+        }
     }
 }
 

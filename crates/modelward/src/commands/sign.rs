@@ -177,6 +177,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let links = args.odd.links(&args.model);
     let model = Resources::measure(&args.model, ignored, links, terms.method, ui)?;
     let method = terms.method;
+    all_have_pieces(&model.empty)?;
     let resources = model.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
@@ -200,6 +201,7 @@ fn by_held_from_cache(
 ) -> Result<Signed, Failure> {
     let method = terms.method;
     let model = Remembered::measure(&args.model, &terms.ignored, folder, method, ui)?;
+    all_have_pieces(&model.empty)?;
     let (digest, how) = match method == Method::WHOLE_SHA256 {
         true => (Some(model.artifact()?.digest()), String::new()),
         false => (None, format!(", {method}")),
@@ -215,6 +217,22 @@ fn by_held_from_cache(
         name: model.name,
         said: None,
     })
+}
+
+/// An empty file has no piece: a signature of pieces would leave it out, and say nothing of it.
+pub(super) fn all_have_pieces(empty: &[String]) -> Result<(), Failure> {
+    let Some(first) = empty.first() else {
+        return Ok(());
+    };
+    let and_more = match empty.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Err(Failure::error(
+        Code::ModelInvalid,
+        format!("`{first}`{and_more} is empty, and has no piece that could be signed"),
+        "sign whole files, without `--shard-size`; or leave it out with `--ignore`",
+    ))
 }
 
 fn statement<'a>(

@@ -33,7 +33,8 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 ///
 /// The signature says how the files were hashed, whether links were followed and what was left out; that is what is
 /// done here. What it leaves out is not looked at and may be anything: as a rule `.git`, `.gitattributes`, `.github` and
-/// `.gitignore` at the model's root. What of it is there is told.
+/// `.gitignore` at the model's root. What of it is there is told, and so are empty files where pieces were signed: they have
+/// none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
@@ -176,6 +177,8 @@ struct Found {
     digest: Digest,
     files: usize,
     from_cache: usize,
+    /// Files of which a signature of pieces can't say anything.
+    empty: Vec<String>,
 }
 
 fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
@@ -194,12 +197,13 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
             digest: artifact.value().digest(),
             files,
             from_cache: 0,
+            empty: Vec::new(),
         });
     }
     let method = signed.method();
     let measured = Resources::measure(model, ignored, links, method, ui)?;
     let files = measured.files(method);
-    let (resources, form) = (measured.resources, measured.form);
+    let (resources, form, empty) = (measured.resources, measured.form, measured.empty);
     trust::verify_resources(&asked.verified, method, resources, form)
         .map_err(|differences| differs(&differences))?;
     asked.not_recalled(|| Ok(Cow::Owned(whole()?.artifact)))?;
@@ -207,6 +211,7 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
         digest: signed.root(),
         files,
         from_cache: 0,
+        empty,
     })
 }
 
@@ -233,8 +238,9 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
             true => found.artifact()?.digest(),
             false => signed.root(),
         },
-        files: found.files,
+        files: found.files - found.empty.len(),
         from_cache: found.from_cache,
+        empty: found.empty,
     })
 }
 
@@ -254,12 +260,14 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
         asked.who(),
     ));
     text.extend(from_cache_line(found.from_cache));
+    text.extend(unvouched_line(asked.verified.proof()));
     if signed.follows_links() {
         text.push("links were followed, as when it was signed");
     }
-    text.extend(left_out_line(&asked.left_out, "covered by no signature"));
+    let left_out = [asked.left_out.as_slice(), &found.empty].concat();
+    text.extend(left_out_line(&left_out, "covered by no signature"));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
-                          "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
+                          "partial": false, "ignored": left_out, "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
@@ -269,7 +277,14 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
 /// Who signed, for a program.
 fn who_as_json(proof: &Proof, signature: &str) -> serde_json::Value {
     json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string()})
+           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how),
+           "timestampUnvouched": proof.has_unvouched_timestamp, "root": proof.root.to_string()})
+}
+
+/// A line for a person about a timestamp that counted for nothing; nothing if there was none.
+pub(crate) fn unvouched_line(proof: &Proof) -> Option<String> {
+    let line = "a timestamp came along that is not believed, for nobody was named who vouches for its authority: the time of now counted; `--timestamp-chain` names somebody";
+    proof.has_unvouched_timestamp.then(|| line.to_owned())
 }
 
 /// Who signed keylessly, for a program.
