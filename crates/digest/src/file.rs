@@ -177,7 +177,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// It would lead out of the folder that is read.
-    #[error("`{}` leads outside the folder that is read", path.display())]
+    #[error("`{}` leads outside the folder that is read, or by way of what is outside it", path.display())]
     Outside {
         /// Which file.
         path: PathBuf,

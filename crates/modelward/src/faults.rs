@@ -179,10 +179,15 @@ impl From<digest::ReadError> for Failure {
     }
 }
 
+const LINKS_WAY: &str = "make the link relative; if links may lead elsewhere, name that folder: `verify --links-inside FOLDER`, `sign --follow-links FOLDER`";
+
 impl From<digest::WalkError> for Failure {
     fn from(error: digest::WalkError) -> Self {
         match error {
             digest::WalkError::Read(error @ digest::ReadError::Io { .. }) => error.into(),
+            error @ digest::WalkError::Read(digest::ReadError::Outside { .. }) => {
+                Self::from_error(Code::Io, &error, LINKS_WAY)
+            }
             error => Self::from_error(Code::Io, &error, "a model is plain files in plain folders"),
         }
     }

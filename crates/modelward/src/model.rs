@@ -1,6 +1,7 @@
 //! A model as it is given on the command line: a file, a folder, or a digest of one in the store.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -323,6 +324,39 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+/// Refuses names of which only one has room on file systems that don't tell upper from lower case: who copies the model there
+/// has another one.
+pub(crate) fn no_twins<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let lower = |name: &str| {
+        name.chars()
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    // Of many names the hashes take less room.
+    let mut all: Vec<(u64, &str)> = names
+        .map(|name| {
+            let mut hasher = DefaultHasher::new();
+            lower(name).hash(&mut hasher);
+            (hasher.finish(), name)
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    for pair in all.windows(2) {
+        if let [(one_hash, one), (other_hash, other)] = pair
+            && one_hash == other_hash
+            && lower(one) == lower(other)
+        {
+            return Err(Failure::error(
+                Code::ModelInvalid,
+                format!("the names `{one}` and `{other}` differ only by upper and lower case"),
+                "rename one of them and sign again: where file systems don't tell them apart, one file takes the other's place",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// For a progress bar only: what can't be read counts nothing here and fails later.
 fn size_of(path: &Path) -> u64 {

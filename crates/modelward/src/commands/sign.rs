@@ -13,7 +13,9 @@ use crate::cli::Common;
 use crate::holder::HeldKey;
 use crate::interruption::Work;
 use crate::lines::{Lines, counted};
-use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unreadable};
+use crate::model::{
+    Model, Resources, default_ignored, left_out_line, no_twins, signature_path, unreadable,
+};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
@@ -82,6 +84,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .clone()
         .map_or_else(|| signature_path(&args.model), Ok)?;
     check_target(&target)?;
+    if args.odd.shard_size.is_some() && !args.odd.strict_spec {
+        ui.warn(PEERS_PIECES);
+    }
     let beside = [default_ignored(), args.ignored.clone()].concat();
     let ignored = with_signature(beside.clone(), &args.model, &target);
     let signed = match args.held.is_named() {
@@ -107,6 +112,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     Ok(Answer::new(text, data))
 }
 
+/// Of what is written so that others verify it.
+pub(super) const PEERS_PIECES: &str = "the algorithm of each piece is written as released tools verify it, and not as the specification has it";
+
 /// What came of it.
 struct Signed {
     bundle: Bundle,
@@ -128,6 +136,7 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
     workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let ignored = left_out_of(model.form, ignored);
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    check_statement(&statement)?;
     let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
     let name = model.name;
     // Of many files each of these is long, and each goes as soon as it is not needed.
@@ -162,6 +171,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         let files = artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
         let statement = statement(&name, files, form, &terms);
+        check_statement(&statement)?;
         let (digest, files) = (artifact.digest(), artifact.files().len());
         drop(artifact);
         return Ok(Signed {
@@ -181,6 +191,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let resources = model.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
+    check_statement(&statement)?;
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
@@ -207,6 +218,7 @@ fn by_held_from_cache(
         false => (None, format!(", {method}")),
     };
     let statement = statement(&model.name, model.resources(), model.form, terms);
+    check_statement(&statement)?;
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
@@ -217,6 +229,12 @@ fn by_held_from_cache(
         name: model.name,
         said: None,
     })
+}
+
+/// What would be another model elsewhere is not signed.
+pub(super) fn check_statement(statement: &Statement<ModelSignature>) -> Result<(), Failure> {
+    let signed = &statement.predicate;
+    no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))
 }
 
 /// An empty file has no piece: a signature of pieces would leave it out, and say nothing of it.

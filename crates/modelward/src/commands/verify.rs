@@ -15,12 +15,15 @@ use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
 use crate::lines::Lines;
-use crate::model::{Model, Resources, default_ignored, left_out, left_out_line, unreadable};
+use crate::model::{
+    Model, Resources, default_ignored, left_out, left_out_line, no_twins, unreadable,
+};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 mod manifest;
+mod obstacles;
 mod part;
 mod place;
 mod several;
@@ -80,11 +83,12 @@ fn by_one(args: &Args, asked: &Asked, ui: &Ui) -> Result<Answer, Failure> {
     let found = match &args.cache {
         Some(_) if signed.follows_links() => {
             ui.warn("the cache is not used: the model was signed through links");
-            measured(asked, ui)?
+            measured(asked, ui)
         }
-        Some(folder) => remembered(asked, folder, ui)?,
-        None => measured(asked, ui)?,
+        Some(folder) => remembered(asked, folder, ui),
+        None => measured(asked, ui),
     };
+    let found = found.map_err(|failure| obstacles::told(asked, failure))?;
     Ok(answer(asked, &found))
 }
 
@@ -122,6 +126,10 @@ impl Asked {
         let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
             .map_err(|e| args.believed.refused(&root, e))?;
         let signed = &verified.value().predicate;
+        no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))?;
+        if !signed.is_in_order() {
+            ui.warn(OTHER_ORDER);
+        }
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();
         let links = follows.then(|| args.links_inside.as_deref().unwrap_or(model).to_owned());
@@ -156,6 +164,9 @@ impl Asked {
         who(self.verified.proof())
     }
 }
+
+/// Of a signature that is read, and that stricter verifiers refuse.
+pub(crate) const OTHER_ORDER: &str = "the signature lists the files in another order than the specification, as model_signing does; the port to Go refuses it";
 
 /// Whoever has no store says whom to believe.
 fn nobody_named() -> Failure {

@@ -9,10 +9,7 @@ const VERIFY: &str = "verify model --public-key key.pub";
 
 fn workshop() -> Workshop {
     let workshop = Workshop::bare();
-    workshop.write_key();
-    let pem = String::from_utf8(workshop.read("key.pem")).unwrap();
-    let key = trust::PrivateKey::from_pem(&pem, None).unwrap();
-    workshop.write("key.pub", trust::Signer::public_key(&key).pem());
+    workshop.write_key_pair();
     workshop.write("model/weights", "weights");
     workshop
 }

@@ -233,6 +233,9 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     if target.hash.hash_algorithm.is_some() || target.hash.shard_size.is_some() {
         voice.debug("the reference's command line verifies whole files by SHA-256 only");
     }
+    if target.hash.shard_size.is_some() {
+        voice.warn(crate::commands::sign::PEERS_PIECES);
+    }
     let resources = measured.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let terms = Terms {
@@ -242,7 +245,9 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
         spelling: Spelling::Interoperable,
     };
     let name = measure::name(&model)?;
-    Ok(ModelSignature::of_resources(&name, resources, form, terms))
+    let statement = ModelSignature::of_resources(&name, resources, form, terms);
+    crate::commands::sign::check_statement(&statement)?;
+    Ok(statement)
 }
 
 /// What no verifier reads is not signed: nothing at all, and names that are unfit.

@@ -15,9 +15,9 @@ use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore,
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::believed::{public_sigstore, read_sigstore, too_old};
-use crate::commands::verify::{left_out_when_signed, missing_way, unvouched_line};
+use crate::commands::verify::{OTHER_ORDER, left_out_when_signed, missing_way, unvouched_line};
 use crate::holder::read_certificates;
-use crate::model::{default_ignored, left_out};
+use crate::model::{default_ignored, left_out, no_twins};
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
@@ -229,6 +229,8 @@ pub(super) fn believe(
     }
     let now = host::clock::now()?;
     let verified = trust::verify::<ModelSignature>(&bytes, &believed.root, now)?;
+    let signed = &verified.value().predicate;
+    no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))?;
     if means == Means::Key && bundle.is_older_form() {
         crate::answer::say(
             "WARNING: This model's signature uses an older verification material format. Please re-sign with an \
@@ -273,7 +275,7 @@ pub(super) fn tell(
 ) {
     let signed = &signature.value().predicate;
     if !signed.is_in_order() {
-        voice.debug("the signature lists files in another order than the specification");
+        voice.warn(OTHER_ORDER);
     }
     let model = target.model.path();
     let own = |path: &&String| !is_signature(&model, path, &target.signature);
