@@ -102,6 +102,9 @@ fn with_timestamp(workshop: &Workshop, token: impl FnOnce(&[u8]) -> Vec<u8>) {
     workshop.write("model.sig", bundle.to_string());
 }
 
+/// A timestamp that is made for a signature.
+type Token = fn(&[u8]) -> Vec<u8>;
+
 const BY_KEY: &str = "verify model --public-key leaf.pub";
 const BY_CERTIFICATE: &str =
     "verify model --certificate-chain ca.pem --certificate-identity email:signer@example.com";
@@ -138,7 +141,7 @@ fn a_stamp_that_nobody_vouches_for_counts_for_nothing_and_must_be_one() {
         );
         let vouched = format!("{verify} --timestamp-chain stamps.pem");
         assert_eq!(workshop.allowed(&vouched)["timestampUnvouched"], false);
-        let junk: [fn(&[u8]) -> Vec<u8>; 4] = [
+        let junk: [Token; 4] = [
             |_| vec![0, 0, 0],
             |_| Stamp::of(b"other").response(),
             |signature| {

@@ -85,6 +85,22 @@ fn what_cannot_be_hashed_is_told_among_all_other_differences() {
     }
 }
 
+/// An absolute link is followed nowhere, though it may lead inside; what to do is said.
+#[test]
+fn a_link_that_leads_by_way_of_outside_is_told_with_a_way() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("m/a", "a");
+    std::os::unix::fs::symlink(workshop.file("m/a"), workshop.file("m/l")).unwrap();
+    let line = "sign m --private-key key.pem --follow-links";
+    assert_eq!(workshop.error(line), "io");
+    let said = workshop.run(line).stderr;
+    assert!(
+        said.contains("by way of what is outside it") && said.contains("--links-inside FOLDER"),
+        "{said}"
+    );
+}
+
 /// Elsewhere one of them takes the other's place.
 #[test]
 fn names_that_differ_by_case_alone_are_neither_signed_nor_verified() {
