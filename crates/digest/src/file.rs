@@ -23,15 +23,22 @@ pub fn measure_bytes(bytes: &[u8]) -> Measured {
 /// # Errors
 /// It can't be opened or read, is no regular file, or changed size while it was read.
 pub fn measure_file(path: &Path) -> Result<Measured, ReadError> {
-    measure_open(path, &mut io::sink())
+    let (measured, was_touched) = measure_open(path, &mut io::sink())?;
+    if was_touched && measure_open(path, &mut io::sink())?.0 != measured {
+        return Err(ReadError::Changed {
+            path: path.to_owned(),
+        });
+    }
+    Ok(measured)
 }
 
-/// Measures a regular file while its bytes go to `out`: what arrives there is what was hashed.
+/// Measures a regular file while its bytes go to `out`: what arrives there is what was hashed, even if somebody wrote to
+/// the file and put its time back.
 ///
 /// # Errors
 /// As [`measure_file`], or `out` can't be written.
 pub fn measure_copy(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError> {
-    measure_open(path, out)
+    measure_open(path, out).map(|(measured, _)| measured)
 }
 
 /// Measures all that a reader gives, while its bytes go to `out`.
@@ -94,7 +101,8 @@ impl Write for Measuring<'_> {
     }
 }
 
-fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError> {
+/// Whether something was done to the file meanwhile that is not seen to be writing is returned too.
+fn measure_open(path: &Path, out: &mut dyn Write) -> Result<(Measured, bool), ReadError> {
     let failed = |cause| ReadError::Io {
         path: path.to_owned(),
         cause,
@@ -104,13 +112,15 @@ fn measure_open(path: &Path, out: &mut dyn Write) -> Result<Measured, ReadError>
     let before = stamp(&file).map_err(|e| failed(e.into()))?;
     let measured = measure_reader(&mut file, out).map_err(failed)?;
     let after = stamp(&file).map_err(|e| failed(e.into()))?;
-    let is_whole = before.is_some_and(|stamp| stamp.size_bytes() == measured.size_bytes());
-    if is_whole && before == after {
-        Ok(measured)
-    } else {
-        Err(ReadError::Changed {
+    match before.zip(after) {
+        Some((before, after))
+            if before.size_bytes() == measured.size_bytes() && after.is_as(&before) =>
+        {
+            Ok((measured, after.was_touched_since(&before)))
+        }
+        _ => Err(ReadError::Changed {
             path: path.to_owned(),
-        })
+        }),
     }
 }
 
@@ -167,7 +177,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// It would lead out of the folder that is read.
-    #[error("`{}` leads outside the folder that is read", path.display())]
+    #[error("`{}` leads outside the folder that is read, or by way of what is outside it", path.display())]
     Outside {
         /// Which file.
         path: PathBuf,

@@ -8,6 +8,7 @@
 mod many;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::beneath::Tree;
 use crate::lanes::Kernel;
@@ -58,6 +59,11 @@ impl Digests {
         }
     }
 
+    fn get(&self, at: usize) -> &[u8] {
+        let start = at * self.size_bytes;
+        &self.raw[start..start + self.size_bytes]
+    }
+
     fn put(&mut self, at: usize, digest: &[u8]) {
         let start = at * self.size_bytes;
         self.raw[start..start + self.size_bytes].copy_from_slice(digest);
@@ -95,6 +101,7 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
             digests.put(*at, digest);
         }
     }
+    work.read_touched_again(&digests)?;
     Ok(digests)
 }
 
@@ -119,6 +126,8 @@ struct Work<'a> {
     queue: Vec<usize>,
     plan: Plan,
     next: AtomicUsize,
+    /// Those that are to be read again.
+    touched: Mutex<Vec<usize>>,
     /// One of them failed, so that the others need not go on.
     is_over: AtomicBool,
 }
@@ -134,6 +143,7 @@ impl<'a> Work<'a> {
             plan: Plan::new(&sizes, order.algorithm, order.kernels, cores),
             queue,
             next: AtomicUsize::new(0),
+            touched: Mutex::default(),
             is_over: AtomicBool::new(false),
         }
     }
@@ -199,9 +209,38 @@ impl<'a> Work<'a> {
                 return Ok(());
             }
         }
-        stream.finish()?;
+        self.end(at, stream)?;
         let digest = hasher.finish(piece.size_bytes()).digest();
         done.push(at, digest.raw());
+        Ok(())
+    }
+
+    /// Ends a stream, and notes whether it is to be read again.
+    fn end(&self, at: usize, stream: Stream<'_>) -> Result<(), ReadError> {
+        if stream.finish()? {
+            let mut touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+            touched.push(at);
+        }
+        Ok(())
+    }
+
+    /// Reads those again to whose files something was done: that they got another name changes no byte of them.
+    fn read_touched_again(&self, digests: &Digests) -> Result<(), ReadError> {
+        let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = Vec::new();
+        for at in touched.iter() {
+            buffer.resize(ALONE_BYTES, 0);
+            let (piece, mut stream) = self.open(*at)?;
+            let mut hasher = AnyHasher::new(self.order.algorithm);
+            while stream.left_bytes() > 0 {
+                let filled = stream.fill(&mut buffer)?;
+                hasher.update(&buffer[..filled]);
+            }
+            if hasher.finish(piece.size_bytes()).digest().raw() != digests.get(*at) {
+                return Err(stream.changed());
+            }
+            let _ = stream.finish()?;
+        }
         Ok(())
     }
 }

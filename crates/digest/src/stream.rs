@@ -17,15 +17,17 @@ pub(crate) struct Entry {
     pub(crate) stamp: Stamp,
 }
 
-/// Which file it is, and what changes when somebody writes to it. The time of its last change is not among that: whoever
-/// gives a file another name, or takes one away, changes it and writes nothing, and the store's blobs are laid out so.
-/// Whoever writes and sets the time back gets the digest of what was read, which is no other file's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which file it is, and what changes when somebody writes to it.
+///
+/// The time of its last change does so too, and nobody can set it back. But it also changes when the file gets another name,
+/// or loses one, and the store's blobs are laid out so. Where it alone has changed, the file is read a second time.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     size_bytes: u64,
-    modified: (i64, u64),
+    modified: i64,
+    changed: i64,
 }
 
 impl Stamp {
@@ -40,13 +42,32 @@ impl Stamp {
             device: stat.st_dev as u64,
             inode: stat.st_ino as u64,
             size_bytes: u64::try_from(stat.st_size).ok()?,
-            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+            modified: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
         })
     }
 
     pub(crate) const fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
+
+    /// Whether it is that file, and nobody is seen to have written to it.
+    pub(crate) const fn is_as(&self, before: &Self) -> bool {
+        self.device == before.device
+            && self.inode == before.inode
+            && self.size_bytes == before.size_bytes
+            && self.modified == before.modified
+    }
+
+    /// Whether something was done to it: it got or lost a name, or somebody wrote and put the time back.
+    pub(crate) const fn was_touched_since(&self, before: &Self) -> bool {
+        self.changed != before.changed
+    }
+}
+
+/// In one number, to hold many. It is compared with its like alone: what does not fit in is no matter.
+const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(rest)
 }
 
 /// The file, open, and how far it is read.
@@ -79,7 +100,7 @@ impl<'a> Stream<'a> {
             end,
             ours_from: None,
         };
-        stream.expect_unchanged()?;
+        let _ = stream.expect_unchanged()?;
         if end - start >= ADVISED_FROM_BYTES {
             // What the kernel makes of advice changes its speed and nothing else.
             if drops_cache && stream.is_cold() {
@@ -118,8 +139,9 @@ impl<'a> Stream<'a> {
     }
 
     /// Makes sure that nobody wrote meanwhile, and that the file ends where its size says: of some, such as those of
-    /// `/proc`, the system says that they are empty.
-    pub(crate) fn finish(mut self) -> Result<(), ReadError> {
+    /// `/proc`, the system says that they are empty. Whether something was done to it is returned: then these may be the
+    /// bytes of no moment, and it is to be read again.
+    pub(crate) fn finish(mut self) -> Result<bool, ReadError> {
         self.drop_cache(1);
         if self.end == self.entry.stamp.size_bytes() {
             self.expect_end()?;
@@ -138,12 +160,12 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn expect_unchanged(&self) -> Result<(), ReadError> {
+    fn expect_unchanged(&self) -> Result<bool, ReadError> {
         let stat = fstat(&self.file).map_err(|cause| self.failed(cause))?;
-        if Stamp::of(&stat) == Some(self.entry.stamp) {
-            Ok(())
-        } else {
-            Err(self.changed())
+        let before = &self.entry.stamp;
+        match Stamp::of(&stat) {
+            Some(now) if now.is_as(before) => Ok(now.was_touched_since(before)),
+            _ => Err(self.changed()),
         }
     }
 
@@ -175,7 +197,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    fn changed(&self) -> ReadError {
+    pub(crate) fn changed(&self) -> ReadError {
         ReadError::Changed {
             path: self.tree.path(&self.entry.name),
         }
@@ -215,7 +237,7 @@ mod tests {
         before_opening: impl FnOnce(&Path),
         before_reading: impl FnOnce(&Path),
         before_the_end: impl FnOnce(&Path),
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let path = folder.join("f");
         std::fs::write(&path, [1; 100]).unwrap();
         // Times are as coarse as the kernel's clock ticks.
@@ -251,11 +273,21 @@ mod tests {
         };
         let cut = |path: &Path| std::fs::write(path, [1; 70]).unwrap();
         let folder = folder.path();
-        read(folder, nothing, nothing, nothing).unwrap();
+        assert!(!read(folder, nothing, nothing, nothing).unwrap());
         let name = |path: &Path| std::fs::hard_link(path, path.with_extension("too")).unwrap();
         let forget = |path: &Path| std::fs::remove_file(path.with_extension("too")).unwrap();
-        read(folder, nothing, name, forget).unwrap();
-        read(folder, name, forget, nothing).unwrap();
+        assert!(read(folder, nothing, name, forget).unwrap());
+        assert!(read(folder, name, forget, nothing).unwrap());
+        // Whoever puts the time back is seen to have done something.
+        let hide = |path: &Path| {
+            let time = path.metadata().unwrap().modified().unwrap();
+            std::fs::write(path, [2; 100]).unwrap();
+            let file = std::fs::File::options().append(true).open(path).unwrap();
+            file.set_modified(time).unwrap();
+        };
+        assert!(read(folder, hide, nothing, nothing).unwrap());
+        assert!(read(folder, nothing, hide, nothing).unwrap());
+        assert!(read(folder, nothing, nothing, hide).unwrap());
         for refused in [
             read(folder, write, nothing, nothing),
             read(folder, replace, nothing, nothing),

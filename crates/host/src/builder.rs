@@ -51,6 +51,7 @@ use std::process::ExitCode;
 pub use control::run;
 pub use error::Error;
 pub use profile::{CgroupVersion, Layers, MemoryBound, SandboxProfile};
+pub use sandbox::close_on_exec;
 pub use step::{Exit, Expected, Input, Limits, Observed, Ran, Step, Stream};
 pub use trust::predicate::Isolation;
 pub use users::{FIRST_ID, Users, detect};

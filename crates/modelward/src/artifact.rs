@@ -90,7 +90,7 @@ impl Artifact {
 
     /// What signs it: its blobs by name and digest.
     pub(crate) fn statement(&self) -> Result<Statement<ModelSignature>, Failure> {
-        let blobs = self.manifest.resources()?;
+        let blobs = self.manifest.resources_to_sign()?;
         let blobs = blobs.iter();
         let blobs = blobs.map(|(name, digest)| (name.as_str(), ResourceDigest::from(*digest)));
         let terms = Terms::usual(Vec::new());

@@ -179,6 +179,8 @@ impl From<digest::ReadError> for Failure {
     }
 }
 
+const LINKS_WAY: &str = "make the link relative; if links may lead elsewhere, name that folder: `verify --links-inside FOLDER`, `sign --follow-links FOLDER`";
+
 impl From<digest::WalkError> for Failure {
     fn from(error: digest::WalkError) -> Self {
         match error {
@@ -186,6 +188,9 @@ impl From<digest::WalkError> for Failure {
             error @ digest::WalkError::Read(digest::ReadError::Link { .. }) => {
                 let way = "put the file in the link's place; `sign` with a key that is not the store's takes `--follow-links`";
                 Self::from_error(Code::Io, &error, way)
+            }
+            error @ digest::WalkError::Read(digest::ReadError::Outside { .. }) => {
+                Self::from_error(Code::Io, &error, LINKS_WAY)
             }
             error => Self::from_error(Code::Io, &error, "a model is plain files in plain folders"),
         }

@@ -98,7 +98,7 @@ impl HeldKey {
 /// A key that is not the store's.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Holder {
-    /// A private key's file, without a store: PEM in any form that OpenSSL or cosign write
+    /// A private key's file, without a store: PEM in the usual forms of OpenSSL and cosign
     #[arg(long, value_name = "FILE", group = "held", conflicts_with = "key")]
     private_key: Option<PathBuf>,
     /// A key on a token, without a store: `pkcs11:token=…;object=…?module-path=…` (RFC 7512). The PIN comes from MODELWARD_PIN,

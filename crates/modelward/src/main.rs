@@ -33,5 +33,8 @@ fn main() -> ExitCode {
     if let Some(code) = commands::train::builder_process() {
         return code;
     }
+    // What a shell left open is not handed on to helpers of any sort. Where the system can't, those that must have nothing
+    // are not started.
+    let _ = host::builder::close_on_exec();
     cli::run(std::env::args_os())
 }

@@ -1,7 +1,9 @@
 //! A model as it is given on the command line: a file, a folder, or a digest of one in the store.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use digest::{Digest, Links, Listing, Method, Walk, WalkError};
 use trust::predicate::Form;
@@ -82,6 +84,8 @@ pub(crate) struct Resources {
     pub(crate) form: Form,
     /// Its files or the pieces of them, by their names.
     pub(crate) resources: digest::Resources,
+    /// Where pieces were measured, the files that have none, since they are empty.
+    pub(crate) empty: Vec<String>,
 }
 
 impl Resources {
@@ -106,13 +110,16 @@ impl Resources {
         method: Method,
         ui: &Ui,
     ) -> Result<Self, Failure> {
-        let measured = measure_by(path, ignore, links, ui, |path, walk, progress| {
+        let empty = EmptyFiles::of(path, links.is_some(), method);
+        let ignore = |name: &str| ignore(name) || empty.passes(name);
+        let measured = measure_by(path, &ignore, links, ui, |path, walk, progress| {
             digest::list_resources(path, walk, method, progress)
         })?;
         Ok(Self {
             name: measured.name,
             form: measured.form,
             resources: measured.found,
+            empty: empty.into_names(),
         })
     }
 
@@ -127,6 +134,60 @@ impl Resources {
             .map(path)
             .collect::<BTreeSet<_>>()
             .len()
+    }
+}
+
+/// The empty files that a walk comes by, where pieces are measured: they have none, and a signature of pieces says nothing
+/// of them, whatever their names are.
+pub(crate) struct EmptyFiles<'a> {
+    root: &'a Path,
+    follows_links: bool,
+    is_wanted: bool,
+    names: Mutex<BTreeSet<String>>,
+}
+
+impl<'a> EmptyFiles<'a> {
+    pub(crate) fn of(root: &'a Path, follows_links: bool, method: Method) -> Self {
+        let empty = Self {
+            root,
+            follows_links,
+            is_wanted: method.shard_size.is_some(),
+            names: Mutex::default(),
+        };
+        // A single file is not asked about: it is looked up here.
+        if root.is_file()
+            && let Some(name) = root.file_name().and_then(|name| name.to_str())
+        {
+            empty.note(name, root);
+        }
+        empty
+    }
+
+    /// Notes the file, if it is an empty one; never is it left out for that.
+    pub(crate) fn passes(&self, name: &str) -> bool {
+        self.note(name, &self.root.join(name));
+        false
+    }
+
+    /// In the order of their names.
+    pub(crate) fn into_names(self) -> Vec<String> {
+        let names = self.names.into_inner();
+        let names = names.unwrap_or_else(PoisonError::into_inner);
+        names.into_iter().collect()
+    }
+
+    fn note(&self, name: &str, path: &Path) {
+        if !self.is_wanted {
+            return;
+        }
+        let metadata = match self.follows_links {
+            true => path.metadata(),
+            false => path.symlink_metadata(),
+        };
+        if metadata.is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+            let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            names.insert(name.to_owned());
+        }
     }
 }
 
@@ -273,6 +334,39 @@ impl std::fmt::Display for Unreadable {
 }
 
 impl std::error::Error for Unreadable {}
+
+/// Refuses names of which only one has room on file systems that don't tell upper from lower case: who copies the model there
+/// has another one.
+pub(crate) fn no_twins<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
+    let lower = |name: &str| {
+        name.chars()
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    // Of many names the hashes take less room.
+    let mut all: Vec<(u64, &str)> = names
+        .map(|name| {
+            let mut hasher = DefaultHasher::new();
+            lower(name).hash(&mut hasher);
+            (hasher.finish(), name)
+        })
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    for pair in all.windows(2) {
+        if let [(one_hash, one), (other_hash, other)] = pair
+            && one_hash == other_hash
+            && lower(one) == lower(other)
+        {
+            return Err(Failure::error(
+                Code::ModelInvalid,
+                format!("the names `{one}` and `{other}` differ only by upper and lower case"),
+                "rename one of them and sign again: where file systems don't tell them apart, one file takes the other's place",
+            ));
+        }
+    }
+    Ok(())
+}
 
 /// For a progress bar only: what can't be read counts nothing here and fails later.
 fn size_of(path: &Path) -> u64 {

@@ -10,7 +10,7 @@ use trust::predicate::Form;
 use trust::{Artifact, Code, Kind, TreePath};
 
 use crate::answer::Failure;
-use crate::model::{Resources, name_of, unreadable};
+use crate::model::{EmptyFiles, Resources, name_of, unreadable};
 use crate::ui::Ui;
 
 /// A model on disk, of which some files were not read.
@@ -24,6 +24,8 @@ pub(crate) struct Remembered {
     pub(crate) files: usize,
     /// How many of them were not read.
     pub(crate) from_cache: usize,
+    /// As [`Resources::empty`].
+    pub(crate) empty: Vec<String>,
     resources: BTreeMap<String, (ResourceDigest, u64)>,
 }
 
@@ -52,7 +54,10 @@ impl Remembered {
         let is_folder = std::fs::metadata(path)
             .map_err(|e| unreadable(path, &e))?
             .is_dir();
-        let ignore = |name: &str| is_folder && ignored.iter().any(|ignored| ignored == name);
+        let empty = EmptyFiles::of(path, false, method);
+        let ignore = |name: &str| {
+            is_folder && (ignored.iter().any(|ignored| ignored == name) || empty.passes(name))
+        };
         let bar = ui.bytes_bar("hashing", None);
         let measured = cache.measure(path, &ignore, method, &|size| bar.inc(size))?;
         bar.finish_and_clear();
@@ -69,6 +74,7 @@ impl Remembered {
             files: measured.files,
             from_cache: measured.from_cache,
             resources: measured.resources,
+            empty: empty.into_names(),
         })
     }
 
@@ -87,6 +93,7 @@ impl Remembered {
             resources: resources.collect(),
             name: measured.name,
             form: measured.form,
+            empty: measured.empty,
         })
     }
 

@@ -225,8 +225,14 @@ impl Stamp {
     /// A right stamp over these bytes, in 2025.
     #[must_use]
     pub fn of(stamped_bytes: &[u8]) -> Self {
+        Self::at(stamped_bytes, "20250101000000.5Z")
+    }
+
+    /// A right stamp over these bytes, at this time, as ASN.1 writes it.
+    #[must_use]
+    pub fn at(stamped_bytes: &[u8], time: &str) -> Self {
         let hash = digest::Digest::of(stamped_bytes);
-        let time = tlv(0x18, &[b"20250101000000.5Z"]);
+        let time = tlv(0x18, &[time.as_bytes()]);
         Self::stating(tst_info(hash.raw(), &time))
     }
 

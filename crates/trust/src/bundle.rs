@@ -176,6 +176,11 @@ impl Bundle {
         let envelope = wire.dsse_envelope.ok_or(Error::BundleShape(
             "a signature over bytes, not over a statement",
         ))?;
+        // One or the other: readers that take the one see another bundle than readers that take the other.
+        if wire.message_signature.is_some() {
+            let two = "a signature over bytes beside the one over a statement";
+            return Err(Error::BundleShape(two));
+        }
         let envelope = Envelope::from_wire(envelope).map_err(Error::BundleShape)?;
         let (material, is_older_material) =
             material(wire.verification_material, bytes).map_err(Error::BundleShape)?;

@@ -49,7 +49,8 @@ pub(crate) struct Evidence<'a> {
 /// this signature, payload and certificate or key alone; its log is the root's, promised it and proved it against a
 /// checkpoint that it signed (Rekor v1), or proved it and leaves the time to a timestamp (Rekor v2). (3) There is a time, none
 /// is after `now`, and every log entered at a time of its own. (4) An authority of the root's certified the leaf, if there is
-/// one, and all certificates were valid at each time. (5) A certificate log of the root's has it.
+/// one, for signing code, and all certificates were valid at each time. (5) A certificate log of the root's has it, and none
+/// will have it after `now`.
 pub(crate) fn verify(
     evidence: &Evidence<'_>,
     root: &SigstoreRoot,
@@ -74,7 +75,8 @@ pub(crate) fn verify(
         }
         if let By::Certificate(leaf) = evidence.by {
             let issuer = certified(leaf, &root.authorities, at)?;
-            sct::verify(leaf, issuer, &root.certificate_logs)?;
+            chain::check_code_signing(leaf).map_err(SigstoreError::Chain)?;
+            sct::verify(leaf, issuer, &root.certificate_logs, now)?;
         }
     }
     Ok(earliest)

@@ -148,6 +148,32 @@ pub(crate) fn claims_to_stamp(token: &[u8], bytes: &[u8]) -> bool {
     token.len() <= SIZE_BYTES_MAX && claims(token) == Some(true)
 }
 
+/// Whether a token may be what it says, where nobody vouches for its authority: it can be read, is over these bytes and was
+/// signed with the certificate that came along. No time follows from that. What is made with algorithms that are not
+/// believed, or without that certificate, can't be told from one that is.
+pub(crate) fn check_unvouched(token: &[u8], stamped_bytes: &[u8]) -> Result<(), TimestampError> {
+    if token.len() > SIZE_BYTES_MAX {
+        return Err(TimestampError::TooLarge {
+            size_bytes_max: SIZE_BYTES_MAX,
+        });
+    }
+    let is_about = || {
+        let signed = SignedData::read(token_of(token)?)?;
+        if !Info::read(signed.content)?.is_about(stamped_bytes) {
+            return Err(TimestampError::Imprint);
+        }
+        signed.verified_signer(&[]).map(drop)
+    };
+    match is_about() {
+        Err(
+            TimestampError::Algorithm { .. }
+            | TimestampError::Certificate(_)
+            | TimestampError::SignerMissing,
+        ) => Ok(()),
+        judged => judged,
+    }
+}
+
 /// The token that a response holds, or that these bytes are.
 fn token_of(bytes: &[u8]) -> Result<Element<'_>, TimestampError> {
     let unread = TimestampError::Malformed { part: "token" };

@@ -47,6 +47,8 @@ pub struct Proof {
     pub at: Time,
     /// What the root knows who signed by.
     pub how: How,
+    /// Whether a timestamp came along that counts for nothing, since nobody vouches for its authority.
+    pub has_unvouched_timestamp: bool,
 }
 
 /// What the trust root knows somebody by.

@@ -4,8 +4,8 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, KeyId, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement, Time, TrustRoot,
-    Verified,
+    Bundle, Error, How, KeyId, Material, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement,
+    Time, TrustRoot, Verified,
 };
 
 mod manifest;
@@ -141,9 +141,22 @@ fn believe_parsed<P: Predicate>(
         root: root.digest(),
         bundle: digest,
         at: now,
+        has_unvouched_timestamp: has_unvouched_timestamp(bundle.material(), &signer.how),
         how: signer.how,
     };
     Ok(Verified::new(statement, proof))
+}
+
+/// Whether there is a timestamp, and no time that was taken from one. A keyless signature's are all believed, or refused.
+fn has_unvouched_timestamp(material: &Material, how: &How) -> bool {
+    let (Material::Key { timestamps, .. }
+    | Material::Certificate { timestamps, .. }
+    | Material::Keyless { timestamps, .. }) = material;
+    let is_believed = match how {
+        How::Key { stamped, .. } | How::Certificate { stamped, .. } => stamped.is_some(),
+        How::Keyless { .. } => true,
+    };
+    !timestamps.is_empty() && !is_believed
 }
 
 /// Those of whom it is true, at least one; else what was said against the first.

@@ -36,7 +36,7 @@ pub(super) fn measure(work: &Work<'_>, first: usize, done: &mut Done) -> Result<
             .collect::<Vec<_>>()
         {
             let (lane, state) = (lanes.swap_remove(at), states.swap_remove(at));
-            buffers.push(lane.finish(&state, done)?);
+            buffers.push(lane.finish(work, &state, done)?);
         }
     }
 }
@@ -117,8 +117,8 @@ impl<'a> Lane<'a> {
     }
 
     /// Notes the digest, and gives the buffer back.
-    fn finish(self, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
-        self.stream.finish()?;
+    fn finish(self, work: &Work<'_>, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
+        work.end(self.at, self.stream)?;
         let mut raw = [0; 32];
         for (four, word) in raw.as_chunks_mut::<4>().0.iter_mut().zip(state) {
             *four = word.to_be_bytes();

@@ -314,3 +314,36 @@ fn a_file_that_changes_after_it_was_seen_is_an_error() {
         ));
     }
 }
+
+/// Of two readings with something done to the file between them the first may be of no moment.
+#[test]
+fn a_writer_that_puts_the_time_back_is_noticed() {
+    for algorithm in Algorithm::ALL {
+        let dir = folder(&[("f", b"f")]);
+        let path = dir.path().join("f");
+        let modified = path.metadata().unwrap().modified().unwrap();
+        let write = |byte: &[u8]| {
+            // Times are as coarse as the kernel's clock ticks.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            fs::write(&path, byte).unwrap();
+            let file = fs::File::options().append(true).open(&path).unwrap();
+            file.set_modified(modified).unwrap();
+        };
+        let tree = Tree::open(dir.path(), Links::Refuse).unwrap();
+        let files = Collector::collect(&tree, &REFUSING).unwrap();
+        let measure = |progress: &(dyn Fn(u64) + Sync)| {
+            schedule::measure(&Order {
+                tree: &tree,
+                files: &files,
+                pieces: &whole(&files),
+                algorithm,
+                kernels: Kernels::of_this_processor(),
+                progress,
+            })
+        };
+        write(b"f");
+        measure(&|_| ()).unwrap();
+        let refused = measure(&|_| write(b"g"));
+        assert!(matches!(refused, Err(ReadError::Changed { .. })));
+    }
+}

@@ -180,6 +180,8 @@ fn helper(
     timeout: Duration,
 ) -> Result<Zeroizing<String>, TokenError> {
     let refused = |why: String| TokenError::Place { place, why };
+    crate::builder::close_on_exec()
+        .map_err(|e| refused(format!("`{program}` can't be kept from open files: {e}")))?;
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::null());

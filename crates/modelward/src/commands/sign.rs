@@ -14,7 +14,9 @@ use crate::holder::HeldKey;
 use crate::inside::left_out_by;
 use crate::interruption::Work;
 use crate::lines::{Lines, counted};
-use crate::model::{Model, Resources, default_ignored, left_out_line, signature_path, unwritable};
+use crate::model::{
+    Model, Resources, default_ignored, left_out_line, no_twins, signature_path, unwritable,
+};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::signature_file::check_target;
 use crate::ui::Ui;
@@ -84,6 +86,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         .clone()
         .map_or_else(|| signature_path(&args.model), Ok)?;
     check_target(&target)?;
+    if args.odd.shard_size.is_some() && !args.odd.strict_spec {
+        ui.warn(PEERS_PIECES);
+    }
     let beside = [
         default_ignored(),
         left_out_by(&args.ignored, &args.model, ui)?,
@@ -113,6 +118,9 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     Ok(Answer::new(text, data))
 }
 
+/// Of what is written so that others verify it.
+pub(super) const PEERS_PIECES: &str = "the algorithm of each piece is written as released tools verify it, and not as the specification has it";
+
 /// What came of it.
 struct Signed {
     bundle: Bundle,
@@ -140,6 +148,7 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
     workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let ignored = left_out_of(model.form, ignored);
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
+    check_statement(&statement)?;
     let (digest, files) = (model.artifact.digest(), model.artifact.files().len());
     let name = model.name;
     // Of many files each of these is long, and each goes as soon as it is not needed.
@@ -174,6 +183,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
         let files = artifact.files().iter();
         let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
         let statement = statement(&name, files, form, &terms);
+        check_statement(&statement)?;
         let (digest, files) = (artifact.digest(), artifact.files().len());
         drop(artifact);
         return Ok(Signed {
@@ -189,9 +199,11 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let links = args.odd.links(&args.model);
     let model = Resources::measure(&args.model, ignored, links, terms.method, ui)?;
     let method = terms.method;
+    all_have_pieces(&model.empty)?;
     let resources = model.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
+    check_statement(&statement)?;
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
         digest: statement.predicate.root().to_string(),
@@ -212,11 +224,13 @@ fn by_held_from_cache(
 ) -> Result<Signed, Failure> {
     let method = terms.method;
     let model = Remembered::measure(&args.model, &terms.ignored, folder, method, ui)?;
+    all_have_pieces(&model.empty)?;
     let (digest, how) = match method == Method::WHOLE_SHA256 {
         true => (Some(model.artifact()?.digest()), String::new()),
         false => (None, format!(", {method}")),
     };
     let statement = statement(&model.name, model.resources(), model.form, terms);
+    check_statement(&statement)?;
     let digest = digest.unwrap_or_else(|| statement.predicate.root());
     Ok(Signed {
         bundle: args.held.seal(&statement)?,
@@ -227,6 +241,28 @@ fn by_held_from_cache(
         name: model.name,
         said: None,
     })
+}
+
+/// What would be another model elsewhere is not signed.
+pub(super) fn check_statement(statement: &Statement<ModelSignature>) -> Result<(), Failure> {
+    let signed = &statement.predicate;
+    no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))
+}
+
+/// An empty file has no piece: a signature of pieces would leave it out, and say nothing of it.
+pub(super) fn all_have_pieces(empty: &[String]) -> Result<(), Failure> {
+    let Some(first) = empty.first() else {
+        return Ok(());
+    };
+    let and_more = match empty.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Err(Failure::error(
+        Code::ModelInvalid,
+        format!("`{first}`{and_more} is empty, and has no piece that could be signed"),
+        "sign whole files, without `--shard-size`; or leave it out with `--ignore`",
+    ))
 }
 
 fn statement<'a>(

@@ -15,12 +15,15 @@ use crate::believed::Believed;
 use crate::cli::Common;
 use crate::glob::Glob;
 use crate::lines::Lines;
-use crate::model::{Model, Resources, default_ignored, left_out, left_out_line, unreadable};
+use crate::model::{
+    Model, Resources, default_ignored, left_out, left_out_line, no_twins, unreadable,
+};
 use crate::remembered::{Remembered, from_cache_line};
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 mod manifest;
+mod obstacles;
 mod part;
 mod place;
 mod several;
@@ -33,7 +36,8 @@ const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 ///
 /// The signature says how the files were hashed, whether links were followed and what was left out; that is what is
 /// done here. What it leaves out is not looked at and may be anything: as a rule `.git`, `.gitattributes`, `.github` and
-/// `.gitignore` at the model's root. What of it is there is told.
+/// `.gitignore` at the model's root. What of it is there is told, and so are empty files where pieces were signed: they have
+/// none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: modelward verify out/digits")]
 pub(crate) struct Args {
@@ -79,11 +83,12 @@ fn by_one(args: &Args, asked: &Asked, ui: &Ui) -> Result<Answer, Failure> {
     let found = match &args.cache {
         Some(_) if signed.follows_links() => {
             ui.warn("the cache is not used: the model was signed through links");
-            measured(asked, ui)?
+            measured(asked, ui)
         }
-        Some(folder) => remembered(asked, folder, ui)?,
-        None => measured(asked, ui)?,
+        Some(folder) => remembered(asked, folder, ui),
+        None => measured(asked, ui),
     };
+    let found = found.map_err(|failure| obstacles::told(asked, failure))?;
     Ok(answer(asked, &found))
 }
 
@@ -124,6 +129,10 @@ impl Asked {
             workspace.tell_of_root(verified.proof(), ui);
         }
         let signed = &verified.value().predicate;
+        no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))?;
+        if !signed.is_in_order() {
+            ui.warn(OTHER_ORDER);
+        }
         let beside = left_out_when_signed(signed);
         let follows = signed.follows_links();
         let links = follows.then(|| args.links_inside.as_deref().unwrap_or(model).to_owned());
@@ -159,6 +168,9 @@ impl Asked {
     }
 }
 
+/// Of a signature that is read, and that stricter verifiers refuse.
+pub(crate) const OTHER_ORDER: &str = "the signature lists the files in another order than the specification, as model_signing does; the port to Go refuses it";
+
 /// Whoever has no store says whom to believe.
 fn nobody_named() -> Failure {
     Failure::error(
@@ -179,6 +191,8 @@ struct Found {
     digest: Digest,
     files: usize,
     from_cache: usize,
+    /// Files of which a signature of pieces can't say anything.
+    empty: Vec<String>,
 }
 
 fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
@@ -197,12 +211,13 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
             digest: artifact.value().digest(),
             files,
             from_cache: 0,
+            empty: Vec::new(),
         });
     }
     let method = signed.method();
     let measured = Resources::measure(model, ignored, links, method, ui)?;
     let files = measured.files(method);
-    let (resources, form) = (measured.resources, measured.form);
+    let (resources, form, empty) = (measured.resources, measured.form, measured.empty);
     trust::verify_resources(&asked.verified, method, resources, form)
         .map_err(|differences| differs(&differences))?;
     asked.not_recalled(|| Ok(Cow::Owned(whole()?.artifact)))?;
@@ -210,6 +225,7 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
         digest: signed.root(),
         files,
         from_cache: 0,
+        empty,
     })
 }
 
@@ -236,8 +252,9 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
             true => found.artifact()?.digest(),
             false => signed.root(),
         },
-        files: found.files,
+        files: found.files - found.empty.len(),
         from_cache: found.from_cache,
+        empty: found.empty,
     })
 }
 
@@ -258,12 +275,14 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
     ));
     text.extend(asked.workspace.as_ref().and_then(Workspace::decided_line));
     text.extend(from_cache_line(found.from_cache));
+    text.extend(unvouched_line(asked.verified.proof()));
     if signed.follows_links() {
         text.push("links were followed, as when it was signed");
     }
-    text.extend(left_out_line(&asked.left_out, "covered by no signature"));
+    let left_out = [asked.left_out.as_slice(), &found.empty].concat();
+    text.extend(left_out_line(&left_out, "covered by no signature"));
     let mut data = json!({"model": found.digest.to_string(), "files": found.files, "cached": found.from_cache,
-                          "partial": false, "ignored": asked.left_out, "method": signed.method().to_string()});
+                          "partial": false, "ignored": left_out, "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {
         members.extend(who.clone());
     }
@@ -274,7 +293,14 @@ fn answer(asked: &Asked, found: &Found) -> Answer {
 fn who_as_json(proof: &Proof, signature: &str, workspace: Option<&Workspace>) -> serde_json::Value {
     let store = workspace.map(|workspace| workspace.store.path().display().to_string());
     json!({"signature": signature, "key": proof.key.to_string(), "keyName": proof.key_name, "certificate": certificate(&proof.how),
-           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "root": proof.root.to_string(), "store": store})
+           "identity": identity(&proof.how), "witnessed": witnessed(&proof.how), "timestampUnvouched": proof.has_unvouched_timestamp,
+           "root": proof.root.to_string(), "store": store})
+}
+
+/// A line for a person about a timestamp that counted for nothing; nothing if there was none.
+pub(crate) fn unvouched_line(proof: &Proof) -> Option<String> {
+    let line = "a timestamp came along that is not believed, for nobody was named who vouches for its authority: the time of now counted; `--timestamp-chain` names somebody";
+    proof.has_unvouched_timestamp.then(|| line.to_owned())
 }
 
 /// Who signed keylessly, for a program.

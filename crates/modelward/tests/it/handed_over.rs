@@ -118,7 +118,7 @@ fn a_password_comes_from_a_pipe() {
 #[test]
 fn what_is_no_file_is_written_through() {
     let workshop = workshop();
-    let old = "{}";
+    let old = "{\"dsseEnvelope\": {}}";
     for (place, line) in [
         ("native", "sign m --private-key key.pem --signature"),
         ("oms", "oms sign key m --private_key key.pem --signature"),

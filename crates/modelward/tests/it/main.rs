@@ -37,6 +37,7 @@ mod memory;
 mod oci;
 mod oms;
 mod output;
+mod pieces;
 mod publish;
 mod readme;
 mod recall;

@@ -46,6 +46,23 @@ const FILES: [(&str, &str); 3] = [
     ("weights.bin", "0123"),
 ];
 
+/// `oras push` without a config of its own: what is pulled has no file of that name.
+#[test]
+fn an_empty_config_is_not_signed_and_the_pulled_files_verify() {
+    let workshop = with_key();
+    workshop.write("manifest.json", manifest(&FILES[1..], b"{}").to_string());
+    let signed = workshop.allowed("sign oci-manifest://manifest.json --private-key key.pem");
+    assert_eq!(signed["blobs"], json!(["sub/vocab.txt", "weights.bin"]));
+    workshop.yes(&format!("verify oci-manifest://manifest.json {BY_KEY}"));
+    for (name, bytes) in &FILES[1..] {
+        workshop.write(&format!("pulled/{name}"), bytes);
+    }
+    let verify = format!("verify pulled --signature manifest.json.sig {BY_KEY}");
+    workshop.yes(&verify);
+    workshop.write("pulled/config.json", "{}");
+    assert_eq!(workshop.denied(&verify), ["file_extra"]);
+}
+
 #[test]
 fn a_manifest_alone_is_signed_and_verified() {
     let workshop = with_key();

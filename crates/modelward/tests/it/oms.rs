@@ -608,7 +608,7 @@ fn our_own_help_knows_the_face() {
     assert_eq!(workshop.run("oms").status, 2);
 }
 
-/// As the port to Go takes a manifest for the model that it names; and as the reference, where a file was signed.
+/// As the port to Go takes a manifest for the model that it names, where it is named as one.
 #[test]
 fn an_oci_manifest_stands_for_its_blobs() {
     let bench = Bench::new();
@@ -624,12 +624,12 @@ fn an_oci_manifest_stands_for_its_blobs() {
         blob('c', "")
     );
     bench.write("image.json", &manifest);
-    let signed = bench.yes("sign key image.json --private_key key.pem");
+    let signed = bench.yes("sign key oci-manifest://image.json --private_key key.pem");
     assert!(
         signed.stderr.contains("none of them was read"),
         "{signed:?}"
     );
-    let verify = "verify key image.json --signature model.sig --public_key key.pub";
+    let verify = "verify key oci-manifest://image.json --signature model.sig --public_key key.pub";
     let verified = bench.yes(verify);
     assert!(
         verified.stderr.contains("none of its blobs was read"),
@@ -642,11 +642,7 @@ fn an_oci_manifest_stands_for_its_blobs() {
             "v.bin",
             "Extra files found in model 'image': v.bin",
         ),
-        (
-            "\"layers\":[",
-            "\"layers\":[],\"layers\":[",
-            "Missing files",
-        ),
+        ("\"layers\":[", "\"layers\":[],\"layers\":[", "stands twice"),
     ] {
         bench.write("image.json", manifest.replacen(from, to, 1));
         let outcome = bench.run(verify);
@@ -661,10 +657,56 @@ fn an_oci_manifest_stands_for_its_blobs() {
     assert_eq!(bench.run(verify).status, 1);
     bench.yes(&format!("{verify} --ignore_unsigned_files"));
     bench.write("image.json", &manifest);
-    let line = "sign key image.json --private_key key.pem --ignore_paths w.bin";
+    let line = "sign key oci-manifest://image.json --private_key key.pem --ignore_paths w.bin";
     assert_eq!(bench.run(line).status, 1);
-    // What was signed as a file is verified as one.
-    bench.write("file.txt", &manifest);
-    bench.yes("sign key file.txt --private_key key.pem --signature file.sig");
-    bench.yes("verify key image.json --signature file.sig --public_key key.pub");
+}
+
+/// A path is a file, whatever the file says: its own bytes are signed and compared, and none that it names.
+#[test]
+fn a_file_that_is_an_oci_manifest_is_a_file() {
+    let bench = Bench::new();
+    bench.write("om/a.txt", "a");
+    bench.yes("sign key om --private_key key.pem --signature om.sig");
+    let digest = digest::Digest::of(b"a").hex();
+    let layer = format!(
+        r#"{{"mediaType":"m","digest":"sha256:{digest}","size":1,"annotations":{{"org.opencontainers.image.title":"a.txt"}}}}"#
+    );
+    let empty = r#"{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}"#;
+    let evil = format!(
+        r#"{{"schemaVersion":2,"config":{empty},"layers":[{layer}],"chat_template":"evil"}}"#
+    );
+    bench.write("tokenizer_config.json", &evil);
+    for line in [
+        "verify key tokenizer_config.json --signature om.sig --public_key key.pub",
+        "--log-level silent verify key tokenizer_config.json --signature om.sig --public_key key.pub",
+        "verify key tokenizer_config.json --signature om.sig --public_key key.pub --ignore_unsigned_files",
+        "conformance verify-model --method key --model-path tokenizer_config.json --bundle om.sig --public-key key.pub",
+    ] {
+        let outcome = bench.run(line);
+        assert!(
+            outcome.status == 1 && !outcome.stdout.contains("succeeded"),
+            "{line}: {outcome:?}"
+        );
+    }
+    // Named as what it names it is verified as that, and says so.
+    bench.yes(
+        "verify key oci-manifest://tokenizer_config.json --signature om.sig --public_key key.pub",
+    );
+    // Signed, it is the file that was signed, by whatever name.
+    let signed =
+        bench.yes("sign key tokenizer_config.json --private_key key.pem --signature file.sig");
+    assert!(
+        signed
+            .stderr
+            .contains("`oci-manifest://tokenizer_config.json`"),
+        "{signed:?}"
+    );
+    bench.write("file.txt", &evil);
+    bench.yes("verify key file.txt --signature file.sig --public_key key.pub");
+    let outcome = bench.run("verify key om --signature file.sig --public_key key.pub");
+    assert_eq!(outcome.status, 1, "{outcome:?}");
+    bench.write("tokenizer_config.json", evil.replace("evil", "live"));
+    let outcome =
+        bench.run("verify key tokenizer_config.json --signature file.sig --public_key key.pub");
+    assert_eq!(outcome.status, 1, "{outcome:?}");
 }

@@ -90,6 +90,106 @@ fn a_certificates_signature_is_stamped() {
     assert_eq!(workshop.allowed(verify)["certificate"]["stamped"], AT);
 }
 
+/// The bundle with this timestamp in the place of what it had.
+fn with_timestamp(workshop: &Workshop, token: impl FnOnce(&[u8]) -> Vec<u8>) {
+    let mut bundle: serde_json::Value =
+        serde_json::from_slice(&workshop.read("model.sig")).unwrap();
+    let signature = bundle["dsseEnvelope"]["signatures"][0]["sig"].as_str();
+    let signature = data_encoding::BASE64.decode(signature.unwrap().as_bytes());
+    let token = data_encoding::BASE64.encode(&token(&signature.unwrap()));
+    bundle["verificationMaterial"]["timestampVerificationData"] =
+        json!({"rfc3161Timestamps": [{"signedTimestamp": token}]});
+    workshop.write("model.sig", bundle.to_string());
+}
+
+/// A timestamp that is made for a signature.
+type Token = fn(&[u8]) -> Vec<u8>;
+
+const BY_KEY: &str = "verify model --public-key leaf.pub";
+const BY_CERTIFICATE: &str =
+    "verify model --certificate-chain ca.pem --certificate-identity email:signer@example.com";
+
+/// A time that is not believed is told; what can't be a timestamp of this signature is refused, whoever is believed.
+#[test]
+fn a_stamp_that_nobody_vouches_for_counts_for_nothing_and_must_be_one() {
+    let workshop = workshop();
+    for (sign, verify, drop_in) in [
+        (
+            "sign model --private-key leaf.key",
+            BY_KEY,
+            "oms verify key model --signature model.sig --public_key leaf.pub",
+        ),
+        (
+            "sign model --private-key leaf.key --certificate leaf.pem",
+            BY_CERTIFICATE,
+            "oms verify certificate model --signature model.sig --certificate_chain ca.pem",
+        ),
+    ] {
+        workshop.yes(sign);
+        assert_eq!(workshop.allowed(verify)["timestampUnvouched"], false);
+        with_timestamp(&workshop, |signature| Stamp::of(signature).response());
+        assert_eq!(workshop.allowed(verify)["timestampUnvouched"], true);
+        let said = workshop.yes(verify).stdout;
+        assert!(
+            said.contains("a timestamp came along that is not believed"),
+            "{said}"
+        );
+        let said = workshop.yes(drop_in).stderr;
+        assert!(
+            said.contains("a timestamp came along that is not believed"),
+            "{said}"
+        );
+        let vouched = format!("{verify} --timestamp-chain stamps.pem");
+        assert_eq!(workshop.allowed(&vouched)["timestampUnvouched"], false);
+        let junk: [Token; 4] = [
+            |_| vec![0, 0, 0],
+            |_| Stamp::of(b"other").response(),
+            |signature| {
+                let mut token = Stamp::of(signature).response();
+                *token.last_mut().unwrap() ^= 1;
+                token
+            },
+            |signature| {
+                let token = Stamp::of(signature).response();
+                token[..token.len() - 1].to_vec()
+            },
+        ];
+        for token in junk {
+            with_timestamp(&workshop, token);
+            assert_eq!(workshop.denied(verify), ["timestamp_invalid"]);
+            assert_eq!(workshop.run(drop_in).status, 1);
+        }
+    }
+}
+
+#[test]
+fn a_stamp_of_tomorrow_is_refused() {
+    let workshop = workshop();
+    for (sign, verify) in [
+        ("sign model --private-key leaf.key", BY_KEY),
+        (
+            "sign model --private-key leaf.key --certificate leaf.pem",
+            BY_CERTIFICATE,
+        ),
+    ] {
+        workshop.yes(sign);
+        let stamped = format!("{verify} --timestamp-chain stamps.pem");
+        with_timestamp(&workshop, |signature| {
+            Stamp::at(signature, "20390101000000Z").response()
+        });
+        assert_eq!(
+            workshop.denied(&stamped),
+            ["timestamp_invalid"],
+            "{stamped}"
+        );
+        assert!(workshop.run(&stamped).stderr.contains("clock"));
+        with_timestamp(&workshop, |signature| {
+            Stamp::at(signature, "20250101000000Z").response()
+        });
+        workshop.yes(&stamped);
+    }
+}
+
 type Change = fn(Vec<u8>) -> Vec<u8>;
 
 /// What is not the answer to this question, or not by whom it should be, is not written.

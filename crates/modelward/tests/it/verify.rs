@@ -42,6 +42,149 @@ fn links_in_a_model_are_refused() {
     assert_eq!(workshop.error("scan out/digits"), "io");
 }
 
+/// All that is wrong is told at once, whatever else stands there; only where nothing else is wrong nobody can tell.
+#[test]
+fn what_cannot_be_hashed_is_told_among_all_other_differences() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let workshop = Workshop::bare();
+    workshop.write_key_pair();
+    for name in ["a", "b", "sub/c", "d"] {
+        workshop.write(&format!("m/{name}"), name);
+    }
+    workshop.yes("sign m --private-key key.pem");
+    let verify = "verify m --public-key key.pub";
+    std::os::unix::fs::symlink("a", workshop.file("m/link")).unwrap();
+    mknodat(CWD, workshop.file("m/fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    assert_eq!(workshop.error(verify), "io");
+    workshop.write("m/b", "other");
+    std::fs::remove_file(workshop.file("m/a")).unwrap();
+    workshop.write("m/more", "");
+    std::fs::remove_file(workshop.file("m/d")).unwrap();
+    std::os::unix::fs::symlink("b", workshop.file("m/d")).unwrap();
+    for line in [verify, &format!("{verify} --cache cached")] {
+        let codes = [
+            "file_missing",
+            "digest_mismatch",
+            "file_extra",
+            "file_missing",
+            "file_extra",
+            "file_extra",
+        ];
+        assert_eq!(workshop.denied(line), codes, "{line}");
+        let said = workshop.run(line).stderr;
+        for told in [
+            "`a` was signed and is not there",
+            "`b` is not the file",
+            "`more` is there",
+            "`d` was signed, and in its place stands a symbolic link",
+            "`fifo` is a FIFO, and was not signed",
+            "`link` is a symbolic link, and was not signed",
+        ] {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+    }
+}
+
+/// An absolute link is followed nowhere, though it may lead inside; what to do is said.
+#[test]
+fn a_link_that_leads_by_way_of_outside_is_told_with_a_way() {
+    let workshop = Workshop::bare();
+    workshop.write_key();
+    workshop.write("m/a", "a");
+    std::os::unix::fs::symlink(workshop.file("m/a"), workshop.file("m/l")).unwrap();
+    let line = "sign m --private-key key.pem --follow-links";
+    assert_eq!(workshop.error(line), "io");
+    let said = workshop.run(line).stderr;
+    assert!(
+        said.contains("by way of what is outside it") && said.contains("--links-inside FOLDER"),
+        "{said}"
+    );
+}
+
+/// Elsewhere one of them takes the other's place.
+#[test]
+fn names_that_differ_by_case_alone_are_neither_signed_nor_verified() {
+    let workshop = Workshop::with_data();
+    workshop.write_key_pair();
+    workshop.write("m/sub/Élan.txt", "1");
+    workshop.write("m/sub/elan.txt", "1");
+    workshop.yes("sign m --private-key key.pem");
+    workshop.write("m/sub/élan.txt", "2");
+    for line in [
+        "sign m",
+        "sign m --private-key key.pem",
+        "sign m --private-key key.pem --shard-size 5",
+        "sign m --private-key key.pem --cache cached",
+    ] {
+        assert_eq!(workshop.error(line), "model_invalid", "{line}");
+        let said = workshop.run(line).stderr;
+        assert!(said.contains("`sub/Élan.txt` and `sub/élan.txt`"), "{said}");
+    }
+    let outcome = workshop.run("oms sign key m --private_key key.pem --signature o.sig");
+    assert!(
+        outcome.status == 1 && outcome.stderr.contains("differ only by"),
+        "{outcome:?}"
+    );
+    // Another tool signs them.
+    let mut statement = signed_statement(&workshop);
+    let resources = statement["predicate"]["resources"].as_array_mut().unwrap();
+    let mut twin = resources[1].clone();
+    twin["name"] = "sub/élan.txt".into();
+    twin["digest"] = digest::Digest::of(b"2").hex().into();
+    resources.push(twin);
+    let mut root = digest::Hasher::new();
+    for resource in resources {
+        let raw = data_encoding::HEXLOWER.decode(resource["digest"].as_str().unwrap().as_bytes());
+        root.update(&raw.unwrap());
+    }
+    statement["subject"][0]["digest"]["sha256"] = root.finish().hex().into();
+    let pem = String::from_utf8(workshop.read("key.pem")).unwrap();
+    let key = trust::PrivateKey::from_pem(&pem, None).unwrap();
+    let bundle = trust::Signer::seal(&key, statement.to_string().into_bytes());
+    workshop.write("m.sig", bundle.unwrap().to_bytes());
+    let verify = "verify m --public-key key.pub";
+    assert_eq!(workshop.error(verify), "model_invalid");
+    let outcome = workshop.run("oms verify key m --signature m.sig --public_key key.pub");
+    assert!(
+        outcome.status == 1 && outcome.stderr.contains("differ only by"),
+        "{outcome:?}"
+    );
+}
+
+fn signed_statement(workshop: &Workshop) -> serde_json::Value {
+    let bundle: serde_json::Value = serde_json::from_slice(&workshop.read("m.sig")).unwrap();
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+    let payload = data_encoding::BASE64.decode(payload.as_bytes()).unwrap();
+    serde_json::from_slice(&payload).unwrap()
+}
+
+/// Two readers, of which each takes another of the two, would see two bundles.
+#[test]
+fn a_bundle_has_one_content() {
+    let workshop = Workshop::bare();
+    workshop.write_key_pair();
+    workshop.write("m/a", "a");
+    workshop.yes("sign m --private-key key.pem");
+    let bundle: serde_json::Value = serde_json::from_slice(&workshop.read("m.sig")).unwrap();
+    let both = |value: &str| {
+        let mut bundle = bundle.clone();
+        bundle["messageSignature"] = serde_json::from_str(value).unwrap();
+        workshop.write("m.sig", bundle.to_string());
+    };
+    let verify = "verify m --public-key key.pub";
+    // In JSON of protobuf `null` is nothing.
+    both("null");
+    workshop.yes(verify);
+    for value in [
+        "5",
+        "{}",
+        r#"{"messageDigest":{"algorithm":"SHA2_256","digest":"AAAA"},"signature":"AAAA"}"#,
+    ] {
+        both(value);
+        assert_eq!(workshop.error(verify), "bundle_invalid", "{value}");
+    }
+}
+
 /// Nobody else's program, and no argument that is no text, makes it panic.
 #[test]
 fn arguments_that_are_no_text_are_refused_in_words() {

@@ -94,6 +94,13 @@ impl Workshop {
         fs::set_permissions(self.file("key.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
+    /// And its public key's, `key.pub`.
+    pub(crate) fn write_key_pair(&self) {
+        self.write_key();
+        let key = trust::PrivateKey::from_pem(KEY, None).unwrap();
+        self.write("key.pub", trust::Signer::public_key(&key).pem());
+    }
+
     /// Replaces the first `from` in a file; it must be there.
     pub(crate) fn replace(&self, name: &str, from: &str, to: &str) {
         let bytes = self.read(name);

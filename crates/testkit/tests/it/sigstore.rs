@@ -34,6 +34,8 @@ fn refused(bundle: &Value, code: &str, words: &str) {
     assert!(got.0 == code && got.1.contains(words), "{words}: {got:?}");
 }
 
+const STAMP: &str =
+    "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp";
 const ENTRY: &str = "/verificationMaterial/tlogEntries/0";
 
 fn with(bundle: &Value, pointer: &str, value: Value) -> Value {
@@ -78,6 +80,21 @@ fn a_time_must_be_proved() {
     let root = trusting_identity(&root());
     for rekor in REKORS.into_iter().filter(|rekor| rekor.promises()) {
         assert_eq!(said(&unstamped(rekor), &root).0, "accept");
+        // Beside a promise it is not needed, and must be right all the same.
+        let stamped = Draught::new(rekor).bundle();
+        let token = stamped.pointer(STAMP).unwrap().as_str().unwrap();
+        let token = data_encoding::BASE64.decode(token.as_bytes()).unwrap();
+        for at in [token.len() / 2, token.len() - 1] {
+            let mut altered = token.clone();
+            altered[at] ^= 1;
+            let altered = json!(data_encoding::BASE64.encode(&altered));
+            refused(&with(&stamped, STAMP, altered), "timestamp_invalid", "");
+        }
+        refused(
+            &with(&stamped, STAMP, json!("AAAA")),
+            "timestamp_invalid",
+            "",
+        );
     }
     refused(
         &unstamped(Rekor::Second),
@@ -137,6 +154,8 @@ fn the_certificate_must_be_logged() {
     // 2023, before the log was in use.
     let early = changed(&|d| d.sct_time = 1_672_531_200_000);
     refused(&early, invalid, "was not in use");
+    let late = changed(&|d| d.sct_time = 1_000 * (now().unix() as u64 + 30 * 86_400));
+    refused(&late, invalid, "after now");
     for list in [
         vec![],
         vec![0, 1],
@@ -437,6 +456,7 @@ fn the_certificate_must_hold_when_it_was_signed() {
         }
         let mut draught = Draught::new(rekor);
         draught.certificate.extensions.remove(1);
+        refused(&draught.bundle(), "certificate_untrusted", "codeSigning");
         draught.certificate.extensions.insert(
             1,
             testkit::certificates::purposes(false, &["1.3.6.1.5.5.7.3.1"]),

@@ -16,7 +16,7 @@ pub(super) struct Bundle<'a> {
     pub(super) dsse_envelope: Option<dsse_wire::Envelope<'a>>,
     /// The other kind of content; known, so that it is refused for what it is.
     #[serde(default, rename = "messageSignature", alias = "message_signature")]
-    _message_signature: Option<json::Value>,
+    pub(super) message_signature: Option<json::Value>,
 }
 
 #[derive(Serialize)]

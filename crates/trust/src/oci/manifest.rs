@@ -156,6 +156,15 @@ impl Manifest {
         Ok(resources)
     }
 
+    /// As [`Self::resources`], to be signed: without an empty config, which is no file of the model's, and is not there where
+    /// its files are pulled.
+    ///
+    /// # Errors
+    /// As [`Self::resources`].
+    pub fn resources_to_sign(&self) -> Result<BTreeMap<String, Digest>, OciError> {
+        self.resources_but(&BTreeSet::new())
+    }
+
     /// As [`Self::resources`], held against names that were signed: an empty config that was not signed is nothing. So files
     /// that were signed in a folder, and pushed one by one, are as they were signed.
     pub(crate) fn resources_but(

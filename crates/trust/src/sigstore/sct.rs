@@ -20,11 +20,17 @@ pub(super) fn verify(
     certificate: &Certificate,
     issuer: &Certificate,
     logs: &[Log],
+    now: Option<Time>,
 ) -> Result<(), SigstoreError> {
-    check(certificate, issuer, logs).map_err(SigstoreError::CertificateLog)
+    check(certificate, issuer, logs, now).map_err(SigstoreError::CertificateLog)
 }
 
-fn check(certificate: &Certificate, issuer: &Certificate, logs: &[Log]) -> Result<(), SctError> {
+fn check(
+    certificate: &Certificate,
+    issuer: &Certificate,
+    logs: &[Log],
+    now: Option<Time>,
+) -> Result<(), SctError> {
     let list = certificate.extensions().value(SCT_LIST);
     let scts = read_list(list.ok_or(SctError::Missing)?).ok_or(SctError::Malformed)?;
     let certified = without_scts(certificate).ok_or(SctError::Malformed)?;
@@ -48,6 +54,9 @@ fn check(certificate: &Certificate, issuer: &Certificate, logs: &[Log]) -> Resul
         }
         if !log.during.contains(sct.time()) {
             return Err(SctError::LogTime { at: sct.time() });
+        }
+        if now.is_some_and(|now| sct.time() > now) {
+            return Err(SctError::Future { at: sct.time() });
         }
         is_logged = true;
     }
@@ -185,6 +194,12 @@ pub enum SctError {
     #[error("the log that has the certificate was not in use at {at}")]
     LogTime {
         /// When it was to be.
+        at: Time,
+    },
+    /// The log's word is of a time after now.
+    #[error("a log of certificates says that it took the certificate at {at}, which is after now")]
+    Future {
+        /// When.
         at: Time,
     },
 }

@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
+use crate::TrustRoot;
 use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
+use crate::timestamp::{self, TimestampError};
 use crate::verified::How;
 use crate::x509::signature::{self, Algorithm, Hash};
 use crate::x509::{Certificate, Purpose as Usage, chain};
 use crate::{
     Bundle, Error, KeyHint, KeyId, Material, PublicKey, Role, RootCertificate, RootKey, Time,
 };
-use crate::{TrustRoot, timestamp};
 
 /// What exactly was signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,13 +178,13 @@ fn witnessed(
 ) -> Result<How, Error> {
     let witnesses = root.key_witnesses();
     let timestamps = &without_others(timestamps, bundle, signature);
-    let stamped = stamped_at(signature, timestamps, &witnesses.timestamp_anchors)?;
+    let stamped = stamped_at(
+        (signature, !has_more(bundle)),
+        timestamps,
+        &witnesses.timestamp_anchors,
+    )?;
     let now = when.now();
-    if let (Some(at), Some(now)) = (stamped, now)
-        && at > now
-    {
-        return Err(Error::Sigstore(SigstoreError::Future { at, now }));
-    }
+    not_after_now(stamped, when)?;
     let logged_at = witnesses.sigstore.as_ref().map(|sigstore| {
         let evidence = Evidence {
             by: By::Key(key),
@@ -198,6 +199,16 @@ fn witnessed(
         stamped,
         logged_at: logged_at.transpose()?,
     })
+}
+
+/// Nobody has stamped what they will stamp: then the authority's clock is wrong, or this machine's.
+fn not_after_now(stamped: Option<Time>, when: When) -> Result<(), Error> {
+    match (stamped, when.now()) {
+        (Some(at), Some(now)) if at > now => {
+            Err(Error::Sigstore(SigstoreError::Future { at, now }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The timestamps but for those that say they are over another of the envelope's signatures: those prove nothing about this
@@ -220,10 +231,9 @@ fn without_others<'a>(
 }
 
 /// What came with the signature.
-struct Chain<'a> {
+struct Chain {
     leaf: Certificate,
     intermediates: Vec<Certificate>,
-    timestamps: &'a [Vec<u8>],
 }
 
 /// The root's that this chain leads to; if there are none, what the first of them says against it.
@@ -244,7 +254,6 @@ fn by_certificate<'a>(
     let chain = Chain {
         leaf: read(leaf)?,
         intermediates: intermediates.collect::<Result<_, _>>()?,
-        timestamps,
     };
     let unfit = |cause| Error::CertificateKey { cause };
     let key = chain.leaf.public_key().map_err(unfit)?;
@@ -252,6 +261,8 @@ fn by_certificate<'a>(
     let (signature, encoding) = signed.ok_or_else(|| Error::Signature {
         key_name: chain.leaf.subject().to_string(),
     })?;
+    let timestamps = &without_others(timestamps, bundle, signature);
+    let stamped = (signature, !has_more(bundle));
     let known = root.certificates().map(|known| {
         Ok(Signer {
             name: &known.name,
@@ -260,7 +271,7 @@ fn by_certificate<'a>(
             speaks_for: &known.speaks_for,
             valid_from: known.valid_from,
             valid_until: known.valid_until,
-            how: is_known(signature, &chain, known, when)?,
+            how: is_known((stamped, timestamps), &chain, known, when)?,
             encoding,
         })
     });
@@ -288,12 +299,13 @@ fn some_or_first_refusal<T>(
 
 /// Whether the chain leads to an anchor of this one's, and to whom it should.
 fn is_known(
-    signature: &[u8],
-    chain: &Chain<'_>,
+    (signature, timestamps): ((&[u8], bool), &[Vec<u8>]),
+    chain: &Chain,
     known: &RootCertificate,
     when: When,
 ) -> Result<How, Error> {
-    let stamped = stamped_at(signature, chain.timestamps, &known.timestamp_anchors)?;
+    let stamped = stamped_at(signature, timestamps, &known.timestamp_anchors)?;
+    not_after_now(stamped, when)?;
     let at = match (stamped, when) {
         (Some(stamped), _) => stamped,
         (None, When::At(now)) => now,
@@ -364,13 +376,20 @@ fn by_identity<'a>(
 }
 
 /// When authorities that are believed stamped the signature: the earliest time. A token that none of them made is
-/// refused; where none is known, a token says nothing.
+/// refused; where none is known, a token says no time, and is refused if it is none or over other bytes. Where the signature
+/// is not alone those may be another's, which was altered or is gone.
 fn stamped_at(
-    signature: &[u8],
+    (signature, is_alone): (&[u8], bool),
     tokens: &[Vec<u8>],
     anchors: &[Certificate],
 ) -> Result<Option<Time>, Error> {
     if anchors.is_empty() {
+        for token in tokens {
+            match timestamp::check_unvouched(token, signature) {
+                Err(TimestampError::Imprint) if !is_alone => {}
+                judged => judged.map_err(Error::Timestamp)?,
+            }
+        }
         return Ok(None);
     }
     let stamp = |token: &Vec<u8>| timestamp::verify(token, signature, &[], anchors);

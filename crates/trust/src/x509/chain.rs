@@ -267,6 +267,18 @@ fn check_leaf(leaf: &Certificate, purpose: Purpose) -> Result<(), ChainError> {
     Ok(())
 }
 
+/// Whether a leaf says that it is for signing code: Sigstore's authorities always do.
+pub(crate) fn check_code_signing(leaf: &Certificate) -> Result<(), ChainError> {
+    let purposes = leaf.extensions().extended_key_usage.as_ref();
+    if purposes.is_some_and(|own| own.allows(ExtendedKeyUsage::CODE_SIGNING)) {
+        return Ok(());
+    }
+    Err(ChainError::Leaf {
+        certificate: Named::of(leaf),
+        why: "lacks the extended key usage `codeSigning`",
+    })
+}
+
 fn check_issuer(issuer: &Certificate, below: usize, purpose: Purpose) -> Result<(), ChainError> {
     let extensions = issuer.extensions();
     let named = || Named::of(issuer);

@@ -47,9 +47,10 @@ pub(super) fn run(plugin: &Plugin, word: &str, request: Vec<u8>) -> Result<Vec<u
     Ok(answer)
 }
 
-/// Not in our folder, without our environment, in a process group of its own. Files of ours are closed when it starts, as
-/// all are opened so.
+/// Not in our folder, without our environment, in a process group of its own. Files of ours are closed when it starts, and
+/// so are those that whoever started us left open.
 fn start(plugin: &Plugin, word: &str) -> Result<Child, PluginError> {
+    crate::builder::close_on_exec().map_err(PluginError::Run)?;
     Command::new(&plugin.program)
         .arg(word)
         .env_clear()

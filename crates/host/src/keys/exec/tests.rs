@@ -240,3 +240,23 @@ fn only_a_file_that_not_everybody_may_write_is_started() {
     let refused = open(&plugin).unwrap_err();
     assert!(matches!(refused, PluginError::Run(_)), "{refused}");
 }
+
+/// A descriptor that whoever started us left open, for whatever comes.
+#[test]
+fn nothing_that_was_left_open_is_handed_on() {
+    use rustix::io::{FdFlags, fcntl_setfd};
+    let public = public_key_answer(key().public_key());
+    let (folder, plugin) = plugin(
+        "here=${0%/*}\n/bin/ls -l /proc/$$/fd >\"$here/open\"\nread -r request\nread -r answer <\"$here/$1\"\nprintf '%s\\n' \"$answer\"",
+    );
+    fs::write(folder.path().join("public-key"), format!("{public}\n")).unwrap();
+    fs::write(folder.path().join("secret"), "").unwrap();
+    let secret = fs::File::open(folder.path().join("secret")).unwrap();
+    fcntl_setfd(&secret, FdFlags::empty()).unwrap();
+    open(&plugin).unwrap();
+    let held = fs::read_to_string(folder.path().join("open")).unwrap();
+    assert!(
+        held.contains(" 0 -> ") && !held.contains("secret"),
+        "{held}"
+    );
+}

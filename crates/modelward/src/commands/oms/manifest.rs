@@ -1,9 +1,9 @@
-//! An OCI manifest in the place of a model, as the port to Go takes it: what it names is signed, and none of it read.
+//! An OCI manifest in the place of a model, where it is named as one: what it names is signed, and none of it read.
 
 use std::path::Path;
 
 use trust::oci::Reference;
-use trust::predicate::{Form, ModelSignature};
+use trust::predicate::ModelSignature;
 use trust::{Difference, ManifestError, Statement, Verified};
 
 use super::refused::{self, Refused};
@@ -13,19 +13,33 @@ use crate::answer::Failure;
 use crate::artifact::Artifact;
 use crate::commands::verify::left_out_when_signed;
 
-/// The manifest that a file is, if it is called `….json` and is one.
-pub(super) fn at(model: &Path) -> Option<Artifact> {
-    let text = model.to_str()?;
-    let is_named_so = text.to_ascii_lowercase().ends_with(".json");
-    let is_file = || {
-        model
-            .symlink_metadata()
-            .is_ok_and(|metadata| metadata.is_file())
-    };
-    if !is_named_so || !is_file() {
-        return None;
+/// The manifest that the words name as one: `oci-manifest://FILE`. A path is a file, whatever it holds: by its content alone,
+/// which may come from anybody, a file would decide whether its own bytes are looked at.
+pub(super) fn named(model: &Path) -> Result<Option<Artifact>, Refused> {
+    match crate::artifact::reference(model)? {
+        Some(reference @ Reference::Manifest(_)) => Ok(Some(Artifact::read(reference)?)),
+        Some(Reference::Registry(..) | Reference::Layout(..)) => Err(Refused::new(
+            format!("`{}` is not fetched under this name", model.display()),
+            "`modelward sign` and `modelward verify` take it; or give its manifest: `oci-manifest://FILE`",
+        )),
+        None => Ok(None),
     }
-    Artifact::read(Reference::Manifest(text.to_owned())).ok()
+}
+
+/// Says how a manifest is named, where a file is one and is taken for the file that it is: the port to Go takes it for what
+/// it names.
+pub(super) fn hint(model: &Path, voice: &Voice) {
+    let is_named_so = model
+        .extension()
+        .is_some_and(|it| it.eq_ignore_ascii_case("json"));
+    let Some(text) = model.to_str().filter(|_| is_named_so && model.is_file()) else {
+        return;
+    };
+    if Artifact::read(Reference::Manifest(text.to_owned())).is_ok() {
+        voice.warn(&format!(
+            "`{text}` is taken for the file that it is; what it names as an OCI manifest is meant by `oci-manifest://{text}`"
+        ));
+    }
 }
 
 /// What signs it.
@@ -45,14 +59,6 @@ pub(super) fn statement(
         statement.predicate.resources().count(),
     ));
     Ok(statement)
-}
-
-/// Whether this was signed as a manifest names it: not as a file, by whatever name.
-pub(super) fn is_meant(signed: &ModelSignature, model: &Path) -> bool {
-    let own = model.file_name().and_then(|name| name.to_str());
-    let mut names = signed.resources().map(|(name, _)| name);
-    let is_own = own.is_some() && names.next() == own && names.next().is_none();
-    signed.form() == Form::Folder && !is_own
 }
 
 /// Holds a signature against what a manifest names.

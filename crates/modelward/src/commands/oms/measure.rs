@@ -10,12 +10,15 @@ use trust::predicate::Form;
 use super::refused::{Refused, link, not_a_file};
 use super::words::ModelWords;
 use crate::inside::{below, inside, real, root};
+use crate::model::EmptyFiles;
 
 /// A model on disk.
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) form: Form,
     pub(super) resources: Resources,
+    /// Where pieces were measured, the files that have none, since they are empty.
+    pub(super) empty: Vec<String>,
 }
 
 /// What of a model is not looked at.
@@ -90,12 +93,17 @@ pub(super) fn measure(
             .map_err(|e| not_a_file(model, &e.to_string()))?,
         None => model.to_owned(),
     };
+    let empty = EmptyFiles::of(&model, links.is_some(), method);
     let walk = Walk {
-        ignore: &|name| form == Form::Folder && left_out.has(name),
+        ignore: &|name| form == Form::Folder && (left_out.has(name) || empty.passes(name)),
         links: links.map_or(Links::Refuse, Links::Inside),
     };
     let resources = digest::list_resources(&model, &walk, method, &|_| {})?;
-    Ok(Measured { form, resources })
+    Ok(Measured {
+        form,
+        resources,
+        empty: empty.into_names(),
+    })
 }
 
 /// The file that a resource is, or is a piece of.

@@ -213,12 +213,13 @@ fn private_key(words: &KeyFile, voice: &Voice) -> Result<PrivateKey, Refused> {
 fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignature>, Refused> {
     let words = &target.model;
     let model = words.path();
+    if let Some(artifact) = manifest::named(&model)? {
+        return manifest::statement(words, &artifact, voice);
+    }
+    manifest::hint(&model, voice);
     let links = words.allow_symlinks;
     let links = links.then(|| measure::links_folder(words)).transpose()?;
     let form = measure::form(&model, words.allow_symlinks)?;
-    if let Some(artifact) = manifest::at(&model) {
-        return manifest::statement(words, &artifact, voice);
-    }
     let mut ignored = measure::ignored(words)?;
     if form == Form::Folder {
         ignored.extend(
@@ -232,9 +233,13 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
     let left_out = LeftOut::of(ignored.clone());
     let method = target.hash.method();
     let measured = measure::measure(&model, &left_out, links.as_deref(), method)?;
+    crate::commands::sign::all_have_pieces(&measured.empty)?;
     check_names(&measured, &model, method)?;
     if target.hash.hash_algorithm.is_some() || target.hash.shard_size.is_some() {
         voice.debug("the reference's command line verifies whole files by SHA-256 only");
+    }
+    if target.hash.shard_size.is_some() {
+        voice.warn(crate::commands::sign::PEERS_PIECES);
     }
     let resources = measured.resources.iter();
     let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
@@ -245,7 +250,9 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
         spelling: Spelling::Interoperable,
     };
     let name = measure::name(&model)?;
-    Ok(ModelSignature::of_resources(&name, resources, form, terms))
+    let statement = ModelSignature::of_resources(&name, resources, form, terms);
+    crate::commands::sign::check_statement(&statement)?;
+    Ok(statement)
 }
 
 /// What no verifier reads is not signed: nothing at all, and names that are unfit.

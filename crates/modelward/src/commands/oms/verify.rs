@@ -16,9 +16,9 @@ use super::methods::{VerifyCertificate, VerifyKey, VerifyMethod, VerifySigstore,
 use super::refused::{self, Refused, file_error};
 use super::voice::Voice;
 use crate::believed::{public_sigstore, read_sigstore, too_old};
-use crate::commands::verify::{left_out_when_signed, missing_way};
+use crate::commands::verify::{OTHER_ORDER, left_out_when_signed, missing_way, unvouched_line};
 use crate::holder::read_certificates;
-use crate::model::{default_ignored, left_out};
+use crate::model::{default_ignored, left_out, no_twins};
 
 const SIGNATURE_SIZE_BYTES_MAX: u64 = 64 << 20;
 const KEY_SIZE_BYTES_MAX: u64 = 1 << 20;
@@ -28,17 +28,16 @@ pub(super) fn run(method: &VerifyMethod, voice: &Voice) -> Result<(), Refused> {
     let (target, believed) = believed(method, voice)?;
     let signature = believe(target, &believed, voice)?;
     let model = target.model.path();
-    if manifest::is_meant(&signature.value().predicate, &model)
-        && let Some(artifact) = manifest::at(&model)
-    {
+    if let Some(artifact) = manifest::named(&model)? {
         return manifest::verify(&artifact, &signature, target.ignores_unsigned(), voice);
     }
+    manifest::hint(&model, voice);
     let (left_out, links) = what_is_looked_at(target, &signature)?;
     let links = links.as_deref();
     let signed = &signature.value().predicate;
     let measured = measure::measure(&model, &left_out, links, signed.method())?;
     let name = measure::name(&model)?;
-    let (form, resources) = (measured.form, measured.resources);
+    let (form, resources, empty) = (measured.form, measured.resources, measured.empty);
     let believed = match target.ignores_unsigned() {
         // Its verdict is of another type, that says less.
         true => trust::verify_listed(&signature, signed.method(), resources, form).map(drop),
@@ -46,6 +45,12 @@ pub(super) fn run(method: &VerifyMethod, voice: &Voice) -> Result<(), Refused> {
     };
     believed.map_err(|differences| refused::mismatch(&name, &differences))?;
     tell(target, &signature, &left_out, voice);
+    if !empty.is_empty() {
+        let empty = empty.join(", ");
+        voice.warn(&format!(
+            "empty, and covered by no signature, which is of pieces: {empty}"
+        ));
+    }
     Ok(())
 }
 
@@ -231,6 +236,8 @@ pub(super) fn believe(
     }
     let now = host::clock::now()?;
     let verified = trust::verify::<ModelSignature>(&bytes, &believed.root, now)?;
+    let signed = &verified.value().predicate;
+    no_twins(signed.resources().map(|(name, _)| signed.file_of(name)))?;
     if means == Means::Key && bundle.is_older_form() {
         crate::answer::say(
             "WARNING: This model's signature uses an older verification material format. Please re-sign with an \
@@ -275,7 +282,7 @@ pub(super) fn tell(
 ) {
     let signed = &signature.value().predicate;
     if !signed.is_in_order() {
-        voice.debug("the signature lists files in another order than the specification");
+        voice.warn(OTHER_ORDER);
     }
     let model = target.model.path();
     let own = |path: &&String| !is_signature(&model, path, &target.signature);
@@ -295,6 +302,9 @@ pub(super) fn tell(
             "nobody signed, and ignored as asked: {}",
             names.join(", ")
         ));
+    }
+    if let Some(line) = unvouched_line(signature.proof()) {
+        voice.warn(&line);
     }
     if let How::Certificate {
         subject,

@@ -95,7 +95,7 @@ pub(super) enum Command {
 /// Which model, and what of it.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ModelWords {
-    /// The model, a folder or a file
+    /// The model, a folder or a file; or `oci-manifest://FILE`: what an OCI manifest names, of which nothing is read
     #[arg(value_name = "MODEL_PATH", required_unless_present = "model")]
     model_path: Option<PathBuf>,
     // As it stands in `--json`.

@@ -11,8 +11,8 @@ use trust::{
 };
 
 use super::{
-    Args, differs, left_out_when_signed, nobody_named, not_recalled, read_signature, several, who,
-    who_as_json,
+    Args, differs, left_out_when_signed, nobody_named, not_recalled, read_signature, several,
+    unvouched_line, who, who_as_json,
 };
 use crate::answer::{Answer, Failure};
 use crate::artifact::Artifact;
@@ -220,6 +220,7 @@ fn answer(judge: &Judge<'_>, artifact: &Artifact, found: &Found, place: &str) ->
         format!("signature: {place}"),
     ]);
     text.extend(workspace.and_then(Workspace::decided_line));
+    text.extend(unvouched_line(proof));
     text.extend(left_out_line(named.left_out(), "covered by no signature"));
     let mut data = json!({"partial": true, "read": false, "artifact": artifact.reference.to_string(),
                           "manifest": artifact.digest.to_string(), "blobs": names, "ignored": named.left_out()});

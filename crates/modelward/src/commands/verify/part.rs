@@ -6,7 +6,7 @@ use serde_json::json;
 use trust::predicate::Form;
 use trust::{Code, Part, Verified};
 
-use super::{Asked, differs, not_recalled};
+use super::{Asked, differs, not_recalled, unvouched_line};
 use crate::answer::{Answer, Failure};
 use crate::glob::Glob;
 use crate::lines::Lines;
@@ -79,6 +79,7 @@ fn answer(asked: &Asked, part: &Verified<Part>) -> Answer {
         format!("not checked: {}", shortened(unchecked)),
     ]);
     text.extend(asked.workspace.as_ref().and_then(Workspace::decided_line));
+    text.extend(unvouched_line(asked.verified.proof()));
     let mut data = json!({"partial": true, "checked": checked, "unchecked": unchecked,
                           "method": signed.method().to_string()});
     if let (Some(members), Some(who)) = (data.as_object_mut(), asked.who_as_json().as_object()) {

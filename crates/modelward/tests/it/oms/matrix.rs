@@ -12,6 +12,7 @@ use trust::{Bundle, Signer};
 
 use super::SUCCEEDED;
 use super::bench::{Bench, KEY, OTHER, certificate};
+use crate::workshop::{Outcome, program, words};
 
 /// A model whose two orders differ, by names and by parts of paths.
 fn with_two_orders() -> Bench {
@@ -38,7 +39,17 @@ fn row_01_resources_are_written_in_code_points_order_and_read_in_any() {
     let resources = statement["predicate"]["resources"].as_array_mut().unwrap();
     resources.reverse();
     bench.craft("reversed.sig", statement);
-    assert_eq!(bench.verify("reversed.sig").stdout, SUCCEEDED);
+    let verified = bench.verify("reversed.sig");
+    assert_eq!(verified.stdout, SUCCEEDED);
+    assert!(verified.stderr.contains("in another order"), "{verified:?}");
+    let line = "verify m --public-key key.pub --signature reversed.sig";
+    let ours = Outcome::of(program().current_dir(bench.path()).args(words(line)));
+    assert!(
+        ours.status == 0 && ours.stderr.contains("in another order"),
+        "{ours:?}"
+    );
+    let in_order = bench.verify("model.sig");
+    assert_eq!((in_order.status, in_order.stderr.as_str()), (0, ""));
 }
 
 #[test]
@@ -120,7 +131,18 @@ fn row_04_the_size_of_shards_is_written_whole_and_read_as_a_fraction() {
 #[test]
 fn row_05_the_algorithm_of_a_shard_is_written_as_the_peers_verify_it_and_read_both_ways() {
     let bench = Bench::new();
-    bench.yes("sign key m --private_key key.pem --shard_size 5");
+    let signed = bench.yes("sign key m --private_key key.pem --shard_size 5");
+    assert!(
+        signed.stderr.contains("not as the specification has it"),
+        "{signed:?}"
+    );
+    let ours = "sign m --private-key key.pem --signature ours.sig --shard-size 5";
+    let warned = |line: &str| {
+        let outcome = Outcome::of(program().current_dir(bench.path()).args(words(line)));
+        assert_eq!(outcome.status, 0, "{outcome:?}");
+        outcome.stderr.contains("not as the specification has it")
+    };
+    assert!(warned(ours) && !warned(&format!("{ours} --strict-spec")));
     let mut statement = bench.statement("model.sig");
     for resource in statement["predicate"]["resources"].as_array_mut().unwrap() {
         assert_eq!(resource["algorithm"], "sha256-sharded-5");
