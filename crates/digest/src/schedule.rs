@@ -8,11 +8,13 @@
 mod many;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::beneath::Tree;
 use crate::lanes::Kernel;
 use crate::method::AnyHasher;
-use crate::stream::{Entry, Stream};
+use crate::stream::Stream;
+use crate::walk::Files;
 use crate::{Algorithm, Kernels, ReadError};
 
 /// A file, or a part of one, that gets a digest of its own.
@@ -34,7 +36,7 @@ impl Piece {
 /// What is to be read, and how.
 pub(crate) struct Order<'a> {
     pub(crate) tree: &'a Tree,
-    pub(crate) files: &'a [Entry],
+    pub(crate) files: &'a Files,
     pub(crate) pieces: &'a [Piece],
     pub(crate) algorithm: Algorithm,
     pub(crate) kernels: Kernels,
@@ -84,32 +86,8 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
         });
         std::iter::once(mine).chain(joined).collect()
     });
-    let mut digests = Digests::of(order.pieces.len(), order.algorithm);
-    for result in results {
-        let done = result?;
-        for (at, digest) in done
-            .places
-            .iter()
-            .zip(done.digests.chunks_exact(order.algorithm.size_bytes()))
-        {
-            digests.put(*at, digest);
-        }
-    }
-    Ok(digests)
-}
-
-/// What one worker measured: pieces' places in the order, and their digests one behind the other.
-#[derive(Debug, Default)]
-struct Done {
-    places: Vec<usize>,
-    digests: Vec<u8>,
-}
-
-impl Done {
-    fn push(&mut self, at: usize, digest: &[u8]) {
-        self.places.push(at);
-        self.digests.extend_from_slice(digest);
-    }
+    results.into_iter().collect::<Result<(), _>>()?;
+    Ok(work.done.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the workers share.
@@ -119,6 +97,7 @@ struct Work<'a> {
     queue: Vec<usize>,
     plan: Plan,
     next: AtomicUsize,
+    done: Mutex<Digests>,
     /// One of them failed, so that the others need not go on.
     is_over: AtomicBool,
 }
@@ -134,11 +113,12 @@ impl<'a> Work<'a> {
             plan: Plan::new(&sizes, order.algorithm, order.kernels, cores),
             queue,
             next: AtomicUsize::new(0),
+            done: Mutex::new(Digests::of(order.pieces.len(), order.algorithm)),
             is_over: AtomicBool::new(false),
         }
     }
 
-    fn run(&self) -> Result<Done, ReadError> {
+    fn run(&self) -> Result<(), ReadError> {
         let result = self.work();
         if result.is_err() {
             self.is_over.store(true, Ordering::Relaxed);
@@ -146,19 +126,17 @@ impl<'a> Work<'a> {
         result
     }
 
-    fn work(&self) -> Result<Done, ReadError> {
-        let mut done = Done::default();
+    fn work(&self) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
         while let Some((turn, at)) = self.take() {
             if turn >= self.plan.alone {
                 drop(buffer);
-                many::measure(self, at, &mut done)?;
-                break;
+                return many::measure(self, at);
             }
             buffer.resize(ALONE_BYTES, 0);
-            self.measure_alone(at, &mut buffer, &mut done)?;
+            self.measure_alone(at, &mut buffer)?;
         }
-        Ok(done)
+        Ok(())
     }
 
     /// The next turn, and whose it is.
@@ -176,19 +154,14 @@ impl<'a> Work<'a> {
 
     fn open(&self, at: usize) -> Result<(Piece, Stream<'a>), ReadError> {
         let piece = self.order.pieces[at];
-        let file = &self.order.files[piece.file];
+        let file = self.order.files.entry(piece.file);
         let part = (piece.start, piece.end);
         Stream::open(self.order.tree, file, part, self.plan.drops_cache)
             .map(|stream| (piece, stream))
     }
 
     /// Nothing comes of it when all is over.
-    fn measure_alone(
-        &self,
-        at: usize,
-        buffer: &mut [u8],
-        done: &mut Done,
-    ) -> Result<(), ReadError> {
+    fn measure_alone(&self, at: usize, buffer: &mut [u8]) -> Result<(), ReadError> {
         let (piece, mut stream) = self.open(at)?;
         let mut hasher = AnyHasher::new(self.order.algorithm);
         while stream.left_bytes() > 0 {
@@ -199,10 +172,16 @@ impl<'a> Work<'a> {
             }
         }
         stream.finish()?;
-        (self.order.progress)(piece.size_bytes());
         let digest = hasher.finish(piece.size_bytes()).digest();
-        done.push(at, digest.raw());
+        self.note(at, digest.raw(), piece.size_bytes());
         Ok(())
+    }
+
+    /// Whose digest this is, and that so many bytes are done.
+    fn note(&self, at: usize, digest: &[u8], size_bytes: u64) {
+        let done = self.done.lock();
+        done.unwrap_or_else(PoisonError::into_inner).put(at, digest);
+        (self.order.progress)(size_bytes);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A folder's files, each measured, in the order of their names.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags, fstat, statat};
 use crate::beneath::Tree;
 use crate::schedule::{self, Order, Piece};
 use crate::stream::{Entry, Stamp};
-use crate::{Kernels, Measured, MeasuredResource, Method, ReadError};
+use crate::{ByName, Kernels, Measured, MeasuredResource, Method, Names, ReadError};
 
 /// The regular files under a folder: names relative to it, with `/`, in code-point order, each with what it measures.
-pub type Listing = BTreeMap<String, Measured>;
+pub type Listing = ByName<Measured>;
 
 /// As OpenSSF model signing names them: a file by its name, as in a [`Listing`], or a shard of it by `NAME:START:END`,
 /// where the end is exclusive. An empty file has no shard.
-pub type Resources = BTreeMap<String, MeasuredResource>;
+pub type Resources = ByName<MeasuredResource>;
 
 /// What of a folder is walked.
 #[derive(Clone, Copy)]
@@ -76,16 +76,12 @@ pub fn list_walked(
         progress,
     };
     let digests = schedule::measure(&order)?;
-    drop(pieces);
+    let Files { names, .. } = files;
     let algorithm = Method::WHOLE_SHA256.algorithm;
-    let measured = files
-        .into_iter()
-        .zip(digests.iter())
-        .filter_map(|(file, digest)| {
-            let measured = MeasuredResource::new(algorithm, digest, file.stamp.size_bytes());
-            Some((file.name, measured.measured()?))
-        });
-    Ok(measured.collect())
+    let measured = pieces.iter().zip(digests.iter()).filter_map(|(piece, digest)| {
+        MeasuredResource::new(algorithm, digest, piece.size_bytes()).measured()
+    });
+    Ok(Listing::of(names, measured.collect()))
 }
 
 /// As [`list_walked`], measured as a signature's method says. `progress` hears the size of each resource when it is done.
@@ -129,10 +125,10 @@ pub fn list_resources_by(
     };
     let digests = schedule::measure(&order)?;
     let name = |piece: &Piece| {
-        let name = &files[piece.file].name;
+        let name = files.entry(piece.file).name;
         match method.shard_size {
-            None => name.clone(),
-            Some(_) => format!("{name}:{}:{}", piece.start, piece.end),
+            None => Cow::Borrowed(name),
+            Some(_) => Cow::Owned(format!("{name}:{}:{}", piece.start, piece.end)),
         }
     };
     // No two are called the same: after its last two colons a name says which piece it is, and before them of which file.
@@ -154,13 +150,13 @@ pub fn names(
     let links = Links::Refuse;
     let tree = Tree::open(root, links)?;
     let files = Collector::collect(&tree, &Walk { ignore, links })?;
-    let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+    let mut names: Vec<String> = files.entries().map(|file| file.name.to_owned()).collect();
     names.sort();
     Ok(names)
 }
 
 /// The files of a folder, or a single file in the folder where it stands.
-fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Vec<Entry>), WalkError> {
+fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Files), WalkError> {
     let failed = |cause| ReadError::Io {
         path: root.to_owned(),
         cause,
@@ -178,28 +174,29 @@ fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Vec<Entry>), WalkError> {
     let file = tree.open_name(name, OFlags::PATH)?;
     let stat = fstat(file).map_err(|e| failed(e.into()))?;
     let stamp = Stamp::of(&stat).ok_or_else(|| ReadError::NotAFile { path: path() })?;
-    let name = name.to_owned();
-    Ok((tree, vec![Entry { name, stamp }]))
+    let mut files = Files::default();
+    files.push(name, stamp);
+    Ok((tree, files))
 }
 
-fn whole(files: &[Entry]) -> Vec<Piece> {
-    let piece = |(file, entry): (usize, &Entry)| Piece {
+fn whole(files: &Files) -> Vec<Piece> {
+    let piece = |(file, entry): (usize, Entry<'_>)| Piece {
         file,
         start: 0,
         end: entry.stamp.size_bytes(),
     };
-    files.iter().enumerate().map(piece).collect()
+    files.entries().enumerate().map(piece).collect()
 }
 
 /// None if there would be too many.
-fn shards(files: &[Entry], size: NonZeroU64) -> Option<Vec<Piece>> {
+fn shards(files: &Files, size: NonZeroU64) -> Option<Vec<Piece>> {
     let counts = files
-        .iter()
+        .entries()
         .map(|file| file.stamp.size_bytes().div_ceil(size.get()));
     let count = counts.fold(0, u64::saturating_add);
     (count <= FILES_MAX as u64).then_some(())?;
     let mut pieces = Vec::new();
-    for (file, entry) in files.iter().enumerate() {
+    for (file, entry) in files.entries().enumerate() {
         let mut start = 0;
         while start < entry.stamp.size_bytes() {
             let end = start
@@ -212,11 +209,36 @@ fn shards(files: &[Entry], size: NonZeroU64) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
+/// The regular files that were seen.
+#[derive(Default)]
+pub(crate) struct Files {
+    names: Names,
+    stamps: Vec<Stamp>,
+}
+
+impl Files {
+    fn push(&mut self, name: &str, stamp: Stamp) {
+        self.names.push(name);
+        self.stamps.push(stamp);
+    }
+
+    pub(crate) fn entry(&self, at: usize) -> Entry<'_> {
+        Entry {
+            name: self.names.get(at),
+            stamp: self.stamps[at],
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..self.stamps.len()).map(|at| self.entry(at))
+    }
+}
+
 /// Goes through folders and notes files.
 struct Collector<'a> {
     tree: &'a Tree,
     walk: &'a Walk<'a>,
-    files: Vec<Entry>,
+    files: Files,
     /// Files, folders and links that were seen.
     seen: usize,
     /// Links to folders that were followed: a few of them can make far more names than there are files.
@@ -226,11 +248,11 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn collect(tree: &'a Tree, walk: &'a Walk<'a>) -> Result<Vec<Entry>, WalkError> {
+    fn collect(tree: &'a Tree, walk: &'a Walk<'a>) -> Result<Files, WalkError> {
         let mut collector = Self {
             tree,
             walk,
-            files: Vec::new(),
+            files: Files::default(),
             seen: 0,
             folder_links: 0,
             above: Vec::new(),
@@ -301,7 +323,7 @@ impl<'a> Collector<'a> {
         match (kind, Stamp::of(&stat)) {
             (FileType::Directory, _) => self.folder(&name)?,
             (FileType::Symlink, _) => return Err(ReadError::Link { path: path() }.into()),
-            (_, Some(stamp)) => self.files.push(Entry { name, stamp }),
+            (_, Some(stamp)) => self.files.push(&name, stamp),
             (_, None) => return Err(ReadError::NotAFile { path: path() }.into()),
         }
         Ok(())

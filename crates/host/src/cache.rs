@@ -132,7 +132,7 @@ impl Cache {
             from_cache: known.len(),
             resources: measured
                 .iter()
-                .map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())))
+                .map(|(name, m)| (name.to_owned(), (m.digest(), m.size_bytes())))
                 .collect(),
         };
         for (file, (stamp, digests)) in &known {

@@ -80,7 +80,7 @@ impl Remembered {
     ) -> Result<Self, Failure> {
         let measured = Resources::measure(path, ignored, None, method, ui)?;
         let resources = measured.resources.iter();
-        let resources = resources.map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())));
+        let resources = resources.map(|(name, m)| (name.to_owned(), (m.digest(), m.size_bytes())));
         Ok(Self {
             files: measured.files(method),
             from_cache: 0,

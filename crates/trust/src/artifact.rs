@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use decode::json::{self, Limits};
-use digest::{Digest, Hasher, Listing};
+use digest::{ByName, Digest, Hasher, Listing, Measured};
 
 use crate::compact::{self, Hashing};
 
@@ -25,18 +25,14 @@ impl TreePath {
     /// # Errors
     /// It is absolute, leads out of the artifact, or holds what a name should not.
     pub fn new(name: &str) -> Result<Self, ArtifactError> {
-        Self::from_name(name.to_owned())
+        Self::check(name).map(|()| Self(name.to_owned()))
     }
 
-    /// As [`TreePath::new`], of a name that is nobody else's.
-    ///
-    /// # Errors
-    /// As [`TreePath::new`].
-    pub fn from_name(name: String) -> Result<Self, ArtifactError> {
+    fn check(name: &str) -> Result<(), ArtifactError> {
         let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
         let fits = name.len() <= PATH_SIZE_BYTES_MAX && !name.chars().any(char::is_control);
         if fits && name.split('/').all(is_plain) {
-            Ok(Self(name))
+            Ok(())
         } else {
             Err(ArtifactError::Path(name.chars().take(80).collect()))
         }
@@ -46,6 +42,12 @@ impl TreePath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl AsRef<str> for TreePath {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -93,7 +95,8 @@ pub struct FileEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     kind: Kind,
-    files: BTreeMap<TreePath, FileEntry>,
+    /// Each name is a [`TreePath`].
+    files: ByName<FileEntry>,
 }
 
 impl Artifact {
@@ -102,16 +105,19 @@ impl Artifact {
     /// # Errors
     /// There are none, too many, or their sizes add up to more than there can be.
     pub fn new(kind: Kind, files: BTreeMap<TreePath, FileEntry>) -> Result<Self, ArtifactError> {
+        Self::of_checked(kind, files.into_iter().collect())
+    }
+
+    fn of_checked(kind: Kind, files: ByName<FileEntry>) -> Result<Self, ArtifactError> {
         if files.is_empty() {
             return Err(ArtifactError::Empty);
         }
         if files.len() > FILES_MAX {
             return Err(ArtifactError::TooMany);
         }
-        let mut sizes = files.values().map(|file| file.size_bytes);
-        if sizes.try_fold(0_u64, u64::checked_add).is_none() {
-            return Err(ArtifactError::TooLarge);
-        }
+        let add = |sum: u64, file: &FileEntry| sum.checked_add(file.size_bytes);
+        let size_bytes = files.values().try_fold(0, add);
+        size_bytes.ok_or(ArtifactError::TooLarge)?;
         Ok(Self { kind, files })
     }
 
@@ -120,14 +126,7 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::new`].
     pub fn from_listing(kind: Kind, listing: &Listing) -> Result<Self, ArtifactError> {
-        let files = listing.iter().map(|(name, measured)| {
-            let entry = FileEntry {
-                digest: measured.digest(),
-                size_bytes: measured.size_bytes(),
-            };
-            Ok((TreePath::new(name)?, entry))
-        });
-        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+        Self::of_listing(kind, listing.clone())
     }
 
     /// As [`Artifact::from_listing`], of a listing that is not needed any more: of many files it is long.
@@ -135,14 +134,12 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::new`].
     pub fn of_listing(kind: Kind, listing: Listing) -> Result<Self, ArtifactError> {
-        let files = listing.into_iter().map(|(name, measured)| {
-            let entry = FileEntry {
-                digest: measured.digest(),
-                size_bytes: measured.size_bytes(),
-            };
-            Ok((TreePath::from_name(name)?, entry))
-        });
-        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+        listing.keys().try_for_each(TreePath::check)?;
+        let entry = |measured: Measured| FileEntry {
+            digest: measured.digest(),
+            size_bytes: measured.size_bytes(),
+        };
+        Self::of_checked(kind, listing.map(entry))
     }
 
     /// What it is for.
@@ -151,10 +148,16 @@ impl Artifact {
         self.kind
     }
 
-    /// Its files, in code-point order of their names.
+    /// Its files, in code-point order of their names. Each name is a [`TreePath`].
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<TreePath, FileEntry> {
+    pub const fn files(&self) -> &ByName<FileEntry> {
         &self.files
+    }
+
+    /// As [`Artifact::files`], of an artifact that is not needed any more.
+    #[must_use]
+    pub fn into_files(self) -> ByName<FileEntry> {
+        self.files
     }
 
     /// All its bytes together.
@@ -234,7 +237,8 @@ impl Artifact {
             let path = TreePath::new(&layer.annotations.title)?;
             Ok((path, FileEntry { digest, size_bytes }))
         });
-        let artifact = Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)?;
+        let files = files.collect::<Result<ByName<FileEntry>, ArtifactError>>()?;
+        let artifact = Self::of_checked(kind, files)?;
         if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {
@@ -333,7 +337,7 @@ mod wire {
             digest: file.digest.to_string().into(),
             size: file.size_bytes,
             annotations: Annotations {
-                title: name.as_str().into(),
+                title: name.into(),
             },
         }))
     }

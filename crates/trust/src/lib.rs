@@ -21,7 +21,7 @@
 //! let signature = verify::<ModelSignature>(&bundle, &root, now)?;
 //! let left_out = |path: &str| signature.value().predicate.ignored().iter().any(|known| known == path);
 //! let files = digest::list(&folder.join("model"), &left_out, &|_size_bytes| {})?;
-//! match verify_tree(&signature, &files, Form::Folder) {
+//! match verify_tree(&signature, files, Form::Folder) {
 //!     Ok(model) => println!("{} is as {} signed it", model.value().digest(), model.proof().key_name),
 //!     Err(differences) => differences.iter().for_each(|difference| println!("{}", difference.reason().message)),
 //! }

@@ -390,14 +390,14 @@ mod tests {
         assert!(
             verify_tree(
                 &verified,
-                &listing(&[("a", "1"), ("b/c", "2")]),
+                listing(&[("a", "1"), ("b/c", "2")]),
                 Form::Folder
             )
             .is_ok()
         );
         let differences = verify_tree(
             &verified,
-            &listing(&[("a", "x"), (".DS_Store", "")]),
+            listing(&[("a", "x"), (".DS_Store", "")]),
             Form::Folder,
         )
         .unwrap_err();
@@ -415,11 +415,11 @@ mod tests {
         let statement = ModelSignature::statement("a.pkl", &artifact, Form::SingleFile, vec![]);
         let verified = check(&seal(&statement, &key(1)).unwrap().to_bytes(), NOW).unwrap();
         let renamed = listing(&[("b.pkl", "1")]);
-        assert!(verify_tree(&verified, &renamed, Form::SingleFile).is_ok());
-        assert!(verify_tree(&verified, &renamed, Form::Folder).is_err());
-        let unfit = verify_tree(&verified, &listing(&[("a\u{7}", "1")]), Form::SingleFile);
+        assert!(verify_tree(&verified, renamed.clone(), Form::SingleFile).is_ok());
+        assert!(verify_tree(&verified, renamed, Form::Folder).is_err());
+        let unfit = verify_tree(&verified, listing(&[("a\u{7}", "1")]), Form::SingleFile);
         assert_eq!(unfit.unwrap_err().len(), 1);
-        assert!(verify_tree(&verified, &listing(&[("a.pkl", "2")]), Form::SingleFile).is_err());
+        assert!(verify_tree(&verified, listing(&[("a.pkl", "2")]), Form::SingleFile).is_err());
     }
 
     #[test]

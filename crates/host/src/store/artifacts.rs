@@ -76,7 +76,7 @@ impl Store {
         &self,
         name: &str,
         artifact: &Artifact,
-        path_of: &dyn Fn(&TreePath) -> PathBuf,
+        path_of: &dyn Fn(&str) -> PathBuf,
         progress: &dyn Fn(u64),
     ) -> Result<(), StoreError> {
         check_name(name)?;

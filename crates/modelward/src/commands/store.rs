@@ -168,11 +168,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let artifacts = workspace.artifacts()?;
     let line = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact
-            .files()
-            .keys()
-            .map(trust::TreePath::as_str)
-            .collect();
+        let files: Vec<&str> = artifact.files().keys().collect();
         format!(
             "{}  {:>12} bytes  {}",
             artifact.digest(),
@@ -182,11 +178,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     };
     let text: Lines = artifacts.iter().map(line).collect();
     let datum = |artifact: &trust::Artifact| {
-        let files: Vec<&str> = artifact
-            .files()
-            .keys()
-            .map(trust::TreePath::as_str)
-            .collect();
+        let files: Vec<&str> = artifact.files().keys().collect();
         json!({"digest": artifact.digest().to_string(), "type": artifact.kind().media_type(),
                "sizeBytes": artifact.size_bytes(), "files": files})
     };

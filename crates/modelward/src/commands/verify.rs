@@ -184,11 +184,9 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
     if signed.method() == Method::WHOLE_SHA256 {
         let listed = crate::model::list(model, ignored, links, ui)?;
-        let artifact = trust::verify_tree(&asked.verified, &listed.found, listed.form)
-            .map_err(|differences| differs(&differences))?;
         let files = listed.found.len();
-        // Of many files it is long.
-        drop(listed);
+        let artifact = trust::verify_tree(&asked.verified, listed.found, listed.form)
+            .map_err(|differences| differs(&differences))?;
         asked.not_recalled(|| Ok(Cow::Borrowed(artifact.value())))?;
         return Ok(Found {
             digest: artifact.value().digest(),

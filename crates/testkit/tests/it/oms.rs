@@ -69,7 +69,7 @@ fn known_failures() -> BTreeMap<String, String> {
 fn judged(bundle: &[u8], listing: &Listing, root: &TrustRoot) -> String {
     match verify::<ModelSignature>(bundle, root, now()) {
         Err(error) => error.code().to_string(),
-        Ok(verified) => match verify_tree(&verified, listing, form(listing)) {
+        Ok(verified) => match verify_tree(&verified, listing.clone(), form(listing)) {
             Ok(_) => "accept".to_owned(),
             Err(differences) => differences[0].reason().code.to_string(),
         },

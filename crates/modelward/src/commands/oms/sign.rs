@@ -232,7 +232,7 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
         voice.debug("the reference's command line verifies whole files by SHA-256 only");
     }
     let resources = measured.resources.iter();
-    let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
+    let resources = resources.map(|(name, measured)| (name, measured.digest()));
     let terms = Terms {
         method,
         follows_links: words.allow_symlinks,
