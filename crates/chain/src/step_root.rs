@@ -62,8 +62,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within = root.files().iter();
     // The empty file is part of everything.
     let within = within.filter(|(_, file)| file.size_bytes != 0);
-    let within: BTreeMap<Digest, &str> =
-        within.map(|(path, file)| (file.digest, path)).collect();
+    let within: BTreeMap<Digest, &str> = within.map(|(path, file)| (file.digest, path)).collect();
     let builds = Builds::new(ledger.builds().believed);
     let models = models_with(&within, &builds, ledger);
     let mut holders: BTreeMap<Digest, Vec<&(String, Artifact)>> = BTreeMap::new();

@@ -238,7 +238,9 @@ mod tests {
 
     #[test]
     fn is_what_an_ordered_map_is() {
-        let named = ["b/c", "b-d", "", "a", "b/c", "é", "a"].into_iter().zip(0..);
+        let named = ["b/c", "b-d", "", "a", "b/c", "é", "a"]
+            .into_iter()
+            .zip(0..);
         let (mut ours, mut theirs): (ByName<_>, BTreeMap<_, _>) =
             (named.clone().collect(), named.collect());
         for step in 0..4 {

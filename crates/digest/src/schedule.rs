@@ -87,7 +87,10 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
         std::iter::once(mine).chain(joined).collect()
     });
     results.into_iter().collect::<Result<(), _>>()?;
-    Ok(work.done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(work
+        .done
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the workers share.

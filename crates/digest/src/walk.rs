@@ -78,9 +78,12 @@ pub fn list_walked(
     let digests = schedule::measure(&order)?;
     let Files { names, .. } = files;
     let algorithm = Method::WHOLE_SHA256.algorithm;
-    let measured = pieces.iter().zip(digests.iter()).filter_map(|(piece, digest)| {
-        MeasuredResource::new(algorithm, digest, piece.size_bytes()).measured()
-    });
+    let measured = pieces
+        .iter()
+        .zip(digests.iter())
+        .filter_map(|(piece, digest)| {
+            MeasuredResource::new(algorithm, digest, piece.size_bytes()).measured()
+        });
     Ok(Listing::of(names, measured.collect()))
 }
 

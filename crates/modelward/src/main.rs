@@ -31,5 +31,6 @@ fn main() -> ExitCode {
     if let Some(code) = commands::train::builder_process() {
         return code;
     }
+    host::memory::give_back_when_freed();
     cli::run(std::env::args_os())
 }

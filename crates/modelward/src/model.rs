@@ -122,7 +122,11 @@ impl Resources {
             None => name,
             Some(_) => str::rsplitn(name, 3, ':').nth(2).unwrap_or(name),
         };
-        self.resources.keys().map(file).collect::<BTreeSet<_>>().len()
+        self.resources
+            .keys()
+            .map(file)
+            .collect::<BTreeSet<_>>()
+            .len()
     }
 }
 

@@ -336,9 +336,7 @@ mod wire {
             media_type: FILE_TYPE.into(),
             digest: file.digest.to_string().into(),
             size: file.size_bytes,
-            annotations: Annotations {
-                title: name.into(),
-            },
+            annotations: Annotations { title: name.into() },
         }))
     }
 }

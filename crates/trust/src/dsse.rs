@@ -1,5 +1,8 @@
 //! DSSE v1 envelopes: what exactly is signed.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use crate::base64;
 
 /// The payload type of every statement here.
@@ -98,6 +101,71 @@ fn before(payload_type: &str, payload_size_bytes: usize) -> Vec<u8> {
     before.into_bytes()
 }
 
+/// All of an envelope but its payload, and where that is.
+pub(crate) struct Head {
+    payload_type: String,
+    pub(crate) payload: Payload,
+    signatures: Vec<Vec<u8>>,
+}
+
+/// The payload's base64.
+pub(crate) enum Payload {
+    /// It stands here in the document.
+    Within(Range<usize>),
+    /// It was written with escapes, and is not as it stands there.
+    Escaped(String),
+}
+
+impl Payload {
+    fn of(text: Cow<'_, str>, document: &[u8]) -> Self {
+        match text {
+            Cow::Borrowed(text) => {
+                let start = text.as_ptr().addr() - document.as_ptr().addr();
+                Self::Within(start..start + text.len())
+            }
+            Cow::Owned(text) => Self::Escaped(text),
+        }
+    }
+
+    pub(crate) const fn within(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::Within(at) => Some(at),
+            Self::Escaped(_) => None,
+        }
+    }
+}
+
+impl Head {
+    /// Of an envelope that was read from a document.
+    pub(crate) fn from_wire(
+        wire: wire::Envelope<'_>,
+        document: &[u8],
+    ) -> Result<Self, &'static str> {
+        const SIGNATURES_MAX: usize = 64;
+        let listed = wire
+            .signatures
+            .items()
+            .ok_or("signatures that are no list")?;
+        let mut signatures = Vec::new();
+        for signature in listed {
+            if signatures.len() == SIGNATURES_MAX {
+                return Err("more than 64 signatures");
+            }
+            let signature: wire::Signature = signature.read().map_err(|_| "an unfit signature")?;
+            let raw = base64::decode(&signature.sig);
+            signatures.push(raw.ok_or("a signature that is not base64")?);
+        }
+        if signatures.is_empty() {
+            return Err("an envelope without a signature");
+        }
+        Ok(Self {
+            payload: Payload::of(wire.payload, document),
+            payload_type: wire.payload_type,
+            signatures,
+        })
+    }
+}
+
 /// The envelope's JSON form.
 pub(crate) mod wire {
     use std::borrow::Cow;
@@ -144,28 +212,31 @@ pub(crate) mod wire {
 }
 
 impl Envelope {
-    pub(crate) fn from_wire(wire: wire::Envelope<'_>) -> Result<Self, &'static str> {
-        const SIGNATURES_MAX: usize = 64;
-        let payload = base64::decode(&wire.payload).ok_or("a payload that is not base64")?;
-        let listed = wire
-            .signatures
-            .items()
-            .ok_or("signatures that are no list")?;
-        let mut signatures = Vec::new();
-        for signature in listed {
-            if signatures.len() == SIGNATURES_MAX {
-                return Err("more than 64 signatures");
-            }
-            let signature: wire::Signature = signature.read().map_err(|_| "an unfit signature")?;
-            let raw = base64::decode(&signature.sig);
-            signatures.push(raw.ok_or("a signature that is not base64")?);
-        }
-        if signatures.is_empty() {
-            return Err("an envelope without a signature");
-        }
-        Ok(Self {
+    /// An envelope of a document, in which the payload is decoded where it lies.
+    pub(crate) fn of_document(head: Head, document: Vec<u8>) -> Result<Self, &'static str> {
+        let Head {
+            payload_type,
+            payload,
             signatures,
-            ..Self::unsigned(wire.payload_type, payload)
+        } = head;
+        let mut payload_at = 0;
+        let signed_before = |size_bytes| {
+            let before = before(&payload_type, size_bytes);
+            payload_at = before.len();
+            before
+        };
+        let signed = match payload {
+            Payload::Within(at) => base64::decode_within(document, at, signed_before),
+            Payload::Escaped(text) => {
+                let at = 0..text.len();
+                base64::decode_within(text.into_bytes(), at, signed_before)
+            }
+        };
+        Ok(Self {
+            signed: signed.ok_or("a payload that is not base64")?,
+            payload_type,
+            payload_at,
+            signatures,
         })
     }
 

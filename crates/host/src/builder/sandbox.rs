@@ -1,8 +1,8 @@
-//! The calls for which no safe wrapper exists. All `unsafe` of this crate's builder is here.
+//! The calls for which no safe wrapper exists. All `unsafe` of this crate is here.
 
 #![allow(
     unsafe_code,
-    reason = "leaving namespaces and closing descriptors by number have no safe wrapper"
+    reason = "leaving namespaces, closing descriptors by number and tuning the allocator have no safe wrapper"
 )]
 
 use std::io;
@@ -28,5 +28,16 @@ pub(super) fn close_inherited() -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::last_os_error())
+    }
+}
+
+/// Has the allocator map what is large on its own, and give it back to the kernel when it is freed. By itself glibc does so
+/// only until the first such piece is freed, and from then on keeps pieces of that size for later.
+pub(crate) fn map_large_allocations() {
+    #[cfg(target_env = "gnu")]
+    {
+        const LARGE_BYTES: libc::c_int = 128 << 10;
+        // SAFETY: the arguments are plain numbers, and the allocator takes its own lock. A refusal changes nothing.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
     }
 }

@@ -118,7 +118,7 @@ impl Asked {
             }
         };
         let bundle = place::signature_of(model, signature)?;
-        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
+        let verified = trust::verify_taken::<ModelSignature>(bundle, &root, now)
             .map_err(|e| args.believed.refused(&root, e))?;
         let signed = &verified.value().predicate;
         let beside = left_out_when_signed(signed);

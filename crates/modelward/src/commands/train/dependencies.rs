@@ -37,8 +37,7 @@ pub(super) fn inside(
         list.digest(),
     ));
     let files = list.files().iter();
-    let in_root: BTreeMap<Digest, &str> =
-        files.map(|(path, file)| (file.digest, path)).collect();
+    let in_root: BTreeMap<Digest, &str> = files.map(|(path, file)| (file.digest, path)).collect();
     let mut included = included(args, &in_root)?;
     included.extend(known_in(&in_root, workspace)?);
     dependencies.extend(included.into_values());
@@ -80,7 +79,8 @@ pub(super) fn program(args: &Args, inside: &Path, list: &Artifact) -> Option<Res
     let name = file_name(args.command.first()?);
     let path = TreePath::new(inside.to_str()?).ok()?;
     let uri = format!("modelward:program/{name}");
-    let mut descriptor = ResourceDescriptor::new(name, &uri, list.files().get(path.as_str())?.digest);
+    let mut descriptor =
+        ResourceDescriptor::new(name, &uri, list.files().get(path.as_str())?.digest);
     descriptor
         .annotations
         .insert("path".to_owned(), json!(format!("/{path}")));
