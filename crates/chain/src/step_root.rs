@@ -29,7 +29,7 @@ pub(crate) fn is_telling(kind: Kind, path: &str) -> bool {
 /// # Errors
 /// There are none, or more than an artifact can have.
 pub fn list(files: BTreeMap<TreePath, FileEntry>) -> Result<Artifact, ArtifactError> {
-    Artifact::new(Kind::StepRoot, files)
+    Artifact::new(Kind::StepRoot, files.into_iter().collect())
 }
 
 /// The lists that a build's bundle names, believed or not: each certifies itself by its digest.

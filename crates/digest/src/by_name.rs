@@ -7,15 +7,17 @@ use std::ops::Index;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     text: String,
-    /// Where each name ends, which is where the next one begins.
-    ends: Vec<usize>,
+    /// Where each name ends, which is where the next one begins. A path is at most 4 KiB long, and of a million of them, which
+    /// is more than are ever listed, this says so still.
+    ends: Vec<u32>,
 }
 
 impl Names {
     /// Adds one.
     pub fn push(&mut self, name: &str) {
         self.text.push_str(name);
-        self.ends.push(self.text.len());
+        self.ends
+            .push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
     }
 
     /// How many there are.
@@ -33,11 +35,9 @@ impl Names {
     /// The one that was added after so many others; empty where there is none.
     #[must_use]
     pub fn get(&self, at: usize) -> &str {
-        let start = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let end = self.ends.get(at).copied().unwrap_or_default();
-        self.text
-            .get(start.copied().unwrap_or_default()..end)
-            .unwrap_or_default()
+        let end = |at: usize| self.ends.get(at).map_or(0, |end| *end as usize);
+        let start = at.checked_sub(1).map_or(0, end);
+        self.text.get(start..end(at)).unwrap_or_default()
     }
 }
 
@@ -109,11 +109,10 @@ impl<T> ByName<T> {
         self.values.push(value);
     }
 
-    /// Takes a name away.
-    pub fn remove(&mut self, name: &str) {
-        if let Ok(found) = self.find(name) {
-            self.order.remove(found);
-        }
+    /// Takes away what is not called so.
+    pub fn retain(&mut self, mut is_called_so: impl FnMut(&str) -> bool) {
+        let Self { names, order, .. } = self;
+        order.retain(|at| is_called_so(names.get(*at as usize)));
     }
 
     /// All, in the order of their names.
@@ -253,7 +252,7 @@ mod tests {
             let (added, gone) = [("a", "b-d"), ("b", "x"), ("~", "é"), ("", "a")][step];
             ours.insert(added, 10 + step);
             theirs.insert(added, 10 + step);
-            ours.remove(gone);
+            ours.retain(|name| name != gone);
             theirs.remove(gone);
         }
         let doubled = theirs.iter().map(|(name, at)| (*name, 2 * at));

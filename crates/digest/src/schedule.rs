@@ -37,10 +37,28 @@ impl Piece {
 pub(crate) struct Order<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) files: &'a Files,
-    pub(crate) pieces: &'a [Piece],
+    /// Pieces of the files; where there are none, each file is one.
+    pub(crate) shards: Option<&'a [Piece]>,
     pub(crate) algorithm: Algorithm,
     pub(crate) kernels: Kernels,
     pub(crate) progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Order<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.shards.map_or(self.files.len(), <[_]>::len)
+    }
+
+    pub(crate) fn piece(&self, at: usize) -> Piece {
+        self.shards.map_or_else(
+            || Piece {
+                file: at,
+                start: 0,
+                end: self.files.entry(at).stamp.size_bytes(),
+            },
+            |shards| shards[at],
+        )
+    }
 }
 
 /// The raw digests of many pieces, one behind the other: there may be a million.
@@ -107,8 +125,8 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(order: &'a Order<'a>, cores: usize) -> Self {
-        let mut queue: Vec<usize> = (0..order.pieces.len()).collect();
-        let size = |at: &usize| order.pieces.get(*at).map_or(0, Piece::size_bytes);
+        let mut queue: Vec<usize> = (0..order.len()).collect();
+        let size = |at: &usize| order.piece(*at).size_bytes();
         queue.sort_by_key(|at| std::cmp::Reverse(size(at)));
         let sizes: Vec<u64> = queue.iter().map(size).collect();
         Self {
@@ -116,7 +134,7 @@ impl<'a> Work<'a> {
             plan: Plan::new(&sizes, order.algorithm, order.kernels, cores),
             queue,
             next: AtomicUsize::new(0),
-            done: Mutex::new(Digests::of(order.pieces.len(), order.algorithm)),
+            done: Mutex::new(Digests::of(order.len(), order.algorithm)),
             is_over: AtomicBool::new(false),
         }
     }
@@ -156,7 +174,7 @@ impl<'a> Work<'a> {
     }
 
     fn open(&self, at: usize) -> Result<(Piece, Stream<'a>), ReadError> {
-        let piece = self.order.pieces[at];
+        let piece = self.order.piece(at);
         let file = self.order.files.entry(piece.file);
         let part = (piece.start, piece.end);
         Stream::open(self.order.tree, file, part, self.plan.drops_cache)

@@ -1,6 +1,5 @@
 //! A folder's files, each measured, in the order of their names.
 
-use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -66,24 +65,22 @@ pub fn list_walked(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Listing, WalkError> {
     let (tree, files) = open(root, walk)?;
-    let pieces = whole(&files);
     let order = Order {
         tree: &tree,
         files: &files,
-        pieces: &pieces,
+        shards: None,
         algorithm: Method::WHOLE_SHA256.algorithm,
         kernels: Kernels::of_this_processor(),
         progress,
     };
     let digests = schedule::measure(&order)?;
-    let Files { names, .. } = files;
-    let algorithm = Method::WHOLE_SHA256.algorithm;
-    let measured = pieces
-        .iter()
-        .zip(digests.iter())
-        .filter_map(|(piece, digest)| {
-            MeasuredResource::new(algorithm, digest, piece.size_bytes()).measured()
-        });
+    let algorithm = order.algorithm;
+    let Files { names, stamps } = files;
+    // As large as what each becomes, so that it is made where it lies.
+    let measured = stamps.into_iter().zip(digests.iter());
+    let measured = measured.filter_map(|(stamp, digest)| {
+        MeasuredResource::new(algorithm, digest, stamp.size_bytes()).measured()
+    });
     Ok(Listing::of(names, measured.collect()))
 }
 
@@ -112,34 +109,41 @@ pub fn list_resources_by(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Resources, WalkError> {
     let (tree, files) = open(root, walk)?;
-    let pieces = match method.shard_size {
-        None => whole(&files),
-        Some(size) => shards(&files, size).ok_or_else(|| WalkError::TooMuch {
-            path: root.to_owned(),
-        })?,
+    let too_much = || WalkError::TooMuch {
+        path: root.to_owned(),
     };
+    let shards = method
+        .shard_size
+        .map(|size| shards(&files, size).ok_or_else(too_much))
+        .transpose()?;
     let order = Order {
         tree: &tree,
         files: &files,
-        pieces: &pieces,
+        shards: shards.as_deref(),
         algorithm: method.algorithm,
         kernels,
         progress,
     };
     let digests = schedule::measure(&order)?;
-    let name = |piece: &Piece| {
-        let name = files.entry(piece.file).name;
-        match method.shard_size {
-            None => Cow::Borrowed(name),
-            Some(_) => Cow::Owned(format!("{name}:{}:{}", piece.start, piece.end)),
-        }
-    };
-    // No two are called the same: after its last two colons a name says which piece it is, and before them of which file.
-    let resources = pieces.iter().zip(digests.iter()).map(|(piece, digest)| {
-        let measured = MeasuredResource::new(method.algorithm, digest, piece.size_bytes());
-        (name(piece), measured)
+    let measured = digests.iter().enumerate().map(|(at, digest)| {
+        MeasuredResource::new(method.algorithm, digest, order.piece(at).size_bytes())
     });
-    Ok(resources.collect())
+    let measured: Vec<_> = measured.collect();
+    let names = match &shards {
+        None => files.names,
+        Some(shards) => shard_names(&files, shards),
+    };
+    Ok(Resources::of(names, measured))
+}
+
+/// No two are called the same: after its last two colons a name says which shard it is, and before them of which file.
+fn shard_names(files: &Files, shards: &[Piece]) -> Names {
+    let mut names = Names::default();
+    for shard in shards {
+        let file = files.entry(shard.file).name;
+        names.push(&format!("{file}:{}:{}", shard.start, shard.end));
+    }
+    names
 }
 
 /// The names of the regular files under `root`, as [`list`] has them, without reading any.
@@ -182,15 +186,6 @@ fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Files), WalkError> {
     Ok((tree, files))
 }
 
-fn whole(files: &Files) -> Vec<Piece> {
-    let piece = |(file, entry): (usize, Entry<'_>)| Piece {
-        file,
-        start: 0,
-        end: entry.stamp.size_bytes(),
-    };
-    files.entries().enumerate().map(piece).collect()
-}
-
 /// None if there would be too many.
 fn shards(files: &Files, size: NonZeroU64) -> Option<Vec<Piece>> {
     let counts = files
@@ -212,6 +207,9 @@ fn shards(files: &Files, size: NonZeroU64) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
+// [`list_walked`] makes the one of the other.
+const _: () = assert!(size_of::<Stamp>() == size_of::<Measured>());
+
 /// The regular files that were seen.
 #[derive(Default)]
 pub(crate) struct Files {
@@ -225,6 +223,10 @@ impl Files {
         self.stamps.push(stamp);
     }
 
+    pub(crate) const fn len(&self) -> usize {
+        self.stamps.len()
+    }
+
     pub(crate) fn entry(&self, at: usize) -> Entry<'_> {
         Entry {
             name: self.names.get(at),
@@ -233,7 +235,7 @@ impl Files {
     }
 
     fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
-        (0..self.stamps.len()).map(|at| self.entry(at))
+        (0..self.len()).map(|at| self.entry(at))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What an artifact is: the names and digests of its files, and one digest over them all.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use decode::json::{self, Limits};
@@ -103,12 +102,9 @@ impl Artifact {
     /// The artifact that these files are.
     ///
     /// # Errors
-    /// There are none, too many, or their sizes add up to more than there can be.
-    pub fn new(kind: Kind, files: BTreeMap<TreePath, FileEntry>) -> Result<Self, ArtifactError> {
-        Self::of_checked(kind, files.into_iter().collect())
-    }
-
-    fn of_checked(kind: Kind, files: ByName<FileEntry>) -> Result<Self, ArtifactError> {
+    /// There are none, too many, one is called what no [`TreePath`] is, or their sizes add up to more than there can be.
+    pub fn new(kind: Kind, files: ByName<FileEntry>) -> Result<Self, ArtifactError> {
+        files.keys().try_for_each(TreePath::check)?;
         if files.is_empty() {
             return Err(ArtifactError::Empty);
         }
@@ -134,12 +130,11 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::new`].
     pub fn of_listing(kind: Kind, listing: Listing) -> Result<Self, ArtifactError> {
-        listing.keys().try_for_each(TreePath::check)?;
         let entry = |measured: Measured| FileEntry {
             digest: measured.digest(),
             size_bytes: measured.size_bytes(),
         };
-        Self::of_checked(kind, listing.map(entry))
+        Self::new(kind, listing.map(entry))
     }
 
     /// What it is for.
@@ -234,11 +229,11 @@ impl Artifact {
             let digest =
                 digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
             let size_bytes = layer.size;
-            let path = TreePath::new(&layer.annotations.title)?;
-            Ok((path, FileEntry { digest, size_bytes }))
+            let entry = FileEntry { digest, size_bytes };
+            Ok((layer.annotations.title, entry))
         });
         let files = files.collect::<Result<ByName<FileEntry>, ArtifactError>>()?;
-        let artifact = Self::of_checked(kind, files)?;
+        let artifact = Self::new(kind, files)?;
         if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {

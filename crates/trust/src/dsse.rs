@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::base64;
+use crate::predicate::FIRST_RELEASE_TYPE;
 
 /// The payload type of every statement here.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -53,17 +54,19 @@ impl Envelope {
     }
 
     /// The bytes that the first release of OpenSSF model signing (0.2) signed instead, by a mistake in its encoding: the
-    /// payload as Python prints it. None where the payload is longer than any of that release's.
+    /// payload as Python prints it. None where the payload is not that release's, or longer than any of its.
     #[must_use]
     pub(crate) fn bytes_signed_by_first_release(&self) -> Option<Vec<u8>> {
-        const PAYLOAD_SIZE_BYTES_MAX: usize = 16 << 20;
-        (self.payload().len() <= PAYLOAD_SIZE_BYTES_MAX)
-            .then(|| first_release_pae(&self.payload_type, self.payload()))
+        const SIZE_BYTES_MAX: usize = 16 << 20;
+        let text = std::str::from_utf8(self.payload()).ok()?;
+        text.contains(FIRST_RELEASE_TYPE)
+            .then(|| first_release_pae(&self.payload_type, self.payload(), SIZE_BYTES_MAX))?
     }
 }
 
-/// `DSSEV1 LEN(type) type LEN(payload) PRINTED(payload)`, where the payload is printed as a Python bytes literal.
-fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+/// `DSSEV1 LEN(type) type LEN(payload) PRINTED(payload)`, where the payload is printed as a Python bytes literal. None where
+/// that is longer than it may be.
+fn first_release_pae(payload_type: &str, payload: &[u8], size_bytes_max: usize) -> Option<Vec<u8>> {
     let mut out = format!(
         "DSSEV1 {} {payload_type} {} ",
         payload_type.chars().count(),
@@ -78,6 +81,9 @@ fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     };
     out.extend([b'b', quote]);
     for &byte in payload {
+        if out.len() > size_bytes_max {
+            return None;
+        }
         match byte {
             b'\\' => out.extend(b"\\\\"),
             b'\n' => out.extend(b"\\n"),
@@ -89,7 +95,7 @@ fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
         }
     }
     out.push(quote);
-    out
+    Some(out)
 }
 
 /// `DSSEv1 LEN(type) type LEN(payload) payload` (DSSE v1.0 protocol, "signature definition"), up to the payload.
@@ -280,7 +286,27 @@ mod tests {
             (b"\\ \n\r\t\x00\x7f\xff", "b'\\\\ \\n\\r\\t\\x00\\x7f\\xff'"),
         ] {
             let want = format!("DSSEV1 4 type {} {printed}", payload.len());
-            assert_eq!(first_release_pae("type", payload), want.as_bytes());
+            let printed = |size_bytes_max| first_release_pae("type", payload, size_bytes_max);
+            assert_eq!(printed(want.len()).as_deref(), Some(want.as_bytes()));
+        }
+        assert_eq!(first_release_pae("type", &[0; 100], 300), None);
+    }
+
+    /// Of whoever signs anything else, nothing is printed: it may be long.
+    #[test]
+    fn prints_only_what_the_first_release_said() {
+        for (payload, is_its) in [
+            (
+                "{\"predicateType\":\"https://model_signing/Digests/v0.1\"}",
+                true,
+            ),
+            (
+                "{\"predicateType\":\"https://model_signing/signature/v1.0\"}",
+                false,
+            ),
+        ] {
+            let envelope = Envelope::unsigned("type".to_owned(), payload.into());
+            assert_eq!(envelope.bytes_signed_by_first_release().is_some(), is_its);
         }
     }
 }

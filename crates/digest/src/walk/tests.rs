@@ -275,7 +275,7 @@ fn a_file_that_changes_after_it_was_seen_is_an_error() {
         let order = Order {
             tree: &tree,
             files: &files,
-            pieces: &whole(&files),
+            shards: None,
             algorithm,
             kernels: Kernels::of_this_processor(),
             progress: &|_| (),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use digest::{Digest, Listing, Method, ResourceDigest, Resources, Sealed};
 
@@ -210,9 +211,8 @@ pub fn verify_listed(
     if !differences.is_empty() {
         return Err(differences);
     }
-    for difference in &extra {
-        resources.remove(difference.path());
-    }
+    let beside: BTreeSet<&str> = extra.iter().map(Difference::path).collect();
+    resources.retain(|name| !beside.contains(name));
     let mut unsigned: Vec<String> = extra
         .iter()
         .map(|difference| signed.file_of(difference.path()).to_owned())
