@@ -156,16 +156,18 @@ fn resources<'a>(
 /// No name stands twice, no two pieces overlap, and where one is the model itself, all are.
 pub(super) fn unambiguous(resources: &Resources, method: Method) -> Result<(), Error> {
     let place = |at: u32| place(resources.name(at as usize), method);
-    let mut in_order: Vec<u32> = (0..).take(resources.len()).collect();
-    if !in_order.is_sorted_by_key(|at| place(*at)) {
+    let as_listed = || (0..).take(resources.len());
+    // As a rule they are in order, and then nothing has to be put there.
+    if !as_listed().is_sorted_by(|a, b| place(*a) < place(*b)) {
+        let mut in_order: Vec<u32> = as_listed().collect();
         in_order.sort_unstable_by(|a, b| place(*a).cmp(&place(*b)));
+        let pairs = in_order.iter().zip(in_order.iter().skip(1));
+        let mut places = pairs.map(|(before, at)| (place(*before), place(*at)));
+        if let Some((Some((path, _)), _)) = places.find(|(before, at)| before == at) {
+            return refused(format!("it signs the file `{path}` twice"));
+        }
     }
-    let pairs = in_order.iter().zip(in_order.iter().skip(1));
-    let mut places = pairs.map(|(before, at)| (place(*before), place(*at)));
-    if let Some((Some((path, _)), _)) = places.find(|(before, at)| before == at) {
-        return refused(format!("it signs the file `{path}` twice"));
-    }
-    let places = in_order.iter().filter_map(|at| place(*at));
+    let places = as_listed().filter_map(place);
     let singles = places.filter(|(path, _)| *path == SINGLE_FILE).count();
     if singles != 0 && singles != resources.len() {
         return refused("it signs the model as one file and as a folder");
