@@ -55,5 +55,5 @@ pub(crate) fn problems(store: &Store) -> Vec<String> {
 /// All files under a folder, by path relative to it.
 pub(crate) fn files(root: &Path) -> Vec<String> {
     let listing = digest::list(root, &|_| false, &|_| ()).unwrap();
-    listing.into_keys().collect()
+    listing.keys().map(ToOwned::to_owned).collect()
 }
