@@ -307,28 +307,28 @@ impl<'a> Collector<'a> {
                 format!("{name}/{last}")
             };
             if !(self.walk.ignore)(&name) {
-                self.entry(&folder, last, name)?;
+                self.entry(&folder, last, &name)?;
             }
         }
         self.above.pop();
         Ok(())
     }
 
-    fn entry(&mut self, folder: impl AsFd, last: &str, name: String) -> Result<(), WalkError> {
-        let failed = |cause| self.failed(&name, cause);
+    fn entry(&mut self, folder: impl AsFd, last: &str, name: &str) -> Result<(), WalkError> {
+        let failed = |cause| self.failed(name, cause);
         let mut stat = statat(folder, last, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         let mut kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Symlink && self.tree.follows_links() {
-            let there = self.tree.open_name(&name, OFlags::PATH)?;
+            let there = self.tree.open_name(name, OFlags::PATH)?;
             stat = fstat(there).map_err(failed)?;
             kind = FileType::from_raw_mode(stat.st_mode);
             self.folder_links += usize::from(kind == FileType::Directory);
         }
-        let path = || self.tree.path(&name);
+        let path = || self.tree.path(name);
         match (kind, Stamp::of(&stat)) {
-            (FileType::Directory, _) => self.folder(&name)?,
+            (FileType::Directory, _) => self.folder(name)?,
             (FileType::Symlink, _) => return Err(ReadError::Link { path: path() }.into()),
-            (_, Some(stamp)) => self.files.push(&name, stamp),
+            (_, Some(stamp)) => self.files.push(name, stamp),
             (_, None) => return Err(ReadError::NotAFile { path: path() }.into()),
         }
         Ok(())
