@@ -29,7 +29,7 @@ pub(crate) fn measure(_: &Bench, table: &mut Table) -> Result<()> {
             &mut || {
                 cost(|| {
                     let verified = trust::verify::<ModelSignature>(&signature, &root, now())?;
-                    trust::verify_tree(&verified, &listing, Form::Folder)
+                    trust::verify_tree(&verified, listing.clone(), Form::Folder)
                         .map_err(|_| "the model differs".into())
                 })
             },

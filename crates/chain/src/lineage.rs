@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use digest::Digest;
 use trust::log::Entry;
 use trust::predicate::Provenance;
-use trust::{Artifact, KeyId, Kind, Statement, TreePath, Verified};
+use trust::{Artifact, KeyId, Kind, Statement, Verified};
 
 use crate::ledger::{Fault, Ledger, Logged};
 use crate::train::NAME_PARAMETER;
@@ -172,7 +172,7 @@ impl Walk<'_> {
 pub(crate) fn root_files<'a>(
     build: &Provenance,
     ledger: &'a Ledger<'_>,
-) -> impl Iterator<Item = (&'a TreePath, Digest)> {
+) -> impl Iterator<Item = (&'a str, Digest)> {
     let lists = build.root_lists().filter_map(|list| ledger.artifact(list));
     let files = lists.flat_map(|list| list.files().iter());
     files.map(|(path, file)| (path, file.digest))

@@ -13,8 +13,7 @@ use trust::predicate::{
     Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport, ScannedFile,
 };
 use trust::{
-    Artifact, Error, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TreePath, TrustRoot,
-    Verified,
+    Artifact, Error, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
 };
 
 use crate::ledger::{Fault, Ledger};
@@ -207,9 +206,8 @@ fn in_part(
     let wholes = ledger.artifacts();
     for whole in wholes.filter(|artifact| artifact.kind() != Kind::StepRoot) {
         let mut files = whole.files().iter();
-        let found = files.find(|(path, file)| {
-            in_roots.contains(&file.digest) && is_telling(whole.kind(), path.as_str())
-        });
+        let found = files
+            .find(|(path, file)| in_roots.contains(&file.digest) && is_telling(whole.kind(), path));
         if let Some((path, _)) = found {
             let clause = || format!("its file `{path}` stood in the root of a step");
             for digest in [whole.digest(), whole.signing_root()] {
@@ -297,8 +295,7 @@ fn files_of(ledger: &Ledger<'_>, whole: Digest) -> Result<Vec<Vec<Part>>, Fault>
     });
     let kept = ledger.artifact(whole).map(|it| {
         let files = it.files().iter();
-        let part =
-            |(path, file): (&TreePath, &FileEntry)| Part::of(it.kind(), path.as_str(), file.digest);
+        let part = |(path, file): (&str, &FileEntry)| Part::of(it.kind(), path, file.digest);
         files.map(part).collect()
     });
     let lists: Vec<Vec<Part>> = kept

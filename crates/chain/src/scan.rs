@@ -20,7 +20,7 @@ pub fn statement(
     let stated = artifact
         .files()
         .iter()
-        .map(|(path, file)| (path.as_str(), file.digest));
+        .map(|(path, file)| (path, file.digest));
     let is_same = |((path, digest), file): ((&str, Digest), ScannedFile)| {
         path == file.name && digest == file.digest
     };

@@ -30,7 +30,7 @@ pub fn statement(
 pub fn is_signed(ledger: &Ledger<'_>, artifact: &Artifact) -> bool {
     let root = BTreeSet::from([artifact.signing_root()]);
     let files = artifact.files().iter();
-    let files = files.map(|(path, file)| (path.as_str(), file.digest));
+    let files = files.map(|(path, file)| (path, file.digest));
     let files: BTreeMap<&str, Digest> = files.collect();
     let same = |signature: &ModelSignature| {
         let Some(signed) = signature.files() else {

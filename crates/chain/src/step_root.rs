@@ -29,7 +29,7 @@ pub(crate) fn is_telling(kind: Kind, path: &str) -> bool {
 /// # Errors
 /// There are none, or more than an artifact can have.
 pub fn list(files: BTreeMap<TreePath, FileEntry>) -> Result<Artifact, ArtifactError> {
-    Artifact::new(Kind::StepRoot, files)
+    Artifact::new(Kind::StepRoot, files.into_iter().collect())
 }
 
 /// The lists that a build's bundle names, believed or not: each certifies itself by its digest.
@@ -62,8 +62,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
     let within = root.files().iter();
     // The empty file is part of everything.
     let within = within.filter(|(_, file)| file.size_bytes != 0);
-    let within: BTreeMap<Digest, &TreePath> =
-        within.map(|(path, file)| (file.digest, path)).collect();
+    let within: BTreeMap<Digest, &str> = within.map(|(path, file)| (file.digest, path)).collect();
     let builds = Builds::new(ledger.builds().believed);
     let models = models_with(&within, &builds, ledger);
     let mut holders: BTreeMap<Digest, Vec<&(String, Artifact)>> = BTreeMap::new();
@@ -71,7 +70,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
         let (_, model) = known;
         for (path, file) in model.files() {
             if within.contains_key(&file.digest)
-                && is_telling(Kind::Model, path.as_str())
+                && is_telling(Kind::Model, path)
                 && !is_taken_over(ledger, &builds, model, file.digest)
             {
                 holders.entry(file.digest).or_default().push(known);
@@ -94,7 +93,7 @@ fn models_unsigned(ledger: &Ledger<'_>, root: &Artifact) -> Vec<Reason> {
 /// The models that have one of these files, each with what it is called: those that the store has a name for, and those that
 /// a build, a scan or a signature was about. The names stand in an index, from which anybody may take one away.
 fn models_with(
-    files: &BTreeMap<Digest, &TreePath>,
+    files: &BTreeMap<Digest, &str>,
     builds: &Builds,
     ledger: &Ledger<'_>,
 ) -> Vec<(String, Artifact)> {

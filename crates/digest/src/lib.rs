@@ -4,6 +4,7 @@
 //! longer change, with its digest). It reads files, and says so; it is one of the two rooms that may hold `unsafe`.
 
 mod beneath;
+mod by_name;
 mod file;
 mod lanes;
 mod method;
@@ -13,6 +14,7 @@ mod sha256;
 mod stream;
 mod walk;
 
+pub use by_name::{ByName, Iter, Names};
 pub use file::{
     ReadError, measure_bytes, measure_copy, measure_file, measure_reader, measure_written,
     open_file,

@@ -13,7 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::beneath::Tree;
 use crate::lanes::Kernel;
 use crate::method::AnyHasher;
-use crate::stream::{Entry, Stream};
+use crate::stream::Stream;
+use crate::walk::Files;
 use crate::{Algorithm, Kernels, ReadError};
 
 /// A file, or a part of one, that gets a digest of its own.
@@ -35,11 +36,29 @@ impl Piece {
 /// What is to be read, and how.
 pub(crate) struct Order<'a> {
     pub(crate) tree: &'a Tree,
-    pub(crate) files: &'a [Entry],
-    pub(crate) pieces: &'a [Piece],
+    pub(crate) files: &'a Files,
+    /// Pieces of the files; where there are none, each file is one.
+    pub(crate) shards: Option<&'a [Piece]>,
     pub(crate) algorithm: Algorithm,
     pub(crate) kernels: Kernels,
     pub(crate) progress: &'a (dyn Fn(u64) + Sync),
+}
+
+impl Order<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.shards.map_or(self.files.len(), <[_]>::len)
+    }
+
+    pub(crate) fn piece(&self, at: usize) -> Piece {
+        self.shards.map_or_else(
+            || Piece {
+                file: at,
+                start: 0,
+                end: self.files.entry(at).stamp.size_bytes(),
+            },
+            |shards| shards[at],
+        )
+    }
 }
 
 /// The raw digests of many pieces, one behind the other: there may be a million.
@@ -90,33 +109,12 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
         });
         std::iter::once(mine).chain(joined).collect()
     });
-    let mut digests = Digests::of(order.pieces.len(), order.algorithm);
-    for result in results {
-        let done = result?;
-        for (at, digest) in done
-            .places
-            .iter()
-            .zip(done.digests.chunks_exact(order.algorithm.size_bytes()))
-        {
-            digests.put(*at, digest);
-        }
-    }
-    work.read_touched_again(&digests)?;
-    Ok(digests)
-}
-
-/// What one worker measured: pieces' places in the order, and their digests one behind the other.
-#[derive(Debug, Default)]
-struct Done {
-    places: Vec<usize>,
-    digests: Vec<u8>,
-}
-
-impl Done {
-    fn push(&mut self, at: usize, digest: &[u8]) {
-        self.places.push(at);
-        self.digests.extend_from_slice(digest);
-    }
+    results.into_iter().collect::<Result<(), _>>()?;
+    work.read_touched_again()?;
+    Ok(work
+        .done
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner))
 }
 
 /// What the workers share.
@@ -128,14 +126,15 @@ struct Work<'a> {
     next: AtomicUsize,
     /// Those that are to be read again.
     touched: Mutex<Vec<usize>>,
+    done: Mutex<Digests>,
     /// One of them failed, so that the others need not go on.
     is_over: AtomicBool,
 }
 
 impl<'a> Work<'a> {
     fn new(order: &'a Order<'a>, cores: usize) -> Self {
-        let mut queue: Vec<usize> = (0..order.pieces.len()).collect();
-        let size = |at: &usize| order.pieces.get(*at).map_or(0, Piece::size_bytes);
+        let mut queue: Vec<usize> = (0..order.len()).collect();
+        let size = |at: &usize| order.piece(*at).size_bytes();
         queue.sort_by_key(|at| std::cmp::Reverse(size(at)));
         let sizes: Vec<u64> = queue.iter().map(size).collect();
         Self {
@@ -144,11 +143,12 @@ impl<'a> Work<'a> {
             queue,
             next: AtomicUsize::new(0),
             touched: Mutex::default(),
+            done: Mutex::new(Digests::of(order.len(), order.algorithm)),
             is_over: AtomicBool::new(false),
         }
     }
 
-    fn run(&self) -> Result<Done, ReadError> {
+    fn run(&self) -> Result<(), ReadError> {
         let result = self.work();
         if result.is_err() {
             self.is_over.store(true, Ordering::Relaxed);
@@ -156,19 +156,17 @@ impl<'a> Work<'a> {
         result
     }
 
-    fn work(&self) -> Result<Done, ReadError> {
-        let mut done = Done::default();
+    fn work(&self) -> Result<(), ReadError> {
         let mut buffer = Vec::new();
         while let Some((turn, at)) = self.take() {
             if turn >= self.plan.alone {
                 drop(buffer);
-                many::measure(self, at, &mut done)?;
-                break;
+                return many::measure(self, at);
             }
             buffer.resize(ALONE_BYTES, 0);
-            self.measure_alone(at, &mut buffer, &mut done)?;
+            self.measure_alone(at, &mut buffer)?;
         }
-        Ok(done)
+        Ok(())
     }
 
     /// The next turn, and whose it is.
@@ -185,20 +183,15 @@ impl<'a> Work<'a> {
     }
 
     fn open(&self, at: usize) -> Result<(Piece, Stream<'a>), ReadError> {
-        let piece = self.order.pieces[at];
-        let file = &self.order.files[piece.file];
+        let piece = self.order.piece(at);
+        let file = self.order.files.entry(piece.file);
         let part = (piece.start, piece.end);
         Stream::open(self.order.tree, file, part, self.plan.drops_cache)
             .map(|stream| (piece, stream))
     }
 
     /// Nothing comes of it when all is over.
-    fn measure_alone(
-        &self,
-        at: usize,
-        buffer: &mut [u8],
-        done: &mut Done,
-    ) -> Result<(), ReadError> {
+    fn measure_alone(&self, at: usize, buffer: &mut [u8]) -> Result<(), ReadError> {
         let (piece, mut stream) = self.open(at)?;
         let mut hasher = AnyHasher::new(self.order.algorithm);
         while stream.left_bytes() > 0 {
@@ -211,7 +204,7 @@ impl<'a> Work<'a> {
         }
         self.end(at, stream)?;
         let digest = hasher.finish(piece.size_bytes()).digest();
-        done.push(at, digest.raw());
+        self.note(at, digest.raw());
         Ok(())
     }
 
@@ -225,7 +218,8 @@ impl<'a> Work<'a> {
     }
 
     /// Reads those again to whose files something was done: that they got another name changes no byte of them.
-    fn read_touched_again(&self, digests: &Digests) -> Result<(), ReadError> {
+    fn read_touched_again(&self) -> Result<(), ReadError> {
+        let digests = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         let touched = self.touched.lock().unwrap_or_else(PoisonError::into_inner);
         let mut buffer = Vec::new();
         for at in touched.iter() {
@@ -242,6 +236,12 @@ impl<'a> Work<'a> {
             let _ = stream.finish()?;
         }
         Ok(())
+    }
+
+    /// Whose digest this is.
+    fn note(&self, at: usize, digest: &[u8]) {
+        let done = self.done.lock();
+        done.unwrap_or_else(PoisonError::into_inner).put(at, digest);
     }
 }
 

@@ -10,10 +10,10 @@ use crate::ReadError;
 use crate::beneath::Tree;
 
 /// A regular file that the walk saw.
-#[derive(Debug)]
-pub(crate) struct Entry {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'a> {
     /// Its path from the root.
-    pub(crate) name: String,
+    pub(crate) name: &'a str,
     pub(crate) stamp: Stamp,
 }
 
@@ -73,7 +73,7 @@ const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
 /// The file, open, and how far it is read.
 pub(crate) struct Stream<'a> {
     tree: &'a Tree,
-    entry: &'a Entry,
+    entry: Entry<'a>,
     file: OwnedFd,
     at: u64,
     end: u64,
@@ -86,12 +86,12 @@ impl<'a> Stream<'a> {
     /// before leave it again.
     pub(crate) fn open(
         tree: &'a Tree,
-        entry: &'a Entry,
+        entry: Entry<'a>,
         (start, end): (u64, u64),
         drops_cache: bool,
     ) -> Result<Self, ReadError> {
         // A FIFO that took the file's place meanwhile is not waited for.
-        let file = tree.open_name(&entry.name, OFlags::RDONLY | OFlags::NONBLOCK)?;
+        let file = tree.open_name(entry.name, OFlags::RDONLY | OFlags::NONBLOCK)?;
         let mut stream = Self {
             tree,
             entry,
@@ -199,13 +199,13 @@ impl<'a> Stream<'a> {
 
     pub(crate) fn changed(&self) -> ReadError {
         ReadError::Changed {
-            path: self.tree.path(&self.entry.name),
+            path: self.tree.path(self.entry.name),
         }
     }
 
     fn failed(&self, cause: Errno) -> ReadError {
         ReadError::Io {
-            path: self.tree.path(&self.entry.name),
+            path: self.tree.path(self.entry.name),
             cause: cause.into(),
         }
     }
@@ -224,10 +224,10 @@ mod tests {
     use super::*;
     use crate::Links;
 
-    fn entry(tree: &Tree, name: &str) -> Entry {
+    fn entry<'a>(tree: &Tree, name: &'a str) -> Entry<'a> {
         let file = tree.open_name(name, OFlags::PATH).unwrap();
         Entry {
-            name: name.to_owned(),
+            name,
             stamp: Stamp::of(&fstat(file).unwrap()).unwrap(),
         }
     }
@@ -245,7 +245,7 @@ mod tests {
         let tree = Tree::open(folder, Links::Refuse).unwrap();
         let entry = entry(&tree, "f");
         before_opening(&path);
-        let mut stream = Stream::open(&tree, &entry, (0, 100), false)?;
+        let mut stream = Stream::open(&tree, entry, (0, 100), false)?;
         before_reading(&path);
         assert_eq!(stream.fill(&mut [0; 64])?, 64);
         assert_eq!(stream.fill(&mut [0; 64])?, 36);
@@ -258,7 +258,7 @@ mod tests {
         let tree = Tree::open(Path::new("/proc/self"), Links::Refuse).unwrap();
         let entry = entry(&tree, "status");
         assert_eq!(entry.stamp.size_bytes(), 0);
-        let stream = Stream::open(&tree, &entry, (0, 0), false).unwrap();
+        let stream = Stream::open(&tree, entry, (0, 0), false).unwrap();
         assert!(matches!(stream.finish(), Err(ReadError::Changed { .. })));
     }
 
@@ -332,7 +332,7 @@ mod tests {
         let tree = Tree::open(folder.path(), Links::Refuse).unwrap();
         let entry = entry(&tree, "f");
         let read = || {
-            let mut stream = Stream::open(&tree, &entry, (0, SIZE), true).unwrap();
+            let mut stream = Stream::open(&tree, entry, (0, SIZE), true).unwrap();
             let was_cold = stream.ours_from.is_some();
             let mut buffer = vec![0; 1 << 20];
             while stream.left_bytes() > 0 {

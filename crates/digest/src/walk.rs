@@ -1,6 +1,5 @@
 //! A folder's files, each measured, in the order of their names.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -10,14 +9,14 @@ use rustix::fs::{AtFlags, Dir, FileType, OFlags, fstat, statat};
 use crate::beneath::Tree;
 use crate::schedule::{self, Order, Piece};
 use crate::stream::{Entry, Stamp};
-use crate::{Kernels, Measured, MeasuredResource, Method, ReadError};
+use crate::{ByName, Kernels, Measured, MeasuredResource, Method, Names, ReadError};
 
 /// The regular files under a folder: names relative to it, with `/`, in code-point order, each with what it measures.
-pub type Listing = BTreeMap<String, Measured>;
+pub type Listing = ByName<Measured>;
 
 /// As OpenSSF model signing names them: a file by its name, as in a [`Listing`], or a shard of it by `NAME:START:END`,
 /// where the end is exclusive. An empty file has no shard.
-pub type Resources = BTreeMap<String, MeasuredResource>;
+pub type Resources = ByName<MeasuredResource>;
 
 /// What of a folder is walked.
 #[derive(Clone, Copy)]
@@ -66,26 +65,23 @@ pub fn list_walked(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Listing, WalkError> {
     let (tree, files) = open(root, walk)?;
-    let pieces = whole(&files);
     let order = Order {
         tree: &tree,
         files: &files,
-        pieces: &pieces,
+        shards: None,
         algorithm: Method::WHOLE_SHA256.algorithm,
         kernels: Kernels::of_this_processor(),
         progress,
     };
     let digests = schedule::measure(&order)?;
-    drop(pieces);
-    let algorithm = Method::WHOLE_SHA256.algorithm;
-    let measured = files
-        .into_iter()
-        .zip(digests.iter())
-        .filter_map(|(file, digest)| {
-            let measured = MeasuredResource::new(algorithm, digest, file.stamp.size_bytes());
-            Some((file.name, measured.measured()?))
-        });
-    Ok(measured.collect())
+    let algorithm = order.algorithm;
+    let Files { names, stamps } = files;
+    // As large as what each becomes, so that it is made where it lies.
+    let measured = stamps.into_iter().zip(digests.iter());
+    let measured = measured.filter_map(|(stamp, digest)| {
+        MeasuredResource::new(algorithm, digest, stamp.size_bytes()).measured()
+    });
+    Ok(Listing::of(names, measured.collect()))
 }
 
 /// As [`list_walked`], measured as a signature's method says. `progress` hears of bytes as they are read.
@@ -113,34 +109,41 @@ pub fn list_resources_by(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<Resources, WalkError> {
     let (tree, files) = open(root, walk)?;
-    let pieces = match method.shard_size {
-        None => whole(&files),
-        Some(size) => shards(&files, size).ok_or_else(|| WalkError::TooMuch {
-            path: root.to_owned(),
-        })?,
+    let too_much = || WalkError::TooMuch {
+        path: root.to_owned(),
     };
+    let shards = method
+        .shard_size
+        .map(|size| shards(&files, size).ok_or_else(too_much))
+        .transpose()?;
     let order = Order {
         tree: &tree,
         files: &files,
-        pieces: &pieces,
+        shards: shards.as_deref(),
         algorithm: method.algorithm,
         kernels,
         progress,
     };
     let digests = schedule::measure(&order)?;
-    let name = |piece: &Piece| {
-        let name = &files[piece.file].name;
-        match method.shard_size {
-            None => name.clone(),
-            Some(_) => format!("{name}:{}:{}", piece.start, piece.end),
-        }
-    };
-    // No two are called the same: after its last two colons a name says which piece it is, and before them of which file.
-    let resources = pieces.iter().zip(digests.iter()).map(|(piece, digest)| {
-        let measured = MeasuredResource::new(method.algorithm, digest, piece.size_bytes());
-        (name(piece), measured)
+    let measured = digests.iter().enumerate().map(|(at, digest)| {
+        MeasuredResource::new(method.algorithm, digest, order.piece(at).size_bytes())
     });
-    Ok(resources.collect())
+    let measured: Vec<_> = measured.collect();
+    let names = match &shards {
+        None => files.names,
+        Some(shards) => shard_names(&files, shards),
+    };
+    Ok(Resources::of(names, measured))
+}
+
+/// No two are called the same: after its last two colons a name says which shard it is, and before them of which file.
+fn shard_names(files: &Files, shards: &[Piece]) -> Names {
+    let mut names = Names::default();
+    for shard in shards {
+        let file = files.entry(shard.file).name;
+        names.push(&format!("{file}:{}:{}", shard.start, shard.end));
+    }
+    names
 }
 
 /// The names of the regular files under `root`, as [`list`] has them, without reading any.
@@ -154,13 +157,13 @@ pub fn names(
     let links = Links::Refuse;
     let tree = Tree::open(root, links)?;
     let files = Collector::collect(&tree, &Walk { ignore, links })?;
-    let mut names: Vec<String> = files.into_iter().map(|file| file.name).collect();
+    let mut names: Vec<String> = files.entries().map(|file| file.name.to_owned()).collect();
     names.sort();
     Ok(names)
 }
 
 /// The files of a folder, or a single file in the folder where it stands.
-fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Vec<Entry>), WalkError> {
+fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Files), WalkError> {
     let failed = |cause| ReadError::Io {
         path: root.to_owned(),
         cause,
@@ -178,28 +181,20 @@ fn open(root: &Path, walk: &Walk<'_>) -> Result<(Tree, Vec<Entry>), WalkError> {
     let file = tree.open_name(name, OFlags::PATH)?;
     let stat = fstat(file).map_err(|e| failed(e.into()))?;
     let stamp = Stamp::of(&stat).ok_or_else(|| ReadError::NotAFile { path: path() })?;
-    let name = name.to_owned();
-    Ok((tree, vec![Entry { name, stamp }]))
-}
-
-fn whole(files: &[Entry]) -> Vec<Piece> {
-    let piece = |(file, entry): (usize, &Entry)| Piece {
-        file,
-        start: 0,
-        end: entry.stamp.size_bytes(),
-    };
-    files.iter().enumerate().map(piece).collect()
+    let mut files = Files::default();
+    files.push(name, stamp);
+    Ok((tree, files))
 }
 
 /// None if there would be too many.
-fn shards(files: &[Entry], size: NonZeroU64) -> Option<Vec<Piece>> {
+fn shards(files: &Files, size: NonZeroU64) -> Option<Vec<Piece>> {
     let counts = files
-        .iter()
+        .entries()
         .map(|file| file.stamp.size_bytes().div_ceil(size.get()));
     let count = counts.fold(0, u64::saturating_add);
     (count <= FILES_MAX as u64).then_some(())?;
     let mut pieces = Vec::new();
-    for (file, entry) in files.iter().enumerate() {
+    for (file, entry) in files.entries().enumerate() {
         let mut start = 0;
         while start < entry.stamp.size_bytes() {
             let end = start
@@ -212,11 +207,43 @@ fn shards(files: &[Entry], size: NonZeroU64) -> Option<Vec<Piece>> {
     Some(pieces)
 }
 
+// [`list_walked`] makes the one of the other.
+const _: () = assert!(size_of::<Stamp>() == size_of::<Measured>());
+
+/// The regular files that were seen.
+#[derive(Default)]
+pub(crate) struct Files {
+    names: Names,
+    stamps: Vec<Stamp>,
+}
+
+impl Files {
+    fn push(&mut self, name: &str, stamp: Stamp) {
+        self.names.push(name);
+        self.stamps.push(stamp);
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.stamps.len()
+    }
+
+    pub(crate) fn entry(&self, at: usize) -> Entry<'_> {
+        Entry {
+            name: self.names.get(at),
+            stamp: self.stamps[at],
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..self.len()).map(|at| self.entry(at))
+    }
+}
+
 /// Goes through folders and notes files.
 struct Collector<'a> {
     tree: &'a Tree,
     walk: &'a Walk<'a>,
-    files: Vec<Entry>,
+    files: Files,
     /// Files, folders and links that were seen.
     seen: usize,
     /// Links to folders that were followed: a few of them can make far more names than there are files.
@@ -226,11 +253,11 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn collect(tree: &'a Tree, walk: &'a Walk<'a>) -> Result<Vec<Entry>, WalkError> {
+    fn collect(tree: &'a Tree, walk: &'a Walk<'a>) -> Result<Files, WalkError> {
         let mut collector = Self {
             tree,
             walk,
-            files: Vec::new(),
+            files: Files::default(),
             seen: 0,
             folder_links: 0,
             above: Vec::new(),
@@ -280,28 +307,28 @@ impl<'a> Collector<'a> {
                 format!("{name}/{last}")
             };
             if !(self.walk.ignore)(&name) {
-                self.entry(&folder, last, name)?;
+                self.entry(&folder, last, &name)?;
             }
         }
         self.above.pop();
         Ok(())
     }
 
-    fn entry(&mut self, folder: impl AsFd, last: &str, name: String) -> Result<(), WalkError> {
-        let failed = |cause| self.failed(&name, cause);
+    fn entry(&mut self, folder: impl AsFd, last: &str, name: &str) -> Result<(), WalkError> {
+        let failed = |cause| self.failed(name, cause);
         let mut stat = statat(folder, last, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         let mut kind = FileType::from_raw_mode(stat.st_mode);
         if kind == FileType::Symlink && self.tree.follows_links() {
-            let there = self.tree.open_name(&name, OFlags::PATH)?;
+            let there = self.tree.open_name(name, OFlags::PATH)?;
             stat = fstat(there).map_err(failed)?;
             kind = FileType::from_raw_mode(stat.st_mode);
             self.folder_links += usize::from(kind == FileType::Directory);
         }
-        let path = || self.tree.path(&name);
+        let path = || self.tree.path(name);
         match (kind, Stamp::of(&stat)) {
-            (FileType::Directory, _) => self.folder(&name)?,
+            (FileType::Directory, _) => self.folder(name)?,
             (FileType::Symlink, _) => return Err(ReadError::Link { path: path() }.into()),
-            (_, Some(stamp)) => self.files.push(Entry { name, stamp }),
+            (_, Some(stamp)) => self.files.push(name, stamp),
             (_, None) => return Err(ReadError::NotAFile { path: path() }.into()),
         }
         Ok(())

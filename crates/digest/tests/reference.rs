@@ -16,8 +16,8 @@ fn listed(root: &Path, ignored: &[&str], method: Method) -> BTreeMap<String, Str
     };
     let resources = list_resources(root, &walk, method, &|_| ()).unwrap();
     let hex = resources
-        .into_iter()
-        .map(|(name, d)| (name, d.digest().hex()));
+        .iter()
+        .map(|(name, d)| (name.to_owned(), d.digest().hex()));
     hex.collect()
 }
 

@@ -40,6 +40,8 @@ mod receive;
 mod run_folder;
 mod runner;
 mod sandbox;
+
+pub(crate) use sandbox::map_large_allocations;
 mod seccomp;
 mod signer;
 mod step;

@@ -6,15 +6,16 @@
 //! folder and file are this user's and nobody else may write them. The system is trusted, too: who runs the file system, or
 //! sets the clock, can change a file and leave its times as they were.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use digest::{Links, Method, ResourceDigest, Resources, Walk, WalkError};
+use digest::{ByName, Links, Method, Names, ResourceDigest, Resources, Walk, WalkError};
 use rustix::fs::{AtFlags, CWD, FileType, OFlags, StatxFlags, statx};
 
 mod format;
@@ -41,7 +42,7 @@ pub struct Cache {
 #[derive(Debug)]
 pub struct Remembered {
     /// Each resource by its name, with its digest and its size.
-    pub resources: BTreeMap<String, (ResourceDigest, u64)>,
+    pub resources: ByName<(ResourceDigest, u64)>,
     /// How many files there are.
     pub files: usize,
     /// How many of them were not read.
@@ -73,10 +74,11 @@ impl Cache {
             damaged: false,
             path,
         };
-        match format::read(&cache.bytes()?, &cache.boot) {
-            Ok(entries) => cache.entries = entries,
-            Err(Unfit::OtherBoot) => {}
-            Err(Unfit::Damaged) => cache.damaged = true,
+        let bytes = cache.bytes()?;
+        match bytes.map(|bytes| format::read(&bytes, &cache.boot)) {
+            Some(Ok(entries)) => cache.entries = entries,
+            None | Some(Err(Unfit::OtherBoot)) => {}
+            Some(Err(Unfit::Damaged)) => cache.damaged = true,
         }
         Ok(cache)
     }
@@ -100,17 +102,15 @@ impl Cache {
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Remembered, WalkError> {
         let begun = nanoseconds_since_1970();
-        let (known, unknown) = (Mutex::new(BTreeMap::new()), Mutex::new(BTreeMap::new()));
+        let seen = Mutex::new((Names::default(), Vec::new()));
         let look = |name: &str, path: &Path| {
             let Some(stamp) = stamp(path) else {
                 return false;
             };
-            let entry = self.entries.get(&Key::new(stamp, method));
-            match entry {
-                Some(digests) => locked(&known).insert(name.to_owned(), (stamp, digests.clone())),
-                None => locked(&unknown).insert(name.to_owned(), (stamp, Vec::new())),
-            };
-            entry.is_some()
+            let (names, stamps) = &mut *seen.lock().unwrap_or_else(PoisonError::into_inner);
+            names.push(name);
+            stamps.push(stamp);
+            self.entries.contains_key(&Key::new(stamp, method))
         };
         // A single file is not asked about: it is looked up here.
         let single = root.file_name().and_then(|name| name.to_str());
@@ -125,40 +125,55 @@ impl Cache {
                 digest::list_resources(root, &walk, method, progress)?
             }
         };
-        let known = known.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let unknown = unknown.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut remembered = Remembered {
-            files: known.len() + unknown.len(),
-            from_cache: known.len(),
-            resources: measured
-                .iter()
-                .map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())))
-                .collect(),
+        let (names, stamps) = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let seen = || (0..).map(|at| names.get(at)).zip(stamps.iter().copied());
+        let known = seen().filter_map(|(file, stamp)| {
+            let digests = self.entries.get(&Key::new(stamp, method))?;
+            Some(pieces(file, stamp.size_bytes, method).zip(digests))
+        });
+        let from_cache = known.clone().count();
+        let known = known.flatten();
+        let known = known.map(|((name, size_bytes), digest)| (name, (*digest, size_bytes)));
+        let now = measured.iter().map(|(name, measured)| {
+            let measured = (measured.digest(), measured.size_bytes());
+            (Cow::Borrowed(name), measured)
+        });
+        let remembered = Remembered {
+            resources: now.chain(known).collect(),
+            files: stamps.len(),
+            from_cache,
         };
-        for (file, (stamp, digests)) in &known {
-            let pieces = pieces(file, stamp.size_bytes, method);
-            let pieces = pieces.zip(digests);
-            let resources = pieces.map(|((name, size), digest)| (name, (*digest, size)));
-            remembered.resources.extend(resources);
-        }
         let place = |file: &str| match root.is_file() {
             true => root.to_owned(),
             false => root.join(file),
         };
-        for (file, (before, _)) in unknown {
-            let is_same = stamp(&place(&file)) == Some(before);
-            let names = pieces(&file, before.size_bytes, method);
-            let digests: Option<Vec<_>> = names
-                .map(|(name, _)| measured.get(&name).map(digest::MeasuredResource::digest))
-                .collect();
-            if let Some(digests) = digests.filter(|_| is_same && is_old(&before, begun)) {
-                self.entries.retain(|key, _| {
-                    key.stamp.identity() != before.identity() || key.stamp == before
-                });
-                self.entries.insert(Key::new(before, method), digests);
+        let learnt = seen().filter_map(|(file, before)| {
+            let key = Key::new(before, method);
+            let is_same = || stamp(&place(file)) == Some(before);
+            if self.entries.contains_key(&key) || !is_old(&before, begun) || !is_same() {
+                return None;
             }
-        }
+            let names = pieces(file, before.size_bytes, method);
+            let digests =
+                names.map(|(name, _)| measured.get(&name).map(digest::MeasuredResource::digest));
+            Some((key, digests.collect::<Option<_>>()?))
+        });
+        let learnt: Entries = learnt.collect();
+        self.learn(learnt);
         Ok(remembered)
+    }
+
+    /// Takes entries in, in place of what was known of the same files when they were otherwise: all at once, since there may
+    /// be many of both.
+    fn learn(&mut self, learnt: Entries) {
+        let now = learnt.keys().map(|key| (key.stamp.identity(), key.stamp));
+        let now: BTreeMap<_, _> = now.collect();
+        let is_now = |key: &Key| {
+            let stamp = now.get(&key.stamp.identity());
+            stamp.is_none_or(|stamp| *stamp == key.stamp)
+        };
+        self.entries.retain(|key, _| is_now(key));
+        self.entries.extend(learnt);
     }
 
     /// Writes what is known now. Where that is too much, all of it is forgotten: a model of so many files is better measured.
@@ -166,14 +181,18 @@ impl Cache {
     /// # Errors
     /// The folder can't be written.
     pub fn save(&self) -> Result<(), CacheError> {
-        let mut bytes = format::write(&self.entries, &self.boot);
-        if bytes.len() as u64 > SIZE_BYTES_MAX {
-            bytes = format::write(&Entries::new(), &self.boot);
-        }
-        crate::whole_file::write(&self.path, &bytes).map_err(|cause| self.failed(cause))
+        let none = Entries::new();
+        let write =
+            |entries: &Entries, out: &mut dyn Write| format::write(entries, &self.boot, out);
+        let measured = digest::measure_written(&mut io::sink(), |out| write(&self.entries, out));
+        let fits = measured.is_ok_and(|measured| measured.size_bytes() <= SIZE_BYTES_MAX);
+        let entries = if fits { &self.entries } else { &none };
+        let write = |out: &mut dyn Write| write(entries, out);
+        crate::whole_file::write_by(&self.path, &write).map_err(|cause| self.failed(cause))
     }
 
-    fn bytes(&self) -> Result<Vec<u8>, CacheError> {
+    /// None if there is no file yet.
+    fn bytes(&self) -> Result<Option<Vec<u8>>, CacheError> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let opened = OpenOptions::new()
             .read(true)
@@ -181,7 +200,7 @@ impl Cache {
             .open(&self.path);
         let file: File = match opened {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
-                return Ok(format::write(&Entries::new(), &self.boot));
+                return Ok(None);
             }
             opened => opened.map_err(|cause| self.failed(cause))?,
         };
@@ -190,7 +209,7 @@ impl Cache {
         file.take(SIZE_BYTES_MAX)
             .read_to_end(&mut bytes)
             .map_err(|cause| self.failed(cause))?;
-        Ok(bytes)
+        Ok(Some(bytes))
     }
 
     fn failed(&self, cause: io::Error) -> CacheError {
@@ -244,27 +263,21 @@ fn nanoseconds_since_1970() -> i128 {
 }
 
 /// The names and sizes of the resources that a file makes, in their order.
-fn pieces(file: &str, size_bytes: u64, method: Method) -> impl Iterator<Item = (String, u64)> {
-    let file = file.to_owned();
-    let step = method
-        .shard_size
-        .map_or(u64::MAX, std::num::NonZeroU64::get);
-    let count = match method.shard_size {
-        None => 1,
-        Some(size) => size_bytes.div_ceil(size.get()),
-    };
+fn pieces(
+    file: &str,
+    size_bytes: u64,
+    method: Method,
+) -> impl Iterator<Item = (Cow<'_, str>, u64)> {
+    let shard_size = method.shard_size.map(std::num::NonZeroU64::get);
+    let count = shard_size.map_or(1, |size| size_bytes.div_ceil(size));
     (0..count).map(move |at| {
-        let start = at.saturating_mul(step);
-        let end = start.saturating_add(step).min(size_bytes);
-        match method.shard_size {
-            None => (file.clone(), size_bytes),
-            Some(_) => (format!("{file}:{start}:{end}"), end - start),
-        }
+        let Some(size) = shard_size else {
+            return (Cow::Borrowed(file), size_bytes);
+        };
+        let start = at.saturating_mul(size);
+        let end = start.saturating_add(size).min(size_bytes);
+        (Cow::Owned(format!("{file}:{start}:{end}")), end - start)
     })
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a cache is not used.

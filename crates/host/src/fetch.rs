@@ -165,7 +165,7 @@ fn take_from_folder(
             continue;
         }
         let mut file = whole_file::open(&path).map_err(|cause| FetchError::io(&path, cause))?;
-        listing.insert(want.name.clone(), copy(&mut file, want, folder)?);
+        listing.insert(&want.name, copy(&mut file, want, folder)?);
     }
     Ok(listing)
 }
@@ -203,7 +203,7 @@ fn take_from_tar(
                 path,
             });
         }
-        listing.insert(want.name.clone(), copy(&mut member, want, folder)?);
+        listing.insert(&want.name, copy(&mut member, want, folder)?);
     }
     Ok(listing)
 }

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod keys;
 pub mod lock;
 pub mod log;
+pub mod memory;
 pub mod named_file;
 pub mod oci;
 pub mod predictions;

@@ -180,10 +180,13 @@ pub(crate) fn text(bytes: Vec<u8>) -> io::Result<String> {
 /// Reads an open file to its end, as [`read`].
 pub(crate) fn read_open(file: &File, size_bytes_max: u64) -> io::Result<Vec<u8>> {
     // A gibibyte is not read to find out that it is too long.
-    if file.metadata()?.len() > size_bytes_max {
+    let size_bytes = file.metadata()?.len();
+    if size_bytes > size_bytes_max {
         return Err(too_long(size_bytes_max));
     }
-    let mut bytes = Vec::new();
+    // One more than it has, so that its end is found without room for more.
+    let size_bytes = usize::try_from(size_bytes).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(size_bytes.saturating_add(1));
     file.take(size_bytes_max.saturating_add(1))
         .read_to_end(&mut bytes)?;
     if bytes.len() as u64 > size_bytes_max {

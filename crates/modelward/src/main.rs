@@ -36,5 +36,6 @@ fn main() -> ExitCode {
     // What a shell left open is not handed on to helpers of any sort. Where the system can't, those that must have nothing
     // are not started.
     let _ = host::builder::close_on_exec();
+    host::memory::give_back_when_freed();
     cli::run(std::env::args_os())
 }

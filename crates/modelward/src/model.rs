@@ -125,13 +125,13 @@ impl Resources {
 
     /// How many files there are: an empty one has no piece, and is not counted where pieces are.
     pub(crate) fn files(&self, method: Method) -> usize {
-        let path = |name: &String| match method.shard_size {
-            None => name.clone(),
-            Some(_) => name.rsplitn(3, ':').nth(2).unwrap_or(name).to_owned(),
+        let file = |name| match method.shard_size {
+            None => name,
+            Some(_) => str::rsplitn(name, 3, ':').nth(2).unwrap_or(name),
         };
         self.resources
             .keys()
-            .map(path)
+            .map(file)
             .collect::<BTreeSet<_>>()
             .len()
     }

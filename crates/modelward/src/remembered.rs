@@ -1,13 +1,12 @@
 //! A model of which some digests may be taken from a cache: what comes out is believed, not measured.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use digest::{Method, ResourceDigest};
+use digest::{ByName, Method, ResourceDigest};
 use host::cache::{self, Cache, CacheError};
 use trust::artifact::FileEntry;
 use trust::predicate::Form;
-use trust::{Artifact, Code, Kind, TreePath};
+use trust::{Artifact, Code, Kind};
 
 use crate::answer::Failure;
 use crate::model::{EmptyFiles, Resources, name_of, unreadable};
@@ -26,7 +25,7 @@ pub(crate) struct Remembered {
     pub(crate) from_cache: usize,
     /// As [`Resources::empty`].
     pub(crate) empty: Vec<String>,
-    resources: BTreeMap<String, (ResourceDigest, u64)>,
+    resources: ByName<(ResourceDigest, u64)>,
 }
 
 impl Remembered {
@@ -85,12 +84,10 @@ impl Remembered {
         ui: &Ui,
     ) -> Result<Self, Failure> {
         let measured = Resources::measure(path, ignored, None, method, ui)?;
-        let resources = measured.resources.iter();
-        let resources = resources.map(|(name, m)| (name.clone(), (m.digest(), m.size_bytes())));
         Ok(Self {
             files: measured.files(method),
             from_cache: 0,
-            resources: resources.collect(),
+            resources: measured.resources.map(|m| (m.digest(), m.size_bytes())),
             name: measured.name,
             form: measured.form,
             empty: measured.empty,
@@ -100,24 +97,18 @@ impl Remembered {
     /// Its files or pieces by their names.
     pub(crate) fn resources(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
         let resources = self.resources.iter();
-        resources.map(|(name, (digest, _))| (name.as_str(), *digest))
+        resources.map(|(name, (digest, _))| (name, *digest))
     }
 
     /// The artifact that its files are, if they were hashed whole and by SHA-256.
     pub(crate) fn artifact(&self) -> Result<Artifact, Failure> {
-        let unfit = |e| Failure::from_error(Code::ModelInvalid, &e, "is this the model?");
-        let mut files = BTreeMap::new();
-        for (name, (digest, size_bytes)) in &self.resources {
-            let Some(digest) = digest.sha256() else {
-                continue;
-            };
-            let entry = FileEntry {
-                digest,
-                size_bytes: *size_bytes,
-            };
-            files.insert(TreePath::new(name).map_err(unfit)?, entry);
-        }
-        Artifact::new(Kind::Model, files).map_err(unfit)
+        let files = self.resources.iter();
+        let files = files.filter_map(|(name, &(digest, size_bytes))| {
+            let digest = digest.sha256()?;
+            Some((name, FileEntry { digest, size_bytes }))
+        });
+        Artifact::new(Kind::Model, files.collect())
+            .map_err(|e| Failure::from_error(Code::ModelInvalid, &e, "is this the model?"))
     }
 }
 

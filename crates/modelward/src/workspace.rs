@@ -14,7 +14,7 @@ use host::store::{Recorded, Store};
 use trust::log::{Entry, LogKey, LogSigner};
 use trust::{
     Artifact, Bundle, Code, Denied, Kind, Predicate, PrivateKey, Role, Signer, Statement, Time,
-    TreePath, TrustRoot, Verified,
+    TrustRoot, Verified,
 };
 use zeroize::Zeroizing;
 
@@ -235,7 +235,7 @@ impl Workspace {
         &self,
         name: &str,
         artifact: &Artifact,
-        path_of: &dyn Fn(&TreePath) -> PathBuf,
+        path_of: &dyn Fn(&str) -> PathBuf,
         ui: &Ui,
     ) -> Result<(), Failure> {
         let bar = ui.bytes_bar("storing", artifact.size_bytes());
@@ -281,7 +281,7 @@ impl Workspace {
     /// readers that measure what they read.
     pub(crate) fn lay_out(&self, artifact: &Artifact, folder: &Path) -> Result<(), Failure> {
         for (path, file) in artifact.files() {
-            let target = folder.join(path.as_str());
+            let target = folder.join(path);
             let parent = target.parent().unwrap_or(folder);
             std::fs::create_dir_all(parent).map_err(at(parent))?;
             let blob = self.store.blob_path(file.digest);
@@ -326,7 +326,7 @@ impl Workspace {
         let staging = beside(folder, parent_of(folder))?;
         let made = staging.path().join("made");
         for (path, file) in artifact.files() {
-            let measured = self.copy_blob(file.digest, &made.join(path.as_str()), folder)?;
+            let measured = self.copy_blob(file.digest, &made.join(path), folder)?;
             if measured != file.digest {
                 return Err(Failure::error(
                     Code::StoreCorrupt,

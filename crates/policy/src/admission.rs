@@ -318,7 +318,7 @@ fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
         _ => Form::Folder,
     };
     let files = files.iter();
-    let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+    let files = files.map(|(path, file)| (path, file.digest.into()));
     trust::differences(signed, Method::WHOLE_SHA256, files, form)
 }
 
@@ -326,7 +326,7 @@ fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
 fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
     let (names, digests): (BTreeSet<&str>, BTreeSet<ResourceDigest>) = signed.resources().unzip();
     let mut files = subject.files().iter();
-    files.any(|(path, file)| names.contains(path.as_str()) || digests.contains(&file.digest.into()))
+    files.any(|(path, file)| names.contains(path) || digests.contains(&file.digest.into()))
 }
 
 /// Provenance of the model as a whole, or of every one of its files.

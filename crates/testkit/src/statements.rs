@@ -107,7 +107,7 @@ pub fn provenance() -> Provenance {
 
 fn scan_report(artifact: &Artifact) -> ScanReport {
     let files = artifact.files().iter().map(|(name, file)| ScannedFile {
-        name: name.as_str().to_owned(),
+        name: name.to_owned(),
         digest: file.digest,
         format: "json".to_owned(),
         verdict: ScanVerdict::Inconclusive,

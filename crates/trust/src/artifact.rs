@@ -1,10 +1,9 @@
 //! What an artifact is: the names and digests of its files, and one digest over them all.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use decode::json::{self, Limits};
-use digest::{Digest, Hasher, Listing};
+use digest::{ByName, Digest, Hasher, Listing, Measured};
 
 use crate::compact::{self, Hashing};
 
@@ -25,18 +24,14 @@ impl TreePath {
     /// # Errors
     /// It is absolute, leads out of the artifact, or holds what a name should not.
     pub fn new(name: &str) -> Result<Self, ArtifactError> {
-        Self::from_name(name.to_owned())
+        Self::check(name).map(|()| Self(name.to_owned()))
     }
 
-    /// As [`TreePath::new`], of a name that is nobody else's.
-    ///
-    /// # Errors
-    /// As [`TreePath::new`].
-    pub fn from_name(name: String) -> Result<Self, ArtifactError> {
+    fn check(name: &str) -> Result<(), ArtifactError> {
         let is_plain = |part: &str| !part.is_empty() && part != "." && part != "..";
         let fits = name.len() <= PATH_SIZE_BYTES_MAX && !name.chars().any(char::is_control);
         if fits && name.split('/').all(is_plain) {
-            Ok(Self(name))
+            Ok(())
         } else {
             Err(ArtifactError::Path(name.chars().take(80).collect()))
         }
@@ -46,6 +41,12 @@ impl TreePath {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl AsRef<str> for TreePath {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -93,25 +94,26 @@ pub struct FileEntry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     kind: Kind,
-    files: BTreeMap<TreePath, FileEntry>,
+    /// Each name is a [`TreePath`].
+    files: ByName<FileEntry>,
 }
 
 impl Artifact {
     /// The artifact that these files are.
     ///
     /// # Errors
-    /// There are none, too many, or their sizes add up to more than there can be.
-    pub fn new(kind: Kind, files: BTreeMap<TreePath, FileEntry>) -> Result<Self, ArtifactError> {
+    /// There are none, too many, one is called what no [`TreePath`] is, or their sizes add up to more than there can be.
+    pub fn new(kind: Kind, files: ByName<FileEntry>) -> Result<Self, ArtifactError> {
+        files.keys().try_for_each(TreePath::check)?;
         if files.is_empty() {
             return Err(ArtifactError::Empty);
         }
         if files.len() > FILES_MAX {
             return Err(ArtifactError::TooMany);
         }
-        let mut sizes = files.values().map(|file| file.size_bytes);
-        if sizes.try_fold(0_u64, u64::checked_add).is_none() {
-            return Err(ArtifactError::TooLarge);
-        }
+        let add = |sum: u64, file: &FileEntry| sum.checked_add(file.size_bytes);
+        let size_bytes = files.values().try_fold(0, add);
+        size_bytes.ok_or(ArtifactError::TooLarge)?;
         Ok(Self { kind, files })
     }
 
@@ -120,14 +122,7 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::new`].
     pub fn from_listing(kind: Kind, listing: &Listing) -> Result<Self, ArtifactError> {
-        let files = listing.iter().map(|(name, measured)| {
-            let entry = FileEntry {
-                digest: measured.digest(),
-                size_bytes: measured.size_bytes(),
-            };
-            Ok((TreePath::new(name)?, entry))
-        });
-        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+        Self::of_listing(kind, listing.clone())
     }
 
     /// As [`Artifact::from_listing`], of a listing that is not needed any more: of many files it is long.
@@ -135,14 +130,11 @@ impl Artifact {
     /// # Errors
     /// As [`Artifact::new`].
     pub fn of_listing(kind: Kind, listing: Listing) -> Result<Self, ArtifactError> {
-        let files = listing.into_iter().map(|(name, measured)| {
-            let entry = FileEntry {
-                digest: measured.digest(),
-                size_bytes: measured.size_bytes(),
-            };
-            Ok((TreePath::from_name(name)?, entry))
-        });
-        Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)
+        let entry = |measured: Measured| FileEntry {
+            digest: measured.digest(),
+            size_bytes: measured.size_bytes(),
+        };
+        Self::new(kind, listing.map(entry))
     }
 
     /// What it is for.
@@ -151,10 +143,16 @@ impl Artifact {
         self.kind
     }
 
-    /// Its files, in code-point order of their names.
+    /// Its files, in code-point order of their names. Each name is a [`TreePath`].
     #[must_use]
-    pub const fn files(&self) -> &BTreeMap<TreePath, FileEntry> {
+    pub const fn files(&self) -> &ByName<FileEntry> {
         &self.files
+    }
+
+    /// As [`Artifact::files`], of an artifact that is not needed any more.
+    #[must_use]
+    pub fn into_files(self) -> ByName<FileEntry> {
+        self.files
     }
 
     /// All its bytes together.
@@ -231,10 +229,11 @@ impl Artifact {
             let digest =
                 digest.map_err(|_| ArtifactError::Manifest("a layer's digest is not SHA-256"))?;
             let size_bytes = layer.size;
-            let path = TreePath::new(&layer.annotations.title)?;
-            Ok((path, FileEntry { digest, size_bytes }))
+            let entry = FileEntry { digest, size_bytes };
+            Ok((layer.annotations.title, entry))
         });
-        let artifact = Self::new(kind, files.collect::<Result<_, ArtifactError>>()?)?;
+        let files = files.collect::<Result<ByName<FileEntry>, ArtifactError>>()?;
+        let artifact = Self::new(kind, files)?;
         if artifact.digest() == Digest::of(bytes) {
             Ok(artifact)
         } else {
@@ -332,9 +331,7 @@ mod wire {
             media_type: FILE_TYPE.into(),
             digest: file.digest.to_string().into(),
             size: file.size_bytes,
-            annotations: Annotations {
-                title: name.as_str().into(),
-            },
+            annotations: Annotations { title: name.into() },
         }))
     }
 }

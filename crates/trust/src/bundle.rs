@@ -7,12 +7,15 @@ use decode::json::{self, Limits};
 use digest::Digest;
 use serde_json::json;
 
-use crate::compact::{self, Hashing};
-use crate::dsse::{Envelope, wire as dsse_wire};
+use crate::compact::Hashing;
+use crate::dsse::{Envelope, Head, wire as dsse_wire};
 use crate::sigstore::{LogEntry, entry_wire};
 use crate::{Error, KeyId, PublicKey, base64};
 
+mod received;
 mod wire;
+
+pub use received::Received;
 
 /// What is written: the form that every release of OpenSSF model signing, and every Sigstore client, reads.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -46,7 +49,7 @@ pub enum Material {
         /// RFC 3161 tokens over the signature, in DER; claims, unless somebody believes the authority.
         timestamps: Vec<Vec<u8>>,
         /// One with log entries as it was received, which is how it is written again.
-        received: Option<Vec<u8>>,
+        received: Option<Received>,
     },
     /// The key of a certificate signed.
     Certificate {
@@ -66,7 +69,7 @@ pub enum Material {
         /// RFC 3161 tokens over the signature, in DER.
         timestamps: Vec<Vec<u8>>,
         /// The bundle as it was received, which is how it is written again.
-        received: Vec<u8>,
+        received: Received,
     },
 }
 
@@ -165,8 +168,16 @@ impl Bundle {
     /// # Errors
     /// It is no JSON, has unknown or doubled keys, is of another kind, or holds no signature.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        Self::take(bytes.to_vec())
+    }
+
+    /// As [`Bundle::parse`], of bytes that nobody else needs: the payload, which is long of many files, stays among them.
+    ///
+    /// # Errors
+    /// As [`Bundle::parse`].
+    pub fn take(bytes: Vec<u8>) -> Result<Self, Error> {
         let wire: wire::Bundle<'_> =
-            json::from_slice(bytes, Limits::LARGE).map_err(Error::BundleJson)?;
+            json::from_slice(&bytes, Limits::LARGE).map_err(Error::BundleJson)?;
         let is_older_name = OLDER_MEDIA_TYPES.contains(&wire.media_type.as_str());
         if wire.media_type != MEDIA_TYPE && !is_older_name {
             return Err(Error::BundleMediaType {
@@ -181,9 +192,11 @@ impl Bundle {
             let two = "a signature over bytes beside the one over a statement";
             return Err(Error::BundleShape(two));
         }
-        let envelope = Envelope::from_wire(envelope).map_err(Error::BundleShape)?;
+        let head = Head::from_wire(envelope, &bytes).map_err(Error::BundleShape)?;
+        let received = || Received::new(&bytes, head.payload.within());
         let (material, is_older_material) =
-            material(wire.verification_material, bytes).map_err(Error::BundleShape)?;
+            material(wire.verification_material, received).map_err(Error::BundleShape)?;
+        let envelope = Envelope::of_document(head, bytes).map_err(Error::BundleShape)?;
         Ok(Self {
             envelope,
             material,
@@ -195,11 +208,13 @@ impl Bundle {
     /// with log entries has the bytes that were received.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        match self.received() {
-            Some(received) => received.to_vec(),
-            // Strings and lists of strings always serialise.
-            None => compact::to_vec(&self.written()),
-        }
+        let mut bytes = Vec::new();
+        let written = self.write(&mut bytes);
+        debug_assert!(
+            written.is_ok(),
+            "memory takes everything, and strings serialise"
+        );
+        bytes
     }
 
     /// Writes what [`Bundle::to_bytes`] returns, without holding it: of many files it is long.
@@ -207,11 +222,11 @@ impl Bundle {
     /// # Errors
     /// The writer's.
     pub fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if let Some(received) = self.received() {
-            return out.write_all(received);
-        }
         let mut out = io::BufWriter::new(out);
-        serde_json::to_writer(&mut out, &self.written())?;
+        match self.received() {
+            Some(received) => received.write(self.envelope.payload(), &mut out)?,
+            None => serde_json::to_writer(&mut out, &self.written())?,
+        }
         out.flush()
     }
 
@@ -225,9 +240,9 @@ impl Bundle {
     }
 
     /// What has log entries, as it was received.
-    fn received(&self) -> Option<&[u8]> {
+    const fn received(&self) -> Option<&Received> {
         match &self.material {
-            Material::Key { received, .. } => received.as_deref(),
+            Material::Key { received, .. } => received.as_ref(),
             Material::Certificate { .. } => None,
             Material::Keyless { received, .. } => Some(received),
         }
@@ -330,7 +345,10 @@ impl Bundle {
 }
 
 /// The material, and whether it is written as older releases did.
-fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &'static str> {
+fn material(
+    wire: wire::Material,
+    received: impl Fn() -> Received,
+) -> Result<(Material, bool), &'static str> {
     if wire.tlog_entries.len() > ENTRIES_MAX {
         return Err("more than 16 log entries");
     }
@@ -350,7 +368,7 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
                 hint: hint(key)?,
                 entries,
                 timestamps,
-                received: has_entries.then(|| received.to_vec()),
+                received: has_entries.then(received),
             };
             Ok((material, is_older))
         }
@@ -361,7 +379,7 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
             }
             let leaf = certificates.next().ok_or("an empty certificate chain")??;
             if has_entries {
-                return Ok((keyless(leaf, entries, timestamps, received), true));
+                return Ok((keyless(leaf, entries, timestamps, received()), true));
             }
             let intermediates = certificates.collect::<Result<_, _>>()?;
             let material = Material::Certificate {
@@ -374,23 +392,23 @@ fn material(wire: wire::Material, received: &[u8]) -> Result<(Material, bool), &
         (None, None, Some(_)) if !has_entries => Err("a keyless signature that no log has"),
         (None, None, Some(certificate)) => {
             let leaf = raw(&certificate)?;
-            Ok((keyless(leaf, entries, timestamps, received), false))
+            Ok((keyless(leaf, entries, timestamps, received()), false))
         }
         _ => Err("not exactly one of a key, a certificate and a chain of certificates"),
     }
 }
 
-fn keyless(
+const fn keyless(
     leaf: Vec<u8>,
     entries: Vec<LogEntry>,
     timestamps: Vec<Vec<u8>>,
-    received: &[u8],
+    received: Received,
 ) -> Material {
     Material::Keyless {
         leaf,
         entries,
         timestamps,
-        received: received.to_vec(),
+        received,
     }
 }
 

@@ -1,6 +1,10 @@
 //! DSSE v1 envelopes: what exactly is signed.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use crate::base64;
+use crate::predicate::FIRST_RELEASE_TYPE;
 
 /// The payload type of every statement here.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
@@ -50,17 +54,19 @@ impl Envelope {
     }
 
     /// The bytes that the first release of OpenSSF model signing (0.2) signed instead, by a mistake in its encoding: the
-    /// payload as Python prints it. None where the payload is longer than any of that release's.
+    /// payload as Python prints it. None where the payload is not that release's, or longer than any of its.
     #[must_use]
     pub(crate) fn bytes_signed_by_first_release(&self) -> Option<Vec<u8>> {
-        const PAYLOAD_SIZE_BYTES_MAX: usize = 16 << 20;
-        (self.payload().len() <= PAYLOAD_SIZE_BYTES_MAX)
-            .then(|| first_release_pae(&self.payload_type, self.payload()))
+        const SIZE_BYTES_MAX: usize = 16 << 20;
+        let text = std::str::from_utf8(self.payload()).ok()?;
+        text.contains(FIRST_RELEASE_TYPE)
+            .then(|| first_release_pae(&self.payload_type, self.payload(), SIZE_BYTES_MAX))?
     }
 }
 
-/// `DSSEV1 LEN(type) type LEN(payload) PRINTED(payload)`, where the payload is printed as a Python bytes literal.
-fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
+/// `DSSEV1 LEN(type) type LEN(payload) PRINTED(payload)`, where the payload is printed as a Python bytes literal. None where
+/// that is longer than it may be.
+fn first_release_pae(payload_type: &str, payload: &[u8], size_bytes_max: usize) -> Option<Vec<u8>> {
     let mut out = format!(
         "DSSEV1 {} {payload_type} {} ",
         payload_type.chars().count(),
@@ -75,6 +81,9 @@ fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     };
     out.extend([b'b', quote]);
     for &byte in payload {
+        if out.len() > size_bytes_max {
+            return None;
+        }
         match byte {
             b'\\' => out.extend(b"\\\\"),
             b'\n' => out.extend(b"\\n"),
@@ -86,7 +95,7 @@ fn first_release_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
         }
     }
     out.push(quote);
-    out
+    Some(out)
 }
 
 /// `DSSEv1 LEN(type) type LEN(payload) payload` (DSSE v1.0 protocol, "signature definition"), up to the payload.
@@ -96,6 +105,71 @@ fn before(payload_type: &str, payload_size_bytes: usize) -> Vec<u8> {
         payload_type.len()
     );
     before.into_bytes()
+}
+
+/// All of an envelope but its payload, and where that is.
+pub(crate) struct Head {
+    payload_type: String,
+    pub(crate) payload: Payload,
+    signatures: Vec<Vec<u8>>,
+}
+
+/// The payload's base64.
+pub(crate) enum Payload {
+    /// It stands here in the document.
+    Within(Range<usize>),
+    /// It was written with escapes, and is not as it stands there.
+    Escaped(String),
+}
+
+impl Payload {
+    fn of(text: Cow<'_, str>, document: &[u8]) -> Self {
+        match text {
+            Cow::Borrowed(text) => {
+                let start = text.as_ptr().addr() - document.as_ptr().addr();
+                Self::Within(start..start + text.len())
+            }
+            Cow::Owned(text) => Self::Escaped(text),
+        }
+    }
+
+    pub(crate) const fn within(&self) -> Option<&Range<usize>> {
+        match self {
+            Self::Within(at) => Some(at),
+            Self::Escaped(_) => None,
+        }
+    }
+}
+
+impl Head {
+    /// Of an envelope that was read from a document.
+    pub(crate) fn from_wire(
+        wire: wire::Envelope<'_>,
+        document: &[u8],
+    ) -> Result<Self, &'static str> {
+        const SIGNATURES_MAX: usize = 64;
+        let listed = wire
+            .signatures
+            .items()
+            .ok_or("signatures that are no list")?;
+        let mut signatures = Vec::new();
+        for signature in listed {
+            if signatures.len() == SIGNATURES_MAX {
+                return Err("more than 64 signatures");
+            }
+            let signature: wire::Signature = signature.read().map_err(|_| "an unfit signature")?;
+            let raw = base64::decode(&signature.sig);
+            signatures.push(raw.ok_or("a signature that is not base64")?);
+        }
+        if signatures.is_empty() {
+            return Err("an envelope without a signature");
+        }
+        Ok(Self {
+            payload: Payload::of(wire.payload, document),
+            payload_type: wire.payload_type,
+            signatures,
+        })
+    }
 }
 
 /// The envelope's JSON form.
@@ -144,28 +218,31 @@ pub(crate) mod wire {
 }
 
 impl Envelope {
-    pub(crate) fn from_wire(wire: wire::Envelope<'_>) -> Result<Self, &'static str> {
-        const SIGNATURES_MAX: usize = 64;
-        let payload = base64::decode(&wire.payload).ok_or("a payload that is not base64")?;
-        let listed = wire
-            .signatures
-            .items()
-            .ok_or("signatures that are no list")?;
-        let mut signatures = Vec::new();
-        for signature in listed {
-            if signatures.len() == SIGNATURES_MAX {
-                return Err("more than 64 signatures");
-            }
-            let signature: wire::Signature = signature.read().map_err(|_| "an unfit signature")?;
-            let raw = base64::decode(&signature.sig);
-            signatures.push(raw.ok_or("a signature that is not base64")?);
-        }
-        if signatures.is_empty() {
-            return Err("an envelope without a signature");
-        }
-        Ok(Self {
+    /// An envelope of a document, in which the payload is decoded where it lies.
+    pub(crate) fn of_document(head: Head, document: Vec<u8>) -> Result<Self, &'static str> {
+        let Head {
+            payload_type,
+            payload,
             signatures,
-            ..Self::unsigned(wire.payload_type, payload)
+        } = head;
+        let mut payload_at = 0;
+        let signed_before = |size_bytes| {
+            let before = before(&payload_type, size_bytes);
+            payload_at = before.len();
+            before
+        };
+        let signed = match payload {
+            Payload::Within(at) => base64::decode_within(document, at, signed_before),
+            Payload::Escaped(text) => {
+                let at = 0..text.len();
+                base64::decode_within(text.into_bytes(), at, signed_before)
+            }
+        };
+        Ok(Self {
+            signed: signed.ok_or("a payload that is not base64")?,
+            payload_type,
+            payload_at,
+            signatures,
         })
     }
 
@@ -209,7 +286,27 @@ mod tests {
             (b"\\ \n\r\t\x00\x7f\xff", "b'\\\\ \\n\\r\\t\\x00\\x7f\\xff'"),
         ] {
             let want = format!("DSSEV1 4 type {} {printed}", payload.len());
-            assert_eq!(first_release_pae("type", payload), want.as_bytes());
+            let printed = |size_bytes_max| first_release_pae("type", payload, size_bytes_max);
+            assert_eq!(printed(want.len()).as_deref(), Some(want.as_bytes()));
+        }
+        assert_eq!(first_release_pae("type", &[0; 100], 300), None);
+    }
+
+    /// Of whoever signs anything else, nothing is printed: it may be long.
+    #[test]
+    fn prints_only_what_the_first_release_said() {
+        for (payload, is_its) in [
+            (
+                "{\"predicateType\":\"https://model_signing/Digests/v0.1\"}",
+                true,
+            ),
+            (
+                "{\"predicateType\":\"https://model_signing/signature/v1.0\"}",
+                false,
+            ),
+        ] {
+            let envelope = Envelope::unsigned("type".to_owned(), payload.into());
+            assert_eq!(envelope.bytes_signed_by_first_release().is_some(), is_its);
         }
     }
 }

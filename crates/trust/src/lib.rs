@@ -77,7 +77,7 @@ mod verify;
 pub mod x509;
 
 pub use artifact::{Artifact, Kind, TreePath};
-pub use bundle::{Bundle, KeyHint, Material};
+pub use bundle::{Bundle, KeyHint, Material, Received};
 pub use code::Code;
 pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
@@ -96,6 +96,6 @@ pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
     Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
-    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_to_forbid,
-    verify_to_speak, verify_tree,
+    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_taken,
+    verify_to_forbid, verify_to_speak, verify_tree,
 };

@@ -28,6 +28,18 @@ pub fn verify<P: Predicate>(
     root: &TrustRoot,
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
+    believe(bundle_bytes.to_vec(), root, now, Purpose::Allow)
+}
+
+/// As [`verify()`], of bytes that nobody else needs: a bundle over many files is long, and is not held twice.
+///
+/// # Errors
+/// As [`verify()`].
+pub fn verify_taken<P: Predicate>(
+    bundle_bytes: Vec<u8>,
+    root: &TrustRoot,
+    now: Time,
+) -> Result<Verified<Statement<P>>, Error> {
     believe(bundle_bytes, root, now, Purpose::Allow)
 }
 
@@ -54,7 +66,7 @@ pub fn verify_to_forbid<P: Predicate>(
     root: &TrustRoot,
     now: Time,
 ) -> Result<Verified<Statement<P>>, Error> {
-    believe(bundle_bytes, root, now, Purpose::Forbid)
+    believe(bundle_bytes.to_vec(), root, now, Purpose::Forbid)
 }
 
 /// Whether what a key of the root signs now will be believed: asked before there is anything to sign.
@@ -85,15 +97,16 @@ enum Purpose {
 }
 
 fn believe<P: Predicate>(
-    bundle_bytes: &[u8],
+    bundle_bytes: Vec<u8>,
     root: &TrustRoot,
     now: Time,
     purpose: Purpose,
 ) -> Result<Verified<Statement<P>>, Error> {
     // (1) The root itself holds now. Stops: an old root whose keys have been lost since.
     root.check_time(now)?;
-    let bundle = Bundle::parse(bundle_bytes)?;
-    believe_parsed(&bundle, Digest::of(bundle_bytes), root, now, purpose)
+    let digest = Digest::of(&bundle_bytes);
+    let bundle = Bundle::take(bundle_bytes)?;
+    believe_parsed(&bundle, digest, root, now, purpose)
 }
 
 fn believe_parsed<P: Predicate>(
@@ -403,14 +416,14 @@ mod tests {
         assert!(
             verify_tree(
                 &verified,
-                &listing(&[("a", "1"), ("b/c", "2")]),
+                listing(&[("a", "1"), ("b/c", "2")]),
                 Form::Folder
             )
             .is_ok()
         );
         let differences = verify_tree(
             &verified,
-            &listing(&[("a", "x"), (".DS_Store", "")]),
+            listing(&[("a", "x"), (".DS_Store", "")]),
             Form::Folder,
         )
         .unwrap_err();
@@ -428,11 +441,11 @@ mod tests {
         let statement = ModelSignature::statement("a.pkl", &artifact, Form::SingleFile, vec![]);
         let verified = check(&seal(&statement, &key(1)).unwrap().to_bytes(), NOW).unwrap();
         let renamed = listing(&[("b.pkl", "1")]);
-        assert!(verify_tree(&verified, &renamed, Form::SingleFile).is_ok());
-        assert!(verify_tree(&verified, &renamed, Form::Folder).is_err());
-        let unfit = verify_tree(&verified, &listing(&[("a\u{7}", "1")]), Form::SingleFile);
+        assert!(verify_tree(&verified, renamed.clone(), Form::SingleFile).is_ok());
+        assert!(verify_tree(&verified, renamed, Form::Folder).is_err());
+        let unfit = verify_tree(&verified, listing(&[("a\u{7}", "1")]), Form::SingleFile);
         assert_eq!(unfit.unwrap_err().len(), 1);
-        assert!(verify_tree(&verified, &listing(&[("a.pkl", "2")]), Form::SingleFile).is_err());
+        assert!(verify_tree(&verified, listing(&[("a.pkl", "2")]), Form::SingleFile).is_err());
     }
 
     #[test]

@@ -231,8 +231,8 @@ pub(crate) fn signed(model: &Artifact) -> Statement<ModelSignature> {
 }
 
 pub(crate) fn scanned_files(model: &Artifact, verdict: ScanVerdict) -> Vec<ScannedFile> {
-    let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| ScannedFile {
-        name: path.to_string(),
+    let file = |(path, file): (&str, &trust::artifact::FileEntry)| ScannedFile {
+        name: path.to_owned(),
         digest: file.digest,
         format: "json".to_owned(),
         verdict,

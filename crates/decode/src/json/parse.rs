@@ -7,6 +7,8 @@ use super::{Error, Limits, Value};
 
 /// More members than any object of ours has; each is remembered until the object ends, to find the one that stands twice.
 const MEMBERS_MAX: usize = 65_536;
+/// In all objects together that are open: each level may have as many, and together they would take many times the document.
+const OPEN_MEMBERS_MAX: usize = 2 * MEMBERS_MAX;
 /// Above this many members, duplicates are looked for by a set instead of by looking back.
 const MEMBERS_LOOKED_BACK_OVER: usize = 16;
 
@@ -101,6 +103,8 @@ pub(super) struct Reader<'a> {
     pub(super) at: usize,
     depth: usize,
     depth_max: usize,
+    /// How many members are remembered.
+    open_members: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -112,6 +116,7 @@ impl<'a> Reader<'a> {
             at,
             depth: 0,
             depth_max,
+            open_members: 0,
         }
     }
 
@@ -216,6 +221,7 @@ impl<'a> Reader<'a> {
         loop {
             let key_at = self.at;
             let Some(key) = self.next_key(members.is_empty())? else {
+                self.open_members -= members.len();
                 return Ok(N::object(members));
             };
             if is_duplicate(&members, &mut seen, &key) {
@@ -227,6 +233,10 @@ impl<'a> Reader<'a> {
             if members.len() == MEMBERS_MAX {
                 return Err(self.syntax("more than 65536 keys in one object"));
             }
+            if self.open_members == OPEN_MEMBERS_MAX {
+                return Err(self.syntax("more than 131072 keys in objects within each other"));
+            }
+            self.open_members += 1;
             let value = self.node()?;
             members.push((key, value));
         }
@@ -508,6 +518,23 @@ mod tests {
             let text = format!("{{{}}}", full[..count].join(","));
             let value = crate::json::value(text.as_bytes(), Limits::LARGE);
             assert_eq!(value.is_ok(), is_read, "{count}");
+        }
+        // One after the other there may be more of them than within each other.
+        let most = format!("{{{}", full[..MEMBERS_MAX - 1].join(","));
+        let within = |levels| {
+            format!(
+                "{}0{}",
+                format!("{most},\"x\":").repeat(levels),
+                "}".repeat(levels)
+            )
+        };
+        for (text, is_read) in [
+            (within(2), true),
+            (within(3), false),
+            (format!("[{most}}},{}]", within(2)), true),
+        ] {
+            let checked = crate::json::checked(text.as_bytes(), Limits::LARGE);
+            assert_eq!(checked.is_ok(), is_read);
         }
         let doubled = format!("{{{},\"k3\":0}}", many.join(","));
         assert!(matches!(read(&doubled), Err(Error::DuplicateKey { .. })));

@@ -4,14 +4,14 @@ use crate::ReadError;
 use crate::lanes::{INITIAL, State, compress};
 use crate::stream::Stream;
 
-use super::{Done, Work};
+use super::Work;
 
 const BLOCK_BYTES: usize = 64;
 /// What padding adds at most.
 const PADDING_BYTES: usize = 2 * BLOCK_BYTES;
 
 /// Measures this piece and those that are still to be taken.
-pub(super) fn measure(work: &Work<'_>, first: usize, done: &mut Done) -> Result<(), ReadError> {
+pub(super) fn measure(work: &Work<'_>, first: usize) -> Result<(), ReadError> {
     let mut next = Some(first);
     let (mut lanes, mut states) = (Vec::new(), Vec::new());
     let mut buffers = vec![vec![0; work.plan.lane_bytes + PADDING_BYTES]; work.plan.lanes];
@@ -36,7 +36,7 @@ pub(super) fn measure(work: &Work<'_>, first: usize, done: &mut Done) -> Result<
             .collect::<Vec<_>>()
         {
             let (lane, state) = (lanes.swap_remove(at), states.swap_remove(at));
-            buffers.push(lane.finish(work, &state, done)?);
+            buffers.push(lane.finish(work, &state)?);
         }
     }
 }
@@ -117,13 +117,13 @@ impl<'a> Lane<'a> {
     }
 
     /// Notes the digest, and gives the buffer back.
-    fn finish(self, work: &Work<'_>, state: &State, done: &mut Done) -> Result<Vec<u8>, ReadError> {
+    fn finish(self, work: &Work<'_>, state: &State) -> Result<Vec<u8>, ReadError> {
         work.end(self.at, self.stream)?;
         let mut raw = [0; 32];
         for (four, word) in raw.as_chunks_mut::<4>().0.iter_mut().zip(state) {
             *four = word.to_be_bytes();
         }
-        done.push(self.at, &raw);
+        work.note(self.at, &raw);
         Ok(self.buffer)
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
@@ -25,7 +26,7 @@ const REFUSING: Walk<'_> = Walk {
 fn resources(root: &Path, links: Links<'_>) -> Result<Vec<String>, WalkError> {
     let walk = Walk { links, ..REFUSING };
     let found = list_resources(root, &walk, Method::WHOLE_SHA256, &|_| ())?;
-    Ok(found.into_keys().collect())
+    Ok(found.keys().map(ToOwned::to_owned).collect())
 }
 
 #[test]
@@ -81,8 +82,8 @@ fn every_kernel_lists_what_the_crate_computes() {
                 }
             }
             let ours: BTreeMap<_, _> = ours
-                .into_iter()
-                .map(|(n, d)| (n, d.digest().raw().to_vec()))
+                .iter()
+                .map(|(n, d)| (n.to_owned(), d.digest().raw().to_vec()))
                 .collect();
             assert_eq!(ours, expected, "{kernels:?} {shard_size:?}");
         }
@@ -100,7 +101,7 @@ fn one_changed_byte_changes_one_digest() {
     bytes[50] ^= 1;
     fs::write(dir.path().join(name), bytes).unwrap();
     let after = list(dir.path(), &|_| false, &|_| ()).unwrap();
-    let differ: Vec<_> = before.iter().filter(|(n, m)| after[*n] != **m).collect();
+    let differ: Vec<_> = before.iter().filter(|(n, m)| after[n] != **m).collect();
     assert_eq!(differ.len(), 1);
     assert_eq!(differ[0].0, name);
 }
@@ -127,7 +128,7 @@ fn other_algorithms_whole_and_in_shards() {
                 .values()
                 .all(|digest| digest.digest().algorithm() == algorithm)
         );
-        assert_eq!(list(4).into_keys().collect::<Vec<_>>(), ["m:0:4", "m:4:6"]);
+        assert_eq!(list(4).keys().collect::<Vec<_>>(), ["m:0:4", "m:4:6"]);
     }
 }
 
@@ -303,7 +304,7 @@ fn a_file_that_changes_after_it_was_seen_is_an_error() {
         let order = Order {
             tree: &tree,
             files: &files,
-            pieces: &whole(&files),
+            shards: None,
             algorithm,
             kernels: Kernels::of_this_processor(),
             progress: &|_| (),
@@ -335,7 +336,7 @@ fn a_writer_that_puts_the_time_back_is_noticed() {
             schedule::measure(&Order {
                 tree: &tree,
                 files: &files,
-                pieces: &whole(&files),
+                shards: None,
                 algorithm,
                 kernels: Kernels::of_this_processor(),
                 progress,

@@ -2,7 +2,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "leaving namespaces and closing descriptors by number, now or later, have no safe wrapper"
+    reason = "leaving namespaces, closing descriptors by number, now or later, and tuning the allocator have no safe wrapper"
 )]
 
 use std::io;
@@ -62,4 +62,15 @@ pub fn close_on_exec() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has the allocator map what is large on its own, and give it back to the kernel when it is freed. By itself glibc does so
+/// only until the first such piece is freed, and from then on keeps pieces of that size for later.
+pub(crate) fn map_large_allocations() {
+    #[cfg(target_env = "gnu")]
+    {
+        const LARGE_BYTES: libc::c_int = 128 << 10;
+        // SAFETY: the arguments are plain numbers, and the allocator takes its own lock. A refusal changes nothing.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
+    }
 }

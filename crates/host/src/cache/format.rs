@@ -3,7 +3,7 @@
 //! A line for whose boot it is, one for each file and method, and the SHA-256 of all of that.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU64;
 
 use digest::{Algorithm, Digest, Method, ResourceDigest};
@@ -70,36 +70,45 @@ const FIRST_WORDS: &str = "modelward cache v1 ";
 const NO_DIGEST: &str = "-";
 
 /// Writes entries that hold until the machine is started again.
-pub(super) fn write(entries: &Entries, boot: &str) -> Vec<u8> {
-    let mut text = format!("{FIRST_WORDS}{boot}\n");
-    for (key, digests) in entries {
-        let Stamp {
-            mount,
-            device,
-            inode,
-            size_bytes,
-            modified,
-            changed,
-        } = key.stamp;
-        let digests: Vec<String> = digests.iter().map(ResourceDigest::hex).collect();
-        let digests = match digests.is_empty() {
-            true => NO_DIGEST.to_owned(),
-            false => digests.join(","),
-        };
-        // Writing to a string doesn't fail.
-        let _ = writeln!(
-            text,
-            "{mount} {device} {inode} {size_bytes} {} {} {} {} {} {} {digests}",
-            modified.0,
-            modified.1,
-            changed.0,
-            changed.1,
-            key.algorithm.as_str(),
-            key.shard_size.map_or(0, NonZeroU64::get),
-        );
-    }
-    let sum = Digest::of(text.as_bytes());
-    format!("{text}{sum}\n").into_bytes()
+pub(super) fn write(entries: &Entries, boot: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
+    let body = |out: &mut dyn Write| {
+        writeln!(out, "{FIRST_WORDS}{boot}")?;
+        entries.iter().try_for_each(|entry| write_entry(entry, out))
+    };
+    let sum = digest::measure_written(&mut out, body)?.digest();
+    writeln!(out, "{sum}")?;
+    out.flush()
+}
+
+fn write_entry(
+    (key, digests): (&Key, &Vec<ResourceDigest>),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let Stamp {
+        mount,
+        device,
+        inode,
+        size_bytes,
+        modified,
+        changed,
+    } = key.stamp;
+    let digests: Vec<String> = digests.iter().map(ResourceDigest::hex).collect();
+    let digests = match digests.is_empty() {
+        true => NO_DIGEST.to_owned(),
+        false => digests.join(","),
+    };
+    let line = format!(
+        "{mount} {device} {inode} {size_bytes} {} {} {} {} {} {} {digests}
+",
+        modified.0,
+        modified.1,
+        changed.0,
+        changed.1,
+        key.algorithm.as_str(),
+        key.shard_size.map_or(0, NonZeroU64::get),
+    );
+    out.write_all(line.as_bytes())
 }
 
 /// Reads what [`write`] wrote during this boot.
@@ -166,6 +175,12 @@ fn entry(line: &str) -> Option<(Key, Vec<ResourceDigest>)> {
 mod tests {
     use super::*;
 
+    fn text(entries: &Entries, boot: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        write(entries, boot, &mut text).unwrap();
+        text
+    }
+
     fn entries() -> Entries {
         let stamp = |inode| Stamp {
             mount: 1,
@@ -196,18 +211,18 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_in_the_same_boot() {
-        let bytes = write(&entries(), "boot");
+        let bytes = text(&entries(), "boot");
         assert_eq!(read(&bytes, "boot"), Ok(entries()));
         assert_eq!(read(&bytes, "another"), Err(Unfit::OtherBoot));
         assert_eq!(
-            read(&write(&Entries::new(), "boot"), "boot"),
+            read(&text(&Entries::new(), "boot"), "boot"),
             Ok(Entries::new())
         );
     }
 
     #[test]
     fn every_damage_is_noticed() {
-        let good = write(&entries(), "boot");
+        let good = text(&entries(), "boot");
         for length in 0..good.len() {
             assert_eq!(read(&good[..length], "boot"), Err(Unfit::Damaged));
         }

@@ -47,10 +47,7 @@ impl Place {
             links: Links::Refuse,
         };
         let measured = digest::list_resources(&self.model(), &walk, method, &|_| {}).unwrap();
-        let measured: BTreeMap<_, _> = measured
-            .into_iter()
-            .map(|(name, m)| (name, (m.digest(), m.size_bytes())))
-            .collect();
+        let measured = measured.map(|m| (m.digest(), m.size_bytes()));
         assert_eq!(remembered.resources, measured);
         remembered
     }
@@ -90,6 +87,37 @@ fn files_that_were_left_alone_are_not_read_again() {
     assert_eq!(moved.files, 2);
     fs::write(place.model().join("left"), "out").unwrap();
     assert_eq!(place.measure(Method::WHOLE_SHA256).files, 2);
+}
+
+/// A debug build that goes through all that is known for each file does not come to an end here.
+#[test]
+fn many_files_take_the_place_of_what_they_were() {
+    const FILES: u64 = 50_000;
+    let entries = |size_bytes| {
+        let stamp = |inode| Stamp {
+            mount: 1,
+            device: 2,
+            inode,
+            size_bytes,
+            modified: (3, 4),
+            changed: (5, 6),
+        };
+        let entry = |inode| (Key::new(stamp(inode), Method::WHOLE_SHA256), Vec::new());
+        (0..FILES).map(entry).collect::<Entries>()
+    };
+    let mut cache = Cache {
+        path: PathBuf::new(),
+        boot: String::new(),
+        entries: entries(1),
+        damaged: false,
+    };
+    let mut learnt = entries(2);
+    let (untouched, _) = learnt.pop_last().unwrap();
+    cache.learn(learnt.clone());
+    let (last, _) = cache.entries.pop_last().unwrap();
+    assert_eq!(last.stamp.identity(), untouched.stamp.identity());
+    assert_eq!(last.stamp.size_bytes, 1);
+    assert_eq!(cache.entries, learnt);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use digest::{Digest, ReadError};
-use trust::{Artifact, TreePath};
+use trust::Artifact;
 
 use super::batch::Batch;
 use super::index::{Index, NameRow};
@@ -34,7 +34,7 @@ impl Store {
         &self,
         name: &str,
         artifact: &Artifact,
-        path_of: &dyn Fn(&TreePath) -> PathBuf,
+        path_of: &dyn Fn(&str) -> PathBuf,
         progress: &dyn Fn(u64),
     ) -> Result<(), StoreError> {
         check_name(name)?;

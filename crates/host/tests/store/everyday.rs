@@ -83,7 +83,7 @@ fn artifacts_are_their_files_whatever_their_name() {
     assert_eq!(put("digits"), artifact);
     assert_eq!(put("other name"), artifact);
     assert_eq!(room.store.artifact(artifact.digest()).unwrap(), artifact);
-    let stored = artifact.files()[&trust::TreePath::new("model.bin").unwrap()];
+    let stored = artifact.files()["model.bin"];
     assert_eq!(
         (stored.digest, stored.size_bytes),
         (Digest::of(b"weights"), 7)
@@ -122,7 +122,7 @@ fn many_files_are_whole_and_there() {
         let artifact = put(&files).unwrap();
         assert_eq!(artifact.files().len(), 300);
         for (path, file) in artifact.files() {
-            let at: usize = path.as_str().parse().unwrap();
+            let at: usize = path.parse().unwrap();
             let bytes = room.store.read_blob(file.digest, 100).unwrap();
             assert_eq!(bytes, contents(at).as_bytes());
         }

@@ -56,14 +56,14 @@ pub(crate) type Tree = BTreeMap<String, PathBuf>;
 /// Measures files and puts them in, as commands do.
 pub(crate) fn put_tree(store: &Store, name: &str, files: &Tree) -> Result<Artifact, StoreError> {
     let entry = |(name, path): (&String, &PathBuf)| {
-        let name = TreePath::new(name).map_err(StoreError::Artifact)?;
         let measured = digest::measure_file(path)?;
         let (digest, size_bytes) = (measured.digest(), measured.size_bytes());
-        Ok((name, FileEntry { digest, size_bytes }))
+        Ok((name.as_str(), FileEntry { digest, size_bytes }))
     };
-    let entries: Result<BTreeMap<_, _>, StoreError> = files.iter().map(entry).collect();
-    let artifact = Artifact::new(Kind::Model, entries?).map_err(StoreError::Artifact)?;
-    let path_of = |name: &TreePath| files[name.as_str()].clone();
+    let entries: Result<Vec<_>, StoreError> = files.iter().map(entry).collect();
+    let entries = entries?.into_iter().collect();
+    let artifact = Artifact::new(Kind::Model, entries).map_err(StoreError::Artifact)?;
+    let path_of = |name: &str| files[name].clone();
     store.put_measured(name, &artifact, &path_of, &|_| ())?;
     Ok(artifact)
 }
@@ -88,5 +88,5 @@ pub(crate) fn problems(store: &Store) -> Vec<String> {
 /// All files under a folder, by path relative to it.
 pub(crate) fn files(root: &Path) -> Vec<String> {
     let listing = digest::list(root, &|_| false, &|_| ()).unwrap();
-    listing.into_keys().collect()
+    listing.keys().map(ToOwned::to_owned).collect()
 }

@@ -9,7 +9,7 @@ use host::fetch::{self, Wanted};
 use policy::dependency::{DatasetRule, DependencyPolicy, Source};
 use serde_json::json;
 use trust::predicate::Dataset;
-use trust::{Artifact, Code, Kind, Reason, TreePath};
+use trust::{Artifact, Code, Kind, Reason};
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
@@ -93,7 +93,7 @@ fn bring(args: &Add, workspace: &Workspace, ui: &Ui) -> Result<Answer, Failure> 
     let verdict =
         chain::dataset::decide(&policy, &args.name, &args.purpose, &listing, workspace.now)?;
     let (artifact, statement) = allowed(verdict)?;
-    let path_of = |path: &TreePath| taken.join(path.as_str());
+    let path_of = |path: &str| taken.join(path);
     workspace.keep(&args.name, &artifact, &path_of, ui)?;
     let said = args.key.say(&statement, workspace)?;
     warn_if_recalled(&args.name, &artifact, workspace, ui)?;

@@ -137,7 +137,7 @@ impl Side {
         let ignored: Vec<String> = ignored.chain(inside.map(ToOwned::to_owned)).collect();
         let measured = Resources::measure(&path, &ignored, links, terms.method, ui)?;
         let resources = measured.resources.iter();
-        let resources = resources.map(|(name, m)| (name.as_str(), m.digest()));
+        let resources = resources.map(|(name, m)| (name, m.digest()));
         let form = measured.form;
         Ok(ModelSignature::of_resources("", resources, form, terms).predicate)
     }

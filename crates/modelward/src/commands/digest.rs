@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 
-use digest::{Algorithm, Digest, Hasher, Method, Resources};
+use digest::{Algorithm, ByName, Digest, Hasher, Method, ResourceDigest};
 use serde_json::json;
 use trust::Kind;
 
@@ -45,17 +45,18 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let (resources, manifest): (Listed, _) = match method == Method::WHOLE_SHA256 {
         true => {
             let model = Model::measure(&args.model, Kind::Model, &beside, ui)?;
-            let digests = model.artifact.files().iter();
-            let digests = digests.map(|(name, m)| (name.to_string(), m.digest.raw().to_vec()));
-            (digests.collect(), Some(model.artifact.digest()))
+            let manifest = model.artifact.digest();
+            let files = model.artifact.into_files();
+            (files.map(|file| file.digest.into()), Some(manifest))
         }
         false => {
             let measured = model::Resources::measure(&args.model, &beside, None, method, ui)?;
-            (raw(&measured.resources), None)
+            let resources = measured.resources;
+            (resources.map(|measured| measured.digest()), None)
         }
     };
-    let ours = root(&resources);
-    let theirs = root(&in_python_order(&resources, method));
+    let ours = root(resources.iter());
+    let theirs = root(in_python_order(&resources, method).into_iter());
     let left_out = left_out(&args.model, &beside);
     let mut text = Lines::from(ours.to_string());
     if let Some(manifest) = manifest {
@@ -74,37 +75,35 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     Ok(Answer::new(text, data))
 }
 
-/// Names of resources and their digests' bytes, in an order.
-type Listed = Vec<(String, Vec<u8>)>;
+type Listed = ByName<ResourceDigest>;
 
-fn raw(resources: &Resources) -> Listed {
-    let resources = resources.iter();
-    resources
-        .map(|(name, measured)| (name.clone(), measured.digest().raw().to_vec()))
-        .collect()
-}
-
-fn root(listed: &Listed) -> Digest {
+/// The digest over digests in an order.
+fn root<'a>(listed: impl Iterator<Item = (&'a str, &'a ResourceDigest)>) -> Digest {
     let mut hasher = Hasher::new();
-    for (_, raw) in listed {
-        hasher.update(raw);
+    for (_, digest) in listed {
+        hasher.update(digest.raw());
     }
     hasher.finish()
 }
 
 /// As Python compares paths: name by name from the root; and pieces of a file by where they begin.
-fn in_python_order(listed: &Listed, method: Method) -> Listed {
-    let mut listed = listed.clone();
-    let place = |name: &str| -> (Vec<String>, u64) {
-        let mut parts = name.rsplitn(3, ':');
-        let (path, start) = match (method.shard_size, parts.next(), parts.next(), parts.next()) {
-            (Some(_), Some(_), Some(start), Some(path)) => (path, start.parse().unwrap_or(0)),
-            _ => (name, 0),
-        };
-        (path.split('/').map(ToOwned::to_owned).collect(), start)
-    };
-    listed.sort_by_cached_key(|(name, _)| place(name));
+fn in_python_order(listed: &Listed, method: Method) -> Vec<(&str, &ResourceDigest)> {
+    let mut listed: Vec<_> = listed.iter().collect();
+    listed.sort_by(|(a, _), (b, _)| {
+        let ((a, a_start), (b, b_start)) = (place(a, method), place(b, method));
+        let paths = a.split('/').cmp(b.split('/'));
+        paths.then(a_start.cmp(&b_start))
+    });
     listed
+}
+
+/// The file that a resource is of, and where in it the resource begins.
+fn place(name: &str, method: Method) -> (&str, u64) {
+    let mut parts = name.rsplitn(3, ':');
+    match (method.shard_size, parts.next(), parts.next(), parts.next()) {
+        (Some(_), Some(_), Some(start), Some(path)) => (path, start.parse().unwrap_or(0)),
+        _ => (name, 0),
+    }
 }
 
 #[cfg(test)]
@@ -112,10 +111,10 @@ mod tests {
     use super::*;
 
     fn ordered(names: &[&str], method: Method) -> Vec<String> {
-        let mut names: Vec<_> = names.iter().map(|n| ((*n).to_owned(), vec![])).collect();
-        names.sort();
+        let digest = ResourceDigest::from(Digest::of(b""));
+        let names: Listed = names.iter().map(|name| (name, digest)).collect();
         let ordered = in_python_order(&names, method).into_iter();
-        ordered.map(|(name, _)| name).collect()
+        ordered.map(|(name, _)| name.to_owned()).collect()
     }
 
     #[test]

@@ -10,7 +10,7 @@ use host::store::NamedArtifact;
 use serde_json::json;
 use trust::artifact::FileEntry;
 use trust::predicate::{Dataset, RecallKind};
-use trust::{Artifact, Bundle, Code, Kind, Opaque, Predicate, Role, Statement, Subject, TreePath};
+use trust::{Artifact, Bundle, Code, Kind, Opaque, Predicate, Role, Statement, Subject};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -102,7 +102,7 @@ fn files(kind: RecallKind, target: &str, workspace: &Workspace) -> Vec<Subject> 
     let Some(whole) = digest.and_then(|digest| workspace.artifact(digest).ok()) else {
         return Vec::new();
     };
-    let named = |(path, file): (&TreePath, &FileEntry)| Subject {
+    let named = |(path, file): (&str, &FileEntry)| Subject {
         name: path.to_string(),
         digest: file.digest,
     };

@@ -8,7 +8,7 @@ use digest::Digest;
 use scan::{Finding, Report, Severity, Verdict};
 use serde_json::{Value, json};
 use trust::predicate::{Form, ScanReport, ScanVerdict, ScannedFile, ScannedFiles};
-use trust::{Code, Denied, Kind, Reason, Statement, TreePath, Verified};
+use trust::{Code, Denied, Kind, Reason, Statement, Verified};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -111,7 +111,6 @@ fn scan_all(model: &Model, ui: &Ui) -> Result<Scanned, Failure> {
     let mut verdicts = Vec::with_capacity(model.artifact.files().len());
     let mut before = 0;
     for (name, measured) in model.artifact.files() {
-        let name = name.as_str();
         let path = model.file(name);
         let mut file = host::whole_file::open(&path).map_err(|e| unreadable(&path, &e))?;
         let report = scan::scan_file(name, &mut file, &mut |at| bar.set_position(before + at));
@@ -150,7 +149,7 @@ fn record(
     let Files::Found(files) = &mut scanned.files else {
         return Err(unfit());
     };
-    let path_of = |path: &TreePath| model.file(path.as_str());
+    let path_of = |path: &str| model.file(path);
     workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let scanner = concat!("modelward ", env!("CARGO_PKG_VERSION"));
     let rules = Digest::of(&scan::rules_digest_input());

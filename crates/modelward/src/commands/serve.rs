@@ -12,7 +12,7 @@ use host::predictions::{Prediction, Record};
 use infer::Model;
 use serde_json::json;
 use server::inference::{Hooks, Limits, PredictionRecord, Serving};
-use trust::{Artifact, Code, Denied, Kind, Reason, TreePath};
+use trust::{Artifact, Code, Denied, Kind, Reason};
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
@@ -252,12 +252,8 @@ fn load_stored(
     let names: Vec<String> = artifact.files().keys().map(ToString::to_string).collect();
     let (weights, architecture) = parts(&names)?;
     let open = |name: &str| -> Result<File, Failure> {
-        let path =
-            TreePath::new(name).map_err(|e| Failure::from_error(Code::ModelInvalid, &e, ""))?;
-        let file = artifact
-            .files()
-            .get(&path)
-            .ok_or_else(|| no_parts(&names))?;
+        let file = artifact.files().get(name);
+        let file = file.ok_or_else(|| no_parts(&names))?;
         Ok(workspace.store.open_blob(file.digest)?)
     };
     let weights_sealed = seal(&mut open(&weights)?, &weights, size_bytes_max)?;
@@ -282,13 +278,13 @@ fn load_folder(folder: &Path, size_bytes_max: u64) -> Result<Loaded, Failure> {
         .iter()
         .filter(|name| **name != weights && **name != architecture)
     {
-        listing.insert(name.clone(), digest::measure_file(&folder.join(name))?);
+        listing.insert(name, digest::measure_file(&folder.join(name))?);
     }
     let open = |name: &str| digest::open_file(&folder.join(name)).map_err(Failure::from);
     let weights_sealed = seal(&mut open(&weights)?, &weights, size_bytes_max)?;
     let architecture_sealed = seal(&mut open(&architecture)?, &architecture, MIB)?;
-    listing.insert(weights.clone(), weights_sealed.measured());
-    listing.insert(architecture.clone(), architecture_sealed.measured());
+    listing.insert(&weights, weights_sealed.measured());
+    listing.insert(&architecture, architecture_sealed.measured());
     let artifact = Artifact::from_listing(Kind::Model, &listing)
         .map_err(|e| Failure::from_error(Code::ModelInvalid, &e, "is this the model's folder?"))?;
     Ok(Loaded {

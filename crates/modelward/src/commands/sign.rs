@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use digest::{Algorithm, Method};
 use serde_json::json;
 use trust::predicate::{Form, ModelSignature, Spelling, Terms};
-use trust::{Bundle, Code, Kind, Role, Statement, TreePath};
+use trust::{Bundle, Code, Kind, Role, Statement};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
@@ -144,7 +144,7 @@ fn by_store(args: &Args, ignored: &[String], common: &Common, ui: &Ui) -> Result
     })?;
     let signer = workspace.signer(Role::Sign, args.key.as_deref())?;
     let model = Model::measure(&args.model, Kind::Model, ignored, ui)?;
-    let path_of = |path: &TreePath| model.file(path.as_str());
+    let path_of = |path: &str| model.file(path);
     workspace.keep(&model.name, &model.artifact, &path_of, ui)?;
     let ignored = left_out_of(model.form, ignored);
     let statement = chain::sign::statement(&model.name, &model.artifact, model.form, ignored);
@@ -181,7 +181,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
             ..
         } = Model::measure(&args.model, Kind::Model, ignored, ui)?;
         let files = artifact.files().iter();
-        let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+        let files = files.map(|(path, file)| (path, file.digest.into()));
         let statement = statement(&name, files, form, &terms);
         check_statement(&statement)?;
         let (digest, files) = (artifact.digest(), artifact.files().len());
@@ -201,7 +201,7 @@ fn by_held(args: &Args, ignored: &[String], ui: &Ui) -> Result<Signed, Failure> 
     let method = terms.method;
     all_have_pieces(&model.empty)?;
     let resources = model.resources.iter();
-    let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
+    let resources = resources.map(|(name, measured)| (name, measured.digest()));
     let statement = statement(&model.name, resources, model.form, &terms);
     check_statement(&statement)?;
     Ok(Signed {

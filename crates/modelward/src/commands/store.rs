@@ -175,7 +175,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let artifacts = workspace.artifacts()?;
     let line = |artifact: &trust::Artifact| {
-        let files = names_of(artifact);
+        let files: Vec<&str> = artifact.files().keys().collect();
         format!(
             "{}  {:>12} bytes  {}",
             artifact.digest(),
@@ -185,7 +185,7 @@ fn list(common: &Common) -> Result<Answer, Failure> {
     };
     let text: Lines = artifacts.iter().map(line).collect();
     let datum = |artifact: &trust::Artifact| {
-        let files = names_of(artifact);
+        let files: Vec<&str> = artifact.files().keys().collect();
         json!({"digest": artifact.digest().to_string(), "type": artifact.kind().media_type(),
                "sizeBytes": artifact.size_bytes(), "files": files})
     };
@@ -193,11 +193,6 @@ fn list(common: &Common) -> Result<Answer, Failure> {
         text,
         json!({"artifacts": artifacts.iter().map(datum).collect::<Vec<_>>()}),
     ))
-}
-
-fn names_of(artifact: &trust::Artifact) -> Vec<&str> {
-    let names = artifact.files().keys();
-    names.map(trust::TreePath::as_str).collect()
 }
 
 fn get(args: &Get, common: &Common) -> Result<Answer, Failure> {

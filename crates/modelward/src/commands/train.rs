@@ -154,7 +154,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let statement = statement(&plan, &ran, started)?;
     let bundle = ran.sign(&statement.to_bytes())?;
     let artifact = made(&ran).map_err(StoreError::Artifact)?;
-    let path_of = |path: &TreePath| ran.staged().join(path.as_str());
+    let path_of = |path: &str| ran.staged().join(path);
     workspace.keep(&args.name, &artifact, &path_of, ui)?;
     // Before the statement that names it: without it no gate could follow a recall.
     workspace.store.put_bytes(&plan.root_list.manifest())?;

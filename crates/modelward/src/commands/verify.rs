@@ -123,7 +123,7 @@ impl Asked {
             }
         };
         let bundle = place::signature_of(model, signature)?;
-        let verified = trust::verify::<ModelSignature>(&bundle, &root, now)
+        let verified = trust::verify_taken::<ModelSignature>(bundle, &root, now)
             .map_err(|e| args.believed.refused(&root, e))?;
         if let Some(workspace) = &workspace {
             workspace.tell_of_root(verified.proof(), ui);
@@ -201,11 +201,9 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
     if signed.method() == Method::WHOLE_SHA256 {
         let listed = crate::model::list(model, ignored, links, ui)?;
-        let artifact = trust::verify_tree(&asked.verified, &listed.found, listed.form)
-            .map_err(|differences| differs(&differences))?;
         let files = listed.found.len();
-        // Of many files it is long.
-        drop(listed);
+        let artifact = trust::verify_tree(&asked.verified, listed.found, listed.form)
+            .map_err(|differences| differs(&differences))?;
         asked.not_recalled(|| Ok(Cow::Borrowed(artifact.value())))?;
         return Ok(Found {
             digest: artifact.value().digest(),

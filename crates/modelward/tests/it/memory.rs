@@ -10,8 +10,9 @@ use crate::server::Server;
 use crate::workshop::Workshop;
 
 const FILES: usize = 30_000;
-/// A release build stays below 64 MiB with as many files as a model can have: see `make bench`. This one is larger itself.
-const PEAK_KIB_MAX: u64 = 56 << 10;
+/// Besides the program itself, of which this build has more in memory. A release build with as many files as a model can
+/// have: see `make bench`.
+const HELD_KIB_MAX: u64 = 10 << 10;
 /// The model here is small: a release build stays below 64 MiB. The program itself takes some 14 MiB more in this build.
 const SERVING_PEAK_KIB_MAX: u64 = 76 << 10;
 
@@ -34,9 +35,10 @@ fn many_small_files_take_little_memory_to_sign_verify_and_scan() {
     ] {
         let mut command = workshop.command(line);
         command.stdout(Stdio::null());
-        let peak_kib = peak_kib(line, &mut command.spawn().unwrap());
-        assert!(peak_kib < PEAK_KIB_MAX, "{line}: {peak_kib} KiB");
-        assert!(peak_kib > 1 << 10, "{line}: nothing was measured");
+        let held_kib = held_kib(line, &mut command.spawn().unwrap());
+        println!("{line}: {held_kib} KiB");
+        assert!(held_kib < HELD_KIB_MAX, "{line}: {held_kib} KiB");
+        assert!(held_kib > 1 << 10, "{line}: nothing was measured");
     }
 }
 
@@ -118,18 +120,23 @@ fn cut(mut request: Vec<u8>) -> Vec<u8> {
     request
 }
 
-/// The kernel keeps the peak, and forgets it with the process: what was read last is what counts.
-fn peak_kib(line: &str, child: &mut Child) -> u64 {
+/// The most that was held, but for pages of files such as the program. The kernel keeps the peak, and forgets it with the
+/// process: what was read last is what counts.
+fn held_kib(line: &str, child: &mut Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
+    let mut held = 0;
     loop {
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let told = text.lines().find_map(|told| told.strip_prefix("VmHWM:"));
-        let kib = told.and_then(|told| told.split_whitespace().next()?.parse().ok());
-        peak = kib.unwrap_or(peak);
+        let kib = |what| {
+            let told = text.lines().find_map(|told| told.strip_prefix(what))?;
+            told.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        if let (Some(peak), Some(files)) = (kib("VmHWM:"), kib("RssFile:")) {
+            held = peak.saturating_sub(files);
+        }
         if let Some(end) = child.try_wait().unwrap() {
             assert!(end.success(), "{line}: {end}");
-            return peak;
+            return held;
         }
         thread::sleep(Duration::from_millis(2));
     }

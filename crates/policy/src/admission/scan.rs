@@ -97,7 +97,7 @@ fn covers(subject: &Artifact, report: &ScanReport) -> bool {
     let scanned = report.files.iter().map(|file| (file.name, file.digest));
     let scanned: BTreeSet<_> = scanned.collect();
     let mut files = subject.files().iter();
-    files.all(|(path, file)| scanned.contains(&(path.as_str().to_owned(), file.digest)))
+    files.all(|(path, file)| scanned.contains(&(path.to_owned(), file.digest)))
 }
 
 /// What a report says of the bytes of this model, whatever it calls the files.

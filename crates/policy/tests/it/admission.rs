@@ -57,10 +57,10 @@ fn signed(model: &Artifact, form: Form) -> Verified<Statement<ModelSignature>> {
 }
 
 fn report(model: &Artifact, age_seconds: i64) -> ScanReport {
-    let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| ScannedFile {
-        name: path.to_string(),
+    let file = |(path, file): (&str, &trust::artifact::FileEntry)| ScannedFile {
+        name: path.to_owned(),
         digest: file.digest,
-        format: if path.as_str().ends_with("json") {
+        format: if path.ends_with("json") {
             "json"
         } else {
             "safetensors"

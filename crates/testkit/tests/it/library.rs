@@ -38,7 +38,7 @@ fn signed(model: &Path, method: Method, follows_links: bool) -> Vec<u8> {
     };
     let resources = files
         .iter()
-        .map(|(name, file)| (name.as_str(), file.digest()));
+        .map(|(name, file)| (name, file.digest()));
     let form = if model.is_dir() {
         Form::Folder
     } else {

@@ -69,7 +69,7 @@ fn known_failures() -> BTreeMap<String, String> {
 fn judged(bundle: &[u8], listing: &Listing, root: &TrustRoot) -> String {
     match verify::<ModelSignature>(bundle, root, now()) {
         Err(error) => error.code().to_string(),
-        Ok(verified) => match verify_tree(&verified, listing, form(listing)) {
+        Ok(verified) => match verify_tree(&verified, listing.clone(), form(listing)) {
             Ok(_) => "accept".to_owned(),
             Err(differences) => differences[0].reason().code.to_string(),
         },
@@ -152,7 +152,7 @@ impl Case {
             let artifact = Artifact::from_listing(Kind::Model, listing).unwrap();
             return ModelSignature::statement("model", &artifact, Form::Folder, vec![]).to_bytes();
         }
-        let names = || listing.keys().cloned().collect();
+        let names = || listing.keys().map(ToOwned::to_owned).collect();
         let signed: Vec<String> = self.signed.clone().unwrap_or_else(names);
         let digest = |name: &String| match name.as_str() {
             "." => listing.values().next().unwrap().digest(),
@@ -257,14 +257,14 @@ fn refuse_twins(case: &str, bundle: &[u8], listing: &Listing, root: &TrustRoot) 
     );
     for name in listing.keys() {
         let mut changed = listing.clone();
-        changed.insert(name.clone(), measure_bytes(b"another"));
+        changed.insert(name, measure_bytes(b"another"));
         refused("a file was changed", bundle, &changed);
         let mut missing = listing.clone();
-        missing.remove(name);
+        missing.retain(|other| other != name);
         refused("a file is missing", bundle, &missing);
     }
     let mut more = listing.clone();
-    more.insert("more".to_owned(), measure_bytes(b"more"));
+    more.insert("more", measure_bytes(b"more"));
     refused("a file more", bundle, &more);
     for (what, twin) in twins(bundle) {
         refused(&what, &twin, listing);

@@ -87,7 +87,7 @@ impl ModelSignature {
         ignored: Vec<String>,
     ) -> Statement<Self> {
         let files = artifact.files().iter();
-        let files = files.map(|(path, file)| (path.as_str(), file.digest.into()));
+        let files = files.map(|(path, file)| (path, file.digest.into()));
         Self::of_resources(name, files, form, Terms::usual(ignored))
     }
 

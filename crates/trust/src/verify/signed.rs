@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use digest::{Digest, Listing, Method, ResourceDigest, Resources, Sealed};
 
@@ -121,11 +122,11 @@ fn extra_way(path: &str) -> &'static str {
 /// All differences, in the order of their paths.
 pub fn verify_tree(
     signature: &Verified<Statement<ModelSignature>>,
-    listing: &Listing,
+    listing: Listing,
     form: Form,
 ) -> Result<Verified<Artifact>, Vec<Difference>> {
     let files = listing.iter();
-    let files = files.map(|(path, measured)| (path.as_str(), measured.digest().into()));
+    let files = files.map(|(path, measured)| (path, measured.digest().into()));
     let differences = differences(
         &signature.value().predicate,
         Method::WHOLE_SHA256,
@@ -135,12 +136,13 @@ pub fn verify_tree(
     if !differences.is_empty() {
         return Err(differences);
     }
-    match Artifact::from_listing(Kind::Model, listing) {
+    let first = listing.keys().next().map(ToOwned::to_owned);
+    match Artifact::of_listing(Kind::Model, listing) {
         Ok(artifact) => Ok(Verified::new(artifact, signature.proof().clone())),
         // Signed names are fit; the own name of a single file, which is not signed, may be not.
-        Err(_) => Err(listing
-            .keys()
-            .map(|path| Difference::Extra { path: path.clone() })
+        Err(_) => Err(first
+            .map(|path| Difference::Extra { path })
+            .into_iter()
             .collect()),
     }
 }
@@ -209,9 +211,8 @@ pub fn verify_listed(
     if !differences.is_empty() {
         return Err(differences);
     }
-    for difference in &extra {
-        resources.remove(difference.path());
-    }
+    let beside: BTreeSet<&str> = extra.iter().map(Difference::path).collect();
+    resources.retain(|name| !beside.contains(name));
     let mut unsigned: Vec<String> = extra
         .iter()
         .map(|difference| signed.file_of(difference.path()).to_owned())
@@ -280,7 +281,7 @@ pub fn verify_part(
 
 fn stated(resources: &Resources) -> impl Iterator<Item = (&str, ResourceDigest)> {
     let stated = resources.iter();
-    stated.map(|(name, measured)| (name.as_str(), measured.digest()))
+    stated.map(|(name, measured)| (name, measured.digest()))
 }
 
 /// How what is there, in the order of its names, differs from what was signed, in that order too: none if these are the
@@ -359,7 +360,7 @@ pub fn verify_sealed(
     }
     let artifact = Artifact::from_manifest(manifest).map_err(unknown)?;
     let path = TreePath::new(name).map_err(unknown)?;
-    match artifact.files().get(&path) {
+    match artifact.files().get(path.as_str()) {
         Some(FileEntry { digest, .. }) if *digest == sealed.digest() => {
             Ok(Verified::new(sealed, admission.proof().clone()))
         }

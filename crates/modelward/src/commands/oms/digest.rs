@@ -52,7 +52,7 @@ pub(super) fn run(words: &DigestWords) -> Result<String, Refused> {
     if !words.resources {
         return Ok(format!("sha256:{}", root.hex()));
     }
-    let resource = |(name, measured): &(&String, &digest::MeasuredResource)| {
+    let resource = |(name, measured): &(&str, &digest::MeasuredResource)| {
         let digest = measured.digest();
         json!({"name": name, "algorithm": digest.algorithm().as_str(), "digest": digest.hex()})
     };

@@ -43,7 +43,7 @@ pub(super) fn run(method: &VerifyMethod, voice: &Voice) -> Result<(), Refused> {
     };
     let (listing, sealed) = read(&model, form, names)?;
     let name = measure::name(&model)?;
-    trust::verify_tree(&signature, &listing, form)
+    trust::verify_tree(&signature, listing, form)
         .map_err(|differences| refused::mismatch(&name, &differences))?;
     verify::tell(target, &signature, &left_out, voice);
     for (name, sealed) in &sealed {
@@ -77,7 +77,7 @@ fn read(
         } else {
             digest::measure_file(&path).map_err(digest::WalkError::from)?
         };
-        listing.insert(name, measured);
+        listing.insert(&name, measured);
     }
     Ok((listing, all))
 }

@@ -242,7 +242,7 @@ fn statement(target: &SignTarget, voice: &Voice) -> Result<Statement<ModelSignat
         voice.warn(crate::commands::sign::PEERS_PIECES);
     }
     let resources = measured.resources.iter();
-    let resources = resources.map(|(name, measured)| (name.as_str(), measured.digest()));
+    let resources = resources.map(|(name, measured)| (name, measured.digest()));
     let terms = Terms {
         method,
         follows_links: words.allow_symlinks,

@@ -37,8 +37,7 @@ pub(super) fn inside(
         list.digest(),
     ));
     let files = list.files().iter();
-    let in_root: BTreeMap<Digest, &TreePath> =
-        files.map(|(path, file)| (file.digest, path)).collect();
+    let in_root: BTreeMap<Digest, &str> = files.map(|(path, file)| (file.digest, path)).collect();
     let mut included = included(args, &in_root)?;
     included.extend(known_in(&in_root, workspace)?);
     dependencies.extend(included.into_values());
@@ -67,7 +66,7 @@ fn of_input(Given { name, artifact, .. }: &Given) -> Vec<ResourceDescriptor> {
         Kind::DataSet | Kind::StepRoot => format!("modelward:dataset/{name}"),
     };
     let whole = ResourceDescriptor::new(name, &uri, artifact.digest());
-    let file = |(path, file): (&TreePath, &FileEntry)| {
+    let file = |(path, file): (&str, &FileEntry)| {
         let (name, uri) = (format!("{name}/{path}"), format!("{uri}#{path}"));
         ResourceDescriptor::new(&name, &uri, file.digest)
     };
@@ -80,7 +79,8 @@ pub(super) fn program(args: &Args, inside: &Path, list: &Artifact) -> Option<Res
     let name = file_name(args.command.first()?);
     let path = TreePath::new(inside.to_str()?).ok()?;
     let uri = format!("modelward:program/{name}");
-    let mut descriptor = ResourceDescriptor::new(name, &uri, list.files().get(&path)?.digest);
+    let mut descriptor =
+        ResourceDescriptor::new(name, &uri, list.files().get(path.as_str())?.digest);
     descriptor
         .annotations
         .insert("path".to_owned(), json!(format!("/{path}")));
@@ -98,13 +98,12 @@ pub(super) fn arguments(
     let in_inputs = |argument: &str| {
         let (inside, path) = argument.strip_prefix("/in/")?.split_once('/')?;
         let given = inputs.iter().find(|given| given.inside == inside)?;
-        let file = given.artifact.files().get(&TreePath::new(path).ok()?)?;
+        let file = given.artifact.files().get(path)?;
         Some(file.digest)
     };
     let in_tree = |argument: &str| {
         let path = root.resolve(Path::new(argument))?;
-        let path = TreePath::new(path.to_str()?).ok()?;
-        Some(list.files().get(&path)?.digest)
+        Some(list.files().get(path.to_str()?)?.digest)
     };
     let descriptor = |argument: &String| {
         let digest = in_inputs(argument).or_else(|| in_tree(argument))?;
@@ -132,7 +131,7 @@ fn of_root(root: &RootTree) -> ResourceDescriptor {
 /// The files that were included by name. What came in with a folder stands in the list alone.
 fn included(
     args: &Args,
-    in_root: &BTreeMap<Digest, &TreePath>,
+    in_root: &BTreeMap<Digest, &str>,
 ) -> Result<BTreeMap<Digest, ResourceDescriptor>, Failure> {
     let mut included = BTreeMap::new();
     for (from, _) in args.included.iter().map(|word| placement(word)) {
@@ -143,7 +142,7 @@ fn included(
         let digest = digest::measure_file(&from)?.digest();
         if let Some(path) = in_root.get(&digest) {
             let uri = format!("modelward:included#{path}");
-            included.insert(digest, ResourceDescriptor::new(path.as_str(), &uri, digest));
+            included.insert(digest, ResourceDescriptor::new(path, &uri, digest));
         }
     }
     Ok(included)
@@ -152,7 +151,7 @@ fn included(
 /// What the store knows and the step's root holds too, such as weights that were included: what is made with them
 /// descends from them, whichever way they came in.
 fn known_in(
-    in_root: &BTreeMap<Digest, &TreePath>,
+    in_root: &BTreeMap<Digest, &str>,
     workspace: &Workspace,
 ) -> Result<BTreeMap<Digest, ResourceDescriptor>, Failure> {
     let mut known = BTreeMap::new();
@@ -161,7 +160,7 @@ fn known_in(
         for (path, file) in artifact.files() {
             if let Some(inside) = in_root.get(&file.digest) {
                 let uri = format!("modelward:included/{whole}#{path}");
-                let descriptor = ResourceDescriptor::new(inside.as_str(), &uri, file.digest);
+                let descriptor = ResourceDescriptor::new(inside, &uri, file.digest);
                 known.insert(file.digest, descriptor);
             }
         }

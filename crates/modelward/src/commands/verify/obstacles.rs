@@ -43,7 +43,7 @@ fn reasons(asked: &Asked) -> Option<Vec<Reason>> {
         Resources::measure_but(&asked.model, &is_passed_over, links, method, &Ui::plain());
     let measured = measured.ok()?;
     let resources = measured.resources.iter();
-    let resources = resources.map(|(name, m)| (name.as_str(), m.digest()));
+    let resources = resources.map(|(name, m)| (name, m.digest()));
     let mut differences = trust::differences(signed, method, resources, measured.form);
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     // What stands behind one of these may be there or not.

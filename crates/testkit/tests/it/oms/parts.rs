@@ -40,7 +40,7 @@ fn signed(method: Method) -> (tempfile::TempDir, Verified<Statement<ModelSignatu
     let resources = measured(model.path(), method);
     let resources = resources
         .iter()
-        .map(|(name, measured)| (name.as_str(), measured.digest()));
+        .map(|(name, measured)| (name, measured.digest()));
     let terms = Terms {
         method,
         follows_links: false,

@@ -155,18 +155,20 @@ fn resources<'a>(
 
 /// No name stands twice, no two pieces overlap, and where one is the model itself, all are.
 pub(super) fn unambiguous(resources: &Resources, method: Method) -> Result<(), Error> {
-    let mut in_order: Vec<_> = resources
-        .iter()
-        .map(|(name, _)| place(name, method))
-        .collect();
-    in_order.sort_unstable();
-    let twice = in_order.windows(2).find(|pair| pair.first() == pair.last());
-    if let Some([Some((path, _)), _]) = twice {
-        return refused(format!("it signs the file `{path}` twice"));
+    let place = |at: u32| place(resources.name(at as usize), method);
+    let as_listed = || (0..).take(resources.len());
+    // As a rule they are in order, and then nothing has to be put there.
+    if !as_listed().is_sorted_by(|a, b| place(*a) < place(*b)) {
+        let mut in_order: Vec<u32> = as_listed().collect();
+        in_order.sort_unstable_by(|a, b| place(*a).cmp(&place(*b)));
+        let pairs = in_order.iter().zip(in_order.iter().skip(1));
+        let mut places = pairs.map(|(before, at)| (place(*before), place(*at)));
+        if let Some((Some((path, _)), _)) = places.find(|(before, at)| before == at) {
+            return refused(format!("it signs the file `{path}` twice"));
+        }
     }
-    let is_single =
-        |place: &&Option<(&str, u64)>| place.is_some_and(|(path, _)| path == SINGLE_FILE);
-    let singles = in_order.iter().filter(is_single).count();
+    let places = as_listed().filter_map(place);
+    let singles = places.filter(|(path, _)| *path == SINGLE_FILE).count();
     if singles != 0 && singles != resources.len() {
         return refused("it signs the model as one file and as a folder");
     }

@@ -1,23 +1,20 @@
 //! Names and digests one behind the other: there may be a hundred thousand, and in memory each costs little more than its
 //! bytes.
 
-use digest::{Algorithm, ResourceDigest};
+use digest::{Algorithm, Names, ResourceDigest};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Resources {
     algorithm: Algorithm,
-    names: String,
-    /// Where each name ends, which is where the next one begins.
-    ends: Vec<usize>,
+    names: Names,
     digests: Vec<u8>,
 }
 
 impl Resources {
-    pub(super) const fn new(algorithm: Algorithm) -> Self {
+    pub(super) fn new(algorithm: Algorithm) -> Self {
         Self {
             algorithm,
-            names: String::new(),
-            ends: Vec::new(),
+            names: Names::default(),
             digests: Vec::new(),
         }
     }
@@ -27,22 +24,17 @@ impl Resources {
         if digest.algorithm() != self.algorithm {
             return None;
         }
-        self.names.push_str(name);
-        self.ends.push(self.names.len());
+        self.names.push(name);
         self.digests.extend_from_slice(digest.raw());
         Some(())
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
+    pub(super) const fn len(&self) -> usize {
+        self.names.len()
     }
 
     pub(super) fn name(&self, at: usize) -> &str {
-        let start = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let end = self.ends.get(at).copied().unwrap_or_default();
-        self.names
-            .get(start.copied().unwrap_or_default()..end)
-            .unwrap_or_default()
+        self.names.get(at)
     }
 
     fn raw(&self, at: usize) -> &[u8] {
@@ -64,9 +56,12 @@ impl Resources {
 
     /// In the order of their names.
     pub(super) fn by_name(&self) -> impl Iterator<Item = (&str, ResourceDigest)> {
-        let mut order: Vec<usize> = (0..self.len()).collect();
-        order.sort_by(|a, b| self.name(*a).cmp(self.name(*b)));
-        order.into_iter().filter_map(|at| self.get(at))
+        let mut order: Vec<u32> = (0..).take(self.len()).collect();
+        let name = |at: &u32| self.name(*at as usize);
+        if !order.is_sorted_by_key(name) {
+            order.sort_by(|a, b| name(a).cmp(name(b)));
+        }
+        order.into_iter().filter_map(|at| self.get(at as usize))
     }
 
     /// The same, in the order of their names.
