@@ -8,7 +8,7 @@ use host::store::{Recorded, Store, StoreError};
 use tempfile::TempDir;
 use trust::artifact::FileEntry;
 use trust::log::{Entry, LogSigner};
-use trust::{Artifact, Kind, TreePath};
+use trust::{Artifact, Kind};
 
 pub(crate) struct Room {
     pub(crate) dir: TempDir,
@@ -55,14 +55,17 @@ pub(crate) type Tree = BTreeMap<String, PathBuf>;
 
 /// Measures files and puts them in, as commands do.
 pub(crate) fn put_tree(store: &Store, name: &str, files: &Tree) -> Result<Artifact, StoreError> {
-    let entry = |(name, path): (&String, &PathBuf)| {
+    let entry = |path: &PathBuf| {
         let measured = digest::measure_file(path)?;
         let (digest, size_bytes) = (measured.digest(), measured.size_bytes());
-        Ok((name.as_str(), FileEntry { digest, size_bytes }))
+        Ok::<_, StoreError>(FileEntry { digest, size_bytes })
     };
-    let entries: Result<Vec<_>, StoreError> = files.iter().map(entry).collect();
-    let entries = entries?.into_iter().collect();
-    let artifact = Artifact::new(Kind::Model, entries).map_err(StoreError::Artifact)?;
+    let entries: Result<Vec<_>, StoreError> = files
+        .iter()
+        .map(|(name, path)| Ok((name.as_str(), entry(path)?)))
+        .collect();
+    let artifact =
+        Artifact::new(Kind::Model, entries?.into_iter().collect()).map_err(StoreError::Artifact)?;
     let path_of = |name: &str| files[name].clone();
     store.put_measured(name, &artifact, &path_of, &|_| ())?;
     Ok(artifact)

@@ -36,9 +36,7 @@ fn signed(model: &Path, method: Method, follows_links: bool) -> Vec<u8> {
         follows_links,
         ..Terms::usual(ignored)
     };
-    let resources = files
-        .iter()
-        .map(|(name, file)| (name, file.digest()));
+    let resources = files.iter().map(|(name, file)| (name, file.digest()));
     let form = if model.is_dir() {
         Form::Folder
     } else {
