@@ -14,6 +14,7 @@
 mod approvals;
 mod asked;
 mod build;
+mod cases;
 mod data;
 mod decision;
 mod exception;
@@ -34,6 +35,7 @@ use trust::{Artifact, Statement, Time, Verified};
 
 use crate::PolicyError;
 use asked::Asked;
+pub use cases::{Cases, Ran};
 pub use decision::{Decision, Finding, Outcome, Passed, Said, Tried};
 pub use exception::EXCEPTION_SECONDS_MAX;
 pub use place::{Mode, Place, SCOPE_TYPES, Scope, scope_rule};

@@ -36,6 +36,7 @@ mod memory;
 mod oci;
 mod oms;
 mod output;
+mod policy;
 mod publish;
 mod readme;
 mod recall;
