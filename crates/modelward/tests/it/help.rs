@@ -62,8 +62,10 @@ fn every_command_explains_itself_both_ways() {
             "{command}"
         );
         assert!(long.contains("Usage: modelward"), "{command}: {long}");
-        let is_group =
-            ["", "bundle", "dataset", "key", "log", "store", "demo"].contains(&command.as_str());
+        let is_group = [
+            "", "approve", "bundle", "dataset", "key", "log", "policy", "store", "demo",
+        ]
+        .contains(&command.as_str());
         assert!(
             is_group || long.contains("Example: modelward"),
             "{command}: {long}"

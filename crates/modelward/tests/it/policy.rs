@@ -436,3 +436,35 @@ fn the_schema_is_held_to_the_reader() {
         assert_eq!(both(&bad), (false, false), "{from} -> {to}");
     }
 }
+
+/// What the page shows is a policy, by the reader and by the schema, and its cases are cases.
+#[test]
+fn the_page_shows_what_is_read() {
+    let page = std::fs::read_to_string(house().join("docs/formats/policy.md")).unwrap();
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).collect();
+    let blocks: Vec<&str> = blocks
+        .iter()
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    let [rules, cases] = blocks.as_slice() else {
+        panic!("{blocks:?}")
+    };
+    let policy = Policy::parse("policy.toml", rules.as_bytes()).unwrap();
+    for (word, _) in policy::gate::keys() {
+        assert!(
+            (rules.contains(word) || word == "mode") && page.contains(&format!("`{word}")),
+            "{word}"
+        );
+    }
+    let path = house().join("docs/formats/policy.schema.json");
+    let schema: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let table: toml::Table = rules.parse().unwrap();
+    fits(&schema, &serde_json::to_value(table).unwrap(), "$").unwrap();
+    let workshop = Workshop::bare();
+    workshop.write(
+        "policy.toml",
+        "format = 2\nname = \"reviewed\"\n[approvals]\n",
+    );
+    workshop.write("policy.test.toml", cases);
+    workshop.yes("policy test policy.test.toml");
+}
