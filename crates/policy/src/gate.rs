@@ -18,6 +18,7 @@ mod cases;
 mod data;
 mod decision;
 mod exception;
+mod expression;
 mod licence;
 mod metrics;
 mod place;

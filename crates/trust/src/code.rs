@@ -98,6 +98,7 @@ codes! {
     MetricNotMet "metric_not_met" Denied 403 "A result that the build claims is not what the policy asks for, or is not claimed."
     SbomMissing "sbom_missing" Denied 403 "Nobody says what the model is made of."
     ApprovalMissing "approval_missing" Denied 403 "Too few people who may approve the model have approved it."
+    ExpressionNotMet "expression_not_met" Denied 403 "An expression of the policy holds for no statement."
     PolicyTestFailed "policy_test_failed" Denied 422 "A policy decides one of its test cases in another way than the case expects."
     PublisherMismatch "publisher_mismatch" Denied 403 "Another publisher published it than the policy trusts."
     AdmissionExpired "admission_expired" Denied 403 "The admission's time is over."

@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::Explain(args) => explain::run(&args, common, ui),
         Action::Test { folder } => test::run(&folder),
         Action::Diff { before, after } => diff::run(&read(&before)?, &read(&after)?),
-        Action::WhatIf(args) => what_if::run(&args, common, ui),
+        Action::WhatIf(args) => what_if::run(&args, common),
         Action::BreakGlass(args) => break_glass::run(&args, common, ui),
     }
 }

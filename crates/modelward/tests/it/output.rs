@@ -224,7 +224,7 @@ fn the_text_names_every_member_of_the_schema() {
         let command = form.trim_end_matches("-denied").trim_end_matches("-error");
         let heading = match command {
             "denied" | "error" | "text" | "help-errors" | "help-environment" => continue,
-            _ => format!("\n### {}\n", command.replace('-', " ")),
+            _ => format!("\n### {}\n", crate::help::typed(command)),
         };
         let (_, section) = text
             .split_once(&heading)

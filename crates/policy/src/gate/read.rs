@@ -4,7 +4,10 @@ use digest::Digest;
 
 use super::asked::{Age, By};
 use super::place::{Mode, Scope, scope_rule};
-use super::{Policy, Requirement, approvals, build, data, licence, metrics, sbom, scan, signature};
+use super::{
+    Policy, Requirement, approvals, build, data, expression, licence, metrics, sbom, scan,
+    signature,
+};
 use crate::PolicyError;
 use crate::fields::Fields;
 use crate::toml_file;
@@ -27,6 +30,7 @@ const KINDS: &[(&str, &[&str], Read)] = &[
     ("sbom", sbom::KEYS, sbom::read),
     ("licence", licence::KEYS, licence::read),
     ("approvals", approvals::KEYS, approvals::read),
+    ("expression", expression::KEYS, expression::read),
 ];
 
 /// Every key of the format with the keys in it, so that who describes the format can be held to it.

@@ -377,6 +377,113 @@ fn each_requirement_is_satisfied_and_its_twin_is_not() {
     }
 }
 
+/// In CEL, over one statement of a kind. What can't be answered is no yes.
+#[test]
+fn an_expression_holds_for_one_statement() {
+    let rules = |over: &str, cel: &str| {
+        format!("[[expression]]\nname = \"e\"\nover = \"{over}\"\ncel = '{cel}'\n")
+    };
+    for (over, cel, want) in [
+        ("build", "by == \"builder\"", true),
+        ("build", "by == \"laptop\"", false),
+        (
+            "build",
+            "predicate.runDetails.builder.id.startsWith(\"https://builds.example/\") && !(by in [\"mallory\"])",
+            true,
+        ),
+        (
+            "build",
+            "predicate.buildDefinition.resolvedDependencies.size() == 2",
+            true,
+        ),
+        (
+            "build",
+            "predicate.buildDefinition.resolvedDependencies[0].name == \"bands\"",
+            true,
+        ),
+        (
+            "build",
+            "predicate.buildDefinition.resolvedDependencies[7].name == \"bands\"",
+            false,
+        ),
+        (
+            "build",
+            "has(predicate.nothing) || predicate.runDetails.builder.id.contains(\"hosted\")",
+            true,
+        ),
+        ("build", "predicate.nothing == 1", false),
+        (
+            "build",
+            "double(\"0.97\") > 0.9 ? by.endsWith(\"er\") : false",
+            true,
+        ),
+        ("build", "by", false),
+        (
+            "scan",
+            "predicate.verdict == \"clean\" && size(predicate.files) == 2",
+            true,
+        ),
+        (
+            "scan",
+            "predicate.verdict == \"clean\" && size(predicate.files) > 2",
+            false,
+        ),
+        ("sbom", "predicate.specVersion == \"1.6\"", true),
+        ("sbom", "predicate.spdxVersion == \"SPDX-2.3\"", false),
+    ] {
+        let codes = decided(&rules(over, cel), |_, _| ());
+        assert_eq!(
+            codes,
+            if want {
+                vec![]
+            } else {
+                vec!["expression_not_met"]
+            },
+            "{cel}"
+        );
+    }
+    let nothing = |said: &mut Said, _: &Artifact| *said = Said::default();
+    assert_eq!(
+        decided(&rules("scan", "true"), nothing),
+        ["expression_not_met"]
+    );
+}
+
+/// The interpreter has no fuel: what could cost much is refused before it runs.
+#[test]
+fn an_expression_is_bounded_before_it_runs() {
+    let deep = format!("{}by{} == by", "[".repeat(40), "]".repeat(40));
+    let nots = format!("{}true", "!".repeat(200));
+    let wide = vec!["true"; 130].join("||");
+    let chain = format!("predicate{} == 1", ".a".repeat(100));
+    let long = format!("by == \"{}\"", "x".repeat(1100));
+    for bad in [
+        "predicate.files.all(f, f.format == \"json\")",
+        "[1, 2].map(x, [1, 2].map(y, x))",
+        "predicate.files.exists(f, true)",
+        "by + by == by",
+        "by.matches(\"(a*)*b\")",
+        "{\"a\": 1}[\"a\"] == 1",
+        "now > 1",
+        "by ==",
+        "",
+        "google.protobuf.Duration{} == by",
+        &deep,
+        &nots,
+        &wide,
+        &chain,
+        &long,
+    ] {
+        let text = format!(
+            "format = 2\nname = \"x\"\n[[expression]]\nname = \"e\"\nover = \"build\"\ncel = '{bad}'\n"
+        );
+        assert!(
+            Policy::parse("policy.toml", text.as_bytes()).is_err(),
+            "{bad}"
+        );
+    }
+}
+
 #[test]
 fn what_was_said_of_another_model_says_nothing() {
     let everything = "[signature]\n[build]\n[scan]\n[data]\n[sbom]\n[approvals]\n[licence]\nallowed = [\"MIT\"]\n[[metric]]\nname = \"accuracy\"\nat_least = 0\n";

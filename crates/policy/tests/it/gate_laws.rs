@@ -163,6 +163,7 @@ fn policies() -> Vec<Policy> {
         format!("[[metric]]\nname = \"accuracy\"\nat_least = 0.97\n[data]\npurposes = [\"train\"]\nlicences = [\"MIT\"]\n{builder}"),
         format!("[approvals]\nthreshold = 2\n[build]\nlevel = 3\n{builder}"),
         "[approvals]\nby = [\"bob\", \"alice\", \"builder\"]\n".to_owned(),
+        "[[expression]]\nname = \"e\"\nover = \"build\"\ncel = 'by == \"builder\"'\n[[expression]]\nname = \"f\"\nover = \"sbom\"\ncel = 'has(predicate.bomFormat)'\n".to_owned(),
         "[sbom]\nmax_age_days = 30\n[licence]\nallowed = [\"MIT\"]\n".to_owned(),
     ]
     .map(|rules| policy(&rules))

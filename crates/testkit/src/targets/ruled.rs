@@ -228,6 +228,10 @@ formats = ["cyclonedx"]
 allowed = ["MIT"]
 [approvals]
 threshold = 2
+[[expression]]
+name = "hosted"
+over = "build"
+cel = 'predicate.runDetails.builder.id.startsWith("https://") && by != "x" && (has(predicate.a) ? true : size(by) > 1 || !(by in ["y"]))'
 "#;
 
 pub(super) fn gate_policy_seeds() -> Vec<Vec<u8>> {

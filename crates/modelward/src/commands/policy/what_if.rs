@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use chain::Ledger;
 use chain::gate::{Judged, Running};
+use digest::Digest;
 use policy::gate::{Place, Policy};
 use serde_json::{Value, json};
-use trust::{Denied, Reason};
+use trust::{Code, Denied, Reason};
 
 use super::{Scopes, tree};
 use crate::answer::{Answer, Failure};
 use crate::cli::Common;
 use crate::lines::{Lines, counted};
-use crate::ui::Ui;
 use crate::workspace::Workspace;
 
 #[derive(Debug, clap::Args)]
@@ -25,55 +25,72 @@ pub(super) struct Args {
     scopes: Scopes,
 }
 
-pub(super) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+pub(super) fn run(args: &Args, common: &Common) -> Result<Answer, Failure> {
     let policy = super::read(&args.policy)?;
     let workspace = Workspace::open(common)?;
     let ledger = workspace.ledger()?;
-    let (mut text, mut things, mut reasons) =
-        (Lines::default(), Vec::<Value>::new(), Vec::<Reason>::new());
-    let mut allowed = 0;
+    let mut found = Found::default();
     for running in chain::gate::running(&ledger, workspace.now) {
-        let place = args
-            .scopes
-            .place(running.environment.clone(), running.service_account.clone())?;
-        let Some(judged) = judged(&ledger, &policy, &running, &place, &workspace)? else {
-            ui.warn(&format!(
-                "the files of the model {} are not known here, so that nothing can be said of it",
-                running.model
-            ));
-            continue;
+        let (environment, account) = (running.environment.clone(), running.service_account.clone());
+        let place = args.scopes.place(environment, account)?;
+        found.add(
+            &running,
+            judged(&ledger, &policy, &running, &place, &workspace)?,
+        );
+    }
+    found.answer(policy.digest())
+}
+
+/// What would become of all that runs.
+#[derive(Default)]
+struct Found {
+    text: Lines,
+    models: Vec<Value>,
+    refused: Vec<Reason>,
+    unknown: Vec<String>,
+    allowed: usize,
+}
+
+impl Found {
+    fn add(&mut self, running: &Running, judged: Option<Judged>) {
+        let what = told(running);
+        let Some(judged) = judged else {
+            self.text.push(format!("can't be told: {what}"));
+            self.unknown.push(what);
+            return;
         };
         let denied = judged.denied();
-        let what = told(&running);
-        match &denied {
-            None => allowed += 1,
-            Some(denied) => {
-                text.push(format!("would be refused: {what}"));
-                text.extend(
-                    denied
-                        .reasons()
-                        .map(|reason| format!("  [{}] {}", reason.code, reason.message)),
-                );
-                reasons.extend(denied.reasons().map(|reason| {
-                    Reason::new(
-                        reason.code,
-                        format!("{what}: {}", reason.message),
-                        &reason.way,
-                    )
-                }));
-            }
-        }
-        things.push(json!({"model": running.model.to_string(), "package": running.name, "environment": running.environment,
+        self.models.push(json!({"model": running.model.to_string(), "package": running.name, "environment": running.environment,
             "serviceAccount": running.service_account, "admitted": running.is_admitted, "allowed": denied.is_none(),
             "decision": tree::data(&judged)}));
+        let Some(denied) = denied else {
+            self.allowed += 1;
+            return;
+        };
+        self.text.push(format!("would be refused: {what}"));
+        for reason in denied.reasons() {
+            self.text
+                .push(format!("  [{}] {}", reason.code, reason.message));
+            let message = format!("{what}: {}", reason.message);
+            self.refused
+                .push(Reason::new(reason.code, message, &reason.way));
+        }
     }
-    text.push(format!(
-        "{} of {} would be let in",
-        allowed,
-        counted(things.len(), "model")
-    ));
-    let data = json!({"policy": policy.digest().to_string(), "models": things});
-    Ok(Answer::new(text, data).denied_if(Denied::from_reasons(reasons)))
+
+    /// A model of which nothing can be said makes no yes.
+    fn answer(mut self, policy: Digest) -> Result<Answer, Failure> {
+        if let (Some(first), true) = (self.unknown.first(), self.refused.is_empty()) {
+            let models = counted(self.unknown.len(), "model");
+            let message = format!("the files of {models} that may run are not known here: {first}");
+            let hint = "ask where the store has them, or ask `modelward policy explain` about their folder";
+            return Err(Failure::error(Code::NotFound, message, hint));
+        }
+        let models = counted(self.models.len(), "model");
+        self.text
+            .push(format!("{} of {models} would be let in", self.allowed));
+        let data = json!({"policy": policy.to_string(), "models": self.models});
+        Ok(Answer::new(self.text, data).denied_if(Denied::from_reasons(self.refused)))
+    }
 }
 
 fn judged(
