@@ -22,6 +22,7 @@ pub(crate) mod oms;
 pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod recall;
+pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;

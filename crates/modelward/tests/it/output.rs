@@ -97,6 +97,8 @@ fn everything() -> Vec<(String, &'static str)> {
         line("approve grant out/digits --key laptop", "approve-grant"),
         line("approve grant nothing", "error"),
         line("approve list", "approve-list"),
+        line("sbom out/digits bom.json", "sbom"),
+        line("sbom out/digits data/weights", "error"),
         line(
             "policy break-glass out/digits --policy policy.toml --requirement approvals --reason x --minutes 1 --key laptop",
             "policy-break-glass",
@@ -145,6 +147,10 @@ fn every_command_answers_in_its_documented_form() {
     let case = "policy = \"policy.toml\"\nnow = \"2026-11-21T12:00:00Z\"\n[[case]]\nname = \"nobody\"\nexpect = \"denied\"\nfiles = { w = \"x\" }\n";
     workshop.write("policies/policy.test.toml", case);
     workshop.write("bad.test.toml", case.replace("\"denied\"", "\"allowed\""));
+    workshop.write(
+        "bom.json",
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#,
+    );
     workshop.write("nonsense", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
     let mut met = BTreeSet::new();
     for (line, form) in everything() {

@@ -268,6 +268,45 @@ fn what_if_tells_what_would_be_refused_of_all_that_runs() {
     );
 }
 
+/// What a model is made of, and its licence, by a document of either format that is stated about this very model.
+#[test]
+fn contents_and_licence_are_those_that_a_document_states() {
+    let workshop = workshop();
+    workshop.write(
+        "policy.toml",
+        "format = 2\nname = \"contents\"\n[sbom]\n[licence]\nallowed = [\"MIT\"]\n",
+    );
+    let explain = "policy explain out/digits --policy policy.toml";
+    assert_eq!(
+        workshop.denied(explain),
+        ["sbom_missing", "licence_not_allowed"]
+    );
+    let bom = |licence: &str| json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": {"component": {"licenses": [{"license": {"id": licence}}]}}});
+    workshop.write("bom.json", bom("GPL-3.0-only").to_string());
+    let stated = workshop.allowed("sbom out/digits bom.json --key laptop");
+    assert_eq!(
+        (&stated["format"], &stated["licences"]),
+        (&json!("cyclonedx"), &json!(["GPL-3.0-only"]))
+    );
+    assert_eq!(workshop.denied(explain), ["licence_not_allowed"]);
+    let spdx = json!({"spdxVersion": "SPDX-2.3", "documentDescribes": ["m"], "packages": [{"SPDXID": "m", "licenseDeclared": "MIT"}]});
+    workshop.write("spdx.json", spdx.to_string());
+    workshop.yes("sbom data spdx.json --key laptop");
+    assert_eq!(
+        workshop.denied(explain),
+        ["licence_not_allowed"],
+        "it is of something else"
+    );
+    workshop.yes("sbom out/digits spdx.json --key laptop");
+    workshop.yes(explain);
+    workshop.write("spdx.json", json!({"spdxVersion": "SPDX-3.0"}).to_string());
+    assert_eq!(
+        workshop.error("sbom out/digits spdx.json --key laptop"),
+        "statement_invalid"
+    );
+    workshop.is_sound();
+}
+
 #[test]
 fn policies_are_compared_and_described() {
     let workshop = Workshop::bare();

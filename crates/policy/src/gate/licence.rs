@@ -10,7 +10,8 @@ use super::sbom::either;
 use crate::PolicyError;
 
 pub(super) const KEYS: &[&str] = &["allowed", "by"];
-const WAY: &str = "state it in a CycloneDX or SPDX document about the model, if it is so";
+const WAY: &str =
+    "state it in a CycloneDX or SPDX document, if it is so: `modelward sbom MODEL DOCUMENT`";
 
 #[derive(Debug)]
 struct Licence {

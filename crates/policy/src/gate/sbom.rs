@@ -11,7 +11,8 @@ use crate::PolicyError;
 
 pub(super) const KEYS: &[&str] = &["by", "formats", "max_age_days"];
 pub(super) const FORMATS: [&str; 2] = ["cyclonedx", "spdx"];
-const WAY: &str = "say what it is made of, in a statement of one of these formats about the model";
+const WAY: &str =
+    "make a CycloneDX or SPDX document of it, and state it: `modelward sbom MODEL DOCUMENT`";
 
 #[derive(Debug)]
 struct Sbom {
