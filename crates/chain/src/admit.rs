@@ -92,7 +92,7 @@ fn decide_with(
                 evidence.extend(judged.into_iter().flat_map(lines));
                 let predicate = Admission {
                     admitted_at: now,
-                    expires: now.plus_seconds(holds.seconds),
+                    expires: ends(judged, now.plus_seconds(holds.seconds)),
                     environment: rules.environment.clone(),
                     service_account: rules.service_account.clone(),
                     trust_root: root.digest().to_string(),
@@ -140,6 +140,16 @@ fn by_policy(judged: &Judged) -> Vec<Reason> {
     }
 }
 
+/// When an admission ends: no later than the exceptions that it rests on.
+fn ends(judged: Option<&Judged>, longest: Time) -> Time {
+    let verdict = judged.map(|judged| judged.decision.verdict());
+    let Some(Verdict::Allowed(passed)) = verdict else {
+        return longest;
+    };
+    let ends = passed.exceptions.iter().map(|(_, excepted)| excepted.until);
+    ends.min().map_or(longest, |first| first.min(longest))
+}
+
 /// The policy and what satisfied it, as an admission lists its evidence. What did not, and was let pass, stands there too.
 fn lines(judged: &Judged) -> Vec<String> {
     let decision = &judged.decision;
@@ -150,7 +160,7 @@ fn lines(judged: &Judged) -> Vec<String> {
     let met = passed.evidence.iter();
     lines.extend(met.map(|(word, bundle)| format!("policy.{word}={bundle}")));
     let excepted = passed.exceptions.iter();
-    lines.extend(excepted.map(|(word, by, _)| format!("exception.{word}={}", by.bundle)));
+    lines.extend(excepted.map(|(word, it)| format!("exception.{word}={}", it.by.bundle)));
     let passed_over = passed.passed_over.iter();
     lines.extend(passed_over.map(|(word, _)| format!("unmet.{word}={}", decision.policy)));
     lines

@@ -37,7 +37,7 @@ use trust::{Artifact, Statement, Time, Verified};
 use crate::PolicyError;
 use asked::Asked;
 pub use cases::{Cases, Ran};
-pub use decision::{Decision, Finding, Outcome, Passed, Said, Tried};
+pub use decision::{Decision, Excepted, Finding, Outcome, Passed, Said, Tried};
 pub use exception::EXCEPTION_SECONDS_MAX;
 pub use place::{Mode, Place, SCOPE_TYPES, Scope, scope_rule};
 pub use read::keys;

@@ -64,6 +64,11 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     };
     let (root, now) = (&workspace.root, workspace.now);
     let (verdict, judged) = match &args.policy {
+        None if !args.scopes.is_empty() => {
+            let hint = "give the policy too, with `--policy FILE`, or leave out `--scope`";
+            let message = "without a policy nothing asks for a scope";
+            return Err(Failure::error(Code::Usage, message, hint));
+        }
         None => {
             let verdict = chain::admit::decide(&ledger, &rules, &artifact, root, holds, now)?;
             (verdict, None)

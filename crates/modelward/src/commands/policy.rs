@@ -131,6 +131,10 @@ pub(crate) struct Scopes {
 }
 
 impl Scopes {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.scopes.is_empty()
+    }
+
     /// The place with this environment and service account.
     pub(crate) fn place(
         &self,

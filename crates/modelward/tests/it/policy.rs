@@ -155,6 +155,8 @@ fn a_model_is_let_in_when_enough_others_have_approved_it() {
         workshop.error(&line.replace("policy.toml", "nowhere.toml")),
         "not_found"
     );
+    let unasked = admit("prod", PROD) + " --scope kubernetes.io/pod/namespace/v1=models";
+    assert_eq!(workshop.error(&unasked), "usage");
     workshop.is_sound();
 }
 
@@ -221,6 +223,9 @@ fn glass_is_broken_loudly_for_one_requirement_and_no_recall() {
             .to_string()
             .contains("exception.approvals=sha256:")
     );
+    // What rests on an exception ends with it.
+    let glass = workshop.allowed(&glass);
+    assert!(admitted["expires"].as_str().unwrap() <= glass["expires"].as_str().unwrap());
     // Another policy, though it asks for the same, knows no exception.
     workshop.replace("policy.toml", "digits in", "digits, in");
     assert_eq!(workshop.denied(&line), ["approval_missing"]);
@@ -488,7 +493,7 @@ fn the_page_shows_what_is_read() {
     let [rules, cases] = blocks.as_slice() else {
         panic!("{blocks:?}")
     };
-    let policy = Policy::parse("policy.toml", rules.as_bytes()).unwrap();
+    Policy::parse("policy.toml", rules.as_bytes()).unwrap();
     for (word, _) in policy::gate::keys() {
         assert!(
             (rules.contains(word) || word == "mode") && page.contains(&format!("`{word}")),

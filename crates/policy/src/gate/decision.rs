@@ -1,7 +1,7 @@
 //! The decision as a tree, and the verdict that is read off it.
 
 use digest::Digest;
-use trust::{Denied, Reason, Statement, Verdict, Verified};
+use trust::{Denied, Reason, Statement, Time, Verdict, Verified};
 
 use super::{Mode, Place};
 
@@ -38,10 +38,21 @@ pub struct Finding {
 pub enum Outcome {
     /// These satisfy it.
     Met(Vec<Said>),
-    /// Nothing does, for these reasons, and an exception lets it pass.
-    Excepted(Said, Vec<Reason>),
+    /// Nothing does, and an exception lets it pass.
+    Excepted(Excepted),
     /// Nothing does: what speaks against the candidate that is nearest, or that there is none.
     Unmet(Vec<Reason>),
+}
+
+/// What an exception lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excepted {
+    /// The exception.
+    pub by: Said,
+    /// Until when it holds: what rests on it holds no longer.
+    pub until: Time,
+    /// Why it would not pass.
+    pub reasons: Vec<Reason>,
 }
 
 /// A statement that was tried.
@@ -67,8 +78,8 @@ pub struct Said {
 pub struct Passed {
     /// Requirement and statement, of those that are satisfied.
     pub evidence: Vec<(&'static str, Digest)>,
-    /// Requirement, exception and what it lets pass.
-    pub exceptions: Vec<(&'static str, Said, Vec<Reason>)>,
+    /// Requirement, and the exception that lets it pass.
+    pub exceptions: Vec<(&'static str, Excepted)>,
     /// Requirement and reasons that did not count, since the policy does not enforce here.
     pub passed_over: Vec<(&'static str, Vec<Reason>)>,
 }
@@ -137,10 +148,8 @@ impl Decision {
                 Outcome::Met(said) => passed
                     .evidence
                     .extend(said.iter().map(|said| (*requirement, said.bundle))),
-                Outcome::Excepted(by, reasons) => {
-                    passed
-                        .exceptions
-                        .push((requirement, by.clone(), reasons.clone()));
+                Outcome::Excepted(excepted) => {
+                    passed.exceptions.push((requirement, excepted.clone()));
                 }
                 Outcome::Unmet(reasons) => {
                     passed.passed_over.push((requirement, reasons.clone()));

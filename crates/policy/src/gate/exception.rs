@@ -7,7 +7,7 @@ use trust::{Statement, Time, Verified};
 
 use super::Place;
 use super::asked::Asked;
-use super::decision::{Finding, Outcome, Said};
+use super::decision::{Excepted, Finding, Outcome, Said};
 use crate::verdict::is_future;
 
 /// How long an exception may hold: an emergency is over by then, or is none.
@@ -36,7 +36,11 @@ pub(super) fn apply(
             && is_now(exception, asked.now)
     });
     if let Some(stated) = holding {
-        finding.outcome = Outcome::Excepted(Said::of(stated), reasons.clone());
+        finding.outcome = Outcome::Excepted(Excepted {
+            by: Said::of(stated),
+            until: stated.value().predicate.expires,
+            reasons: reasons.clone(),
+        });
     }
 }
 

@@ -642,7 +642,7 @@ fn an_exception_holds_for_its_policy_place_and_time_and_no_longer() {
     };
     let decision = of(exception(&|_| ()), &model);
     assert!(
-        matches!(&decision.findings[0].outcome, Outcome::Excepted(by, reasons) if by.by == "boss" && reasons.len() == 1)
+        matches!(&decision.findings[0].outcome, Outcome::Excepted(excepted) if excepted.by.by == "boss" && excepted.reasons.len() == 1 && excepted.until == at(-60))
     );
     assert_eq!(
         codes(&decision.verdict()),

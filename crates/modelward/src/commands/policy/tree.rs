@@ -1,7 +1,7 @@
 //! A decision, as a tree for a person and as data for a program.
 
 use chain::gate::Judged;
-use policy::gate::{Decision, Finding, Mode, Outcome, Said, Tried};
+use policy::gate::{Decision, Excepted, Finding, Mode, Outcome, Said, Tried};
 use serde_json::{Value, json};
 use trust::{Reason, Verdict};
 
@@ -54,7 +54,7 @@ fn of_finding(finding: &Finding) -> Vec<String> {
     };
     let what = match &finding.outcome {
         Outcome::Met(said) => format!("yes: {}", names(said)),
-        Outcome::Excepted(said, _) => format!(
+        Outcome::Excepted(Excepted { by: said, .. }) => format!(
             "let pass by the exception {} of {}",
             said.bundle.short(),
             said.by
@@ -118,7 +118,7 @@ pub(crate) fn let_pass(decision: &Decision) -> Vec<String> {
         return Vec::new();
     };
     let name = &decision.name;
-    let excepted = passed.exceptions.iter().map(|(word, by, reasons)| {
+    let excepted = passed.exceptions.iter().map(|(word, Excepted { by, reasons, .. })| {
         format!("BREAK GLASS: `{word}` of the policy `{name}` was let pass by the exception {} of `{}`: {}", by.bundle.short(), by.by, said(reasons))
     });
     let passed_over = passed
@@ -177,9 +177,11 @@ pub(crate) fn data(judged: &Judged) -> Value {
 fn finding(finding: &Finding) -> Value {
     let (outcome, by, against) = match &finding.outcome {
         Outcome::Met(said) => ("met", said.as_slice(), [].as_slice()),
-        Outcome::Excepted(said, against) => {
-            ("excepted", std::slice::from_ref(said), against.as_slice())
-        }
+        Outcome::Excepted(Excepted {
+            by: said,
+            reasons: against,
+            ..
+        }) => ("excepted", std::slice::from_ref(said), against.as_slice()),
         Outcome::Unmet(against) => ("unmet", [].as_slice(), against.as_slice()),
     };
     let tried = finding.tried.iter();
