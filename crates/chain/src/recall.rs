@@ -10,7 +10,8 @@ use policy::recall::Ancestry;
 use trust::artifact::FileEntry;
 use trust::log::Entry;
 use trust::predicate::{
-    Dataset, Deployment, ModelSignature, Publish, Recall, RecallKind, ScanReport, ScannedFile,
+    Approval, CycloneDx, Dataset, Deployment, Exception, ModelSignature, Publish, Recall,
+    RecallKind, ScanReport, ScannedFile, Spdx,
 };
 use trust::{
     Artifact, Error, KeyId, Kind, Predicate, Reason, Statement, Subject, Time, TrustRoot, Verified,
@@ -185,6 +186,10 @@ fn ancestry(
         vouching.extend(self::vouching::<ScanReport>(ledger, &all, "scan")?);
         vouching.extend(self::vouching::<Publish>(ledger, &own, "publication")?);
         vouching.extend(self::vouching::<Deployment>(ledger, &own, "deployment")?);
+        vouching.extend(self::vouching::<Approval>(ledger, &own, "approval")?);
+        vouching.extend(self::vouching::<Exception>(ledger, &own, "exception")?);
+        vouching.extend(self::vouching::<CycloneDx>(ledger, &own, "list")?);
+        vouching.extend(self::vouching::<Spdx>(ledger, &own, "list")?);
         for (key, clause) in vouching {
             keys.entry(key).or_insert(clause);
         }

@@ -30,8 +30,7 @@ pub const BUILD_TYPE: &str = "https://modelward.dev/build/step/v1";
 pub const NAME_PARAMETER: &str = "name";
 /// What data must be allowed for, for a step to learn from it.
 pub const PURPOSE: &str = "train";
-/// What a claim's name in the by-products begins with.
-pub const CLAIM: &str = "step-claims/";
+pub use trust::predicate::CLAIM;
 
 /// Everything that a provenance says, as it was chosen or measured.
 #[derive(Debug, Clone)]
@@ -236,19 +235,8 @@ pub fn asked(
 /// What a step claimed, as its provenance holds it.
 #[must_use]
 pub fn claims(provenance: &Provenance) -> BTreeMap<String, String> {
-    let claim = |descriptor: &ResourceDescriptor| {
-        let name = descriptor.name.strip_prefix(CLAIM)?;
-        Some((
-            name.to_owned(),
-            descriptor.annotations.get("value")?.as_str()?.to_owned(),
-        ))
-    };
-    provenance
-        .run_details
-        .byproducts
-        .iter()
-        .filter_map(claim)
-        .collect()
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    provenance.claims().map(owned).collect()
 }
 
 fn internal(build: &Build) -> BTreeMap<String, Value> {

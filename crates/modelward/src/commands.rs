@@ -2,6 +2,7 @@
 //! what it does: parse, ask, act, print.
 
 pub(crate) mod admit;
+pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod completions;
@@ -18,8 +19,10 @@ pub(crate) mod keyless;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod oms;
+pub(crate) mod policy;
 pub(crate) mod publish;
 pub(crate) mod recall;
+pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;

@@ -79,6 +79,13 @@ impl Environment {
 pub(crate) struct Destination {
     #[command(flatten)]
     environment: Environment,
+    #[command(flatten)]
+    account: Account,
+}
+
+/// A service account's name, which not every question needs.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Account {
     /// As whom it runs
     #[arg(
         long,
@@ -90,10 +97,16 @@ pub(crate) struct Destination {
     service_account: Option<String>,
 }
 
+impl Account {
+    pub(crate) fn name(&self, workspace: &Workspace) -> Option<String> {
+        let named = self.service_account.clone();
+        named.or_else(|| workspace.settings.service_account.clone())
+    }
+}
+
 impl Destination {
     pub(crate) fn place(&self, workspace: &Workspace) -> Result<Place, Failure> {
-        let account = self.service_account.clone();
-        let account = account.or_else(|| workspace.settings.service_account.clone());
+        let account = self.account.name(workspace);
         Ok(Place {
             environment: self
                 .environment

@@ -7,7 +7,7 @@
 //! Of each kind every statement is tried, and one that satisfies is enough: so that who can add a statement can't close
 //! the gate. The scan is different: there the newest word counts, and one `malicious` stays.
 
-mod scan;
+pub(crate) mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -311,7 +311,7 @@ fn signature(
     }))
 }
 
-fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
+pub(crate) fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
     let files = subject.files();
     let form = match files.len() {
         1 => Form::SingleFile,
@@ -323,7 +323,7 @@ fn differences(subject: &Artifact, signed: &ModelSignature) -> Vec<Difference> {
 }
 
 /// Whether a signature is about this model in some earlier or altered state, rather than about another one.
-fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
+pub(crate) fn shares_a_file(subject: &Artifact, signed: &ModelSignature) -> bool {
     let (names, digests): (BTreeSet<&str>, BTreeSet<ResourceDigest>) = signed.resources().unzip();
     let mut files = subject.files().iter();
     files.any(|(path, file)| names.contains(path) || digests.contains(&file.digest.into()))

@@ -1,6 +1,6 @@
 //! A policy's objects, read strictly: every key known, every value of its type, and the place of what is not.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decode::json::Value;
 
@@ -111,6 +111,54 @@ impl<'a> Fields<'a> {
             texts.push(text.to_owned());
         }
         Ok(texts)
+    }
+
+    /// As [`Self::texts`]; none where the key is not there.
+    pub(crate) fn texts_if_any(&self, key: &str) -> Result<Vec<String>, PolicyError> {
+        self.optional(key)
+            .map_or(Ok(Vec::new()), |_| self.texts(key))
+    }
+
+    /// Texts by names that the format does not fix, each of which `rule` allows.
+    pub(crate) fn named_texts(
+        &self,
+        key: &str,
+        rule: impl Fn(&str, &str) -> Option<String>,
+    ) -> Result<BTreeMap<String, String>, PolicyError> {
+        let members = self.required(key)?.as_object();
+        let members = members.ok_or_else(|| self.refused(key, "a table is expected"))?;
+        if members.is_empty() || members.len() > LIST_MAX {
+            return Err(self.refused(key, "it names nothing, or too much"));
+        }
+        let mut texts = BTreeMap::new();
+        for (name, value) in members {
+            let text = value
+                .as_str()
+                .ok_or_else(|| self.refused(key, "texts are expected"))?;
+            let broken = text_rule(text)
+                .map(str::to_owned)
+                .or_else(|| rule(name, text));
+            if let Some(broken) = broken {
+                return Err(self.refused(key, &broken));
+            }
+            texts.insert(name.clone(), text.to_owned());
+        }
+        Ok(texts)
+    }
+
+    /// A number with or without a point, neither infinite nor none.
+    pub(crate) fn decimal(&self, key: &str) -> Result<Option<f64>, PolicyError> {
+        let Some(value) = self.optional(key) else {
+            return Ok(None);
+        };
+        let number = match value {
+            Value::Number(text) => text.parse::<f64>().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| number.is_finite());
+        number
+            .map(Some)
+            .ok_or_else(|| self.refused(key, "a number is expected"))
     }
 
     /// A whole number, written without point or exponent.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use digest::{Digest, Listing, measure_bytes};
 use trust::predicate::{
-    Admission, BuildDefinition, BuilderRef, Dataset, Deployment, Form, GOOGLE_SERVICE_ACCOUNT,
-    ModelSignature, PackageDescriptor, Provenance, Publish, Recall, RecallKind, ResourceDescriptor,
-    RunDetails, RunMetadata, SOURCE_PARAMETER, ScanReport, ScanVerdict, ScannedFile, Serving,
+    Admission, Approval, ApprovalRequest, BuildDefinition, BuilderRef, CycloneDx, Dataset,
+    Deployment, Exception, Form, GOOGLE_SERVICE_ACCOUNT, ModelSignature, PackageDescriptor,
+    Provenance, Publish, Recall, RecallKind, ResourceDescriptor, RunDetails, RunMetadata,
+    SOURCE_PARAMETER, ScanReport, ScanVerdict, ScannedFile, Serving, Spdx,
 };
 use trust::{Artifact, Kind, Predicate, Statement, Subject, Time};
 
@@ -41,6 +42,11 @@ pub fn payloads() -> Vec<Vec<u8>> {
         about_model(admission()).to_bytes(),
         about_model(serving()).to_bytes(),
         about_model(recall()).to_bytes(),
+        about_model(approval_request()).to_bytes(),
+        about_model(approval()).to_bytes(),
+        about_model(exception()).to_bytes(),
+        about_model(cyclonedx()).to_bytes(),
+        about_model(spdx()).to_bytes(),
         laid_out_by_others(&artifact),
     ]
 }
@@ -172,6 +178,56 @@ fn recall() -> Recall {
         reason: "poisoned".to_owned(),
         recalled_at: now(),
     }
+}
+
+fn approval_request() -> ApprovalRequest {
+    ApprovalRequest {
+        title: "second release".to_owned(),
+        body: "better on sevens".to_owned(),
+        assignees: vec!["bob".to_owned()],
+        requested_at: now(),
+    }
+}
+
+fn approval() -> Approval {
+    Approval {
+        request: Digest::of(b"request"),
+        comment: String::new(),
+        approved_at: now(),
+    }
+}
+
+fn exception() -> Exception {
+    let scope = (
+        GOOGLE_SERVICE_ACCOUNT.to_owned(),
+        "sa@example.com".to_owned(),
+    );
+    Exception {
+        policy: Digest::of(b"policy"),
+        requirements: vec!["scan".to_owned()],
+        environment: Some("prod".to_owned()),
+        scopes: BTreeMap::from([scope]),
+        reason: "an incident".to_owned(),
+        granted_at: now(),
+        expires: now().plus_seconds(60),
+    }
+}
+
+fn cyclonedx() -> CycloneDx {
+    let document = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"timestamp":"1970-01-01T00:00:00Z",
+        "component":{"licenses":[{"license":{"id":"MIT"}},{"expression":"MIT OR Apache-2.0"}]}},"components":[]}"#;
+    read(document)
+}
+
+fn spdx() -> Spdx {
+    let document = r#"{"spdxVersion":"SPDX-2.3","creationInfo":{"created":"1970-01-01T00:00:00Z"},"documentDescribes":["m"],
+        "packages":[{"SPDXID":"m","licenseDeclared":"MIT"}],"relationships":[]}"#;
+    read(document)
+}
+
+fn read<P: Predicate>(document: &str) -> P {
+    let checked = decode::json::checked(document.as_bytes(), decode::json::Limits::SMALL);
+    P::read(checked.expect("it is JSON")).expect("it is such a document")
 }
 
 /// As the reference implementation of OpenSSF model signing prints it: indented, fields in no fixed order.

@@ -107,6 +107,8 @@ pub const ALL: &[Target] = &[
         ruled::dependency_policy,
         ruled::dependency_policy_seeds,
     ),
+    target("gate_policy", ruled::gate_policy, ruled::gate_policy_seeds),
+    target("gate_cases", ruled::gate_cases, ruled::gate_cases_seeds),
     target(
         "architecture",
         inferred::architecture,

@@ -7,26 +7,30 @@ use serde::de::DeserializeOwned;
 use crate::{Error, Opaque, Role, Statement, Subject};
 
 mod admission;
+mod approval;
 mod dataset;
 mod deployment;
 mod model_signature;
 mod provenance;
 mod publish;
 mod recall;
+mod sbom;
 mod scan;
 mod serving;
 
 pub use admission::Admission;
+pub use approval::{Approval, ApprovalRequest, Exception};
 pub use dataset::Dataset;
 pub use deployment::{Deployment, GOOGLE_SERVICE_ACCOUNT};
 pub(crate) use model_signature::first_release::TYPE as FIRST_RELEASE_TYPE;
 pub use model_signature::{Form, ModelSignature, Span, Spelling, Terms};
 pub use provenance::{
-    BuildDefinition, BuilderRef, Isolation, Provenance, ROOT_FILES, ResourceDescriptor, RunDetails,
-    RunMetadata, SOURCE_PARAMETER,
+    BuildDefinition, BuilderRef, CLAIM, DATASET, Isolation, Provenance, ROOT_FILES,
+    ResourceDescriptor, RunDetails, RunMetadata, SOURCE_PARAMETER,
 };
 pub use publish::{BUILD_LEVEL, PackageDescriptor, Properties, Publish};
 pub use recall::{Recall, RecallKind};
+pub use sbom::{CycloneDx, Spdx};
 pub use scan::{ScanReport, ScanVerdict, ScannedFile, ScannedFiles};
 pub use serving::Serving;
 

@@ -43,11 +43,15 @@ pub enum Role {
     Serve,
     /// That something is bad.
     Recall,
+    /// That a person looked at a model and is for it.
+    Approve,
+    /// That a model may pass a policy for a while.
+    BreakGlass,
 }
 
 impl Role {
     /// All roles, in the order of the chain.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Dataset,
         Self::Build,
         Self::Scan,
@@ -57,6 +61,8 @@ impl Role {
         Self::Admit,
         Self::Serve,
         Self::Recall,
+        Self::Approve,
+        Self::BreakGlass,
     ];
 
     /// The role's word.
@@ -72,6 +78,8 @@ impl Role {
             Self::Admit => "admit",
             Self::Serve => "serve",
             Self::Recall => "recall",
+            Self::Approve => "approve",
+            Self::BreakGlass => "break-glass",
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use digest::Digest;
 use trust::predicate::{
-    Admission, Dataset, Deployment, ModelSignature, Provenance, Publish, Recall, ScanReport,
-    Serving,
+    Admission, Approval, Dataset, Deployment, Exception, ModelSignature, Provenance, Publish,
+    Recall, ScanReport, Serving,
 };
 use trust::{Artifact, Predicate};
 
@@ -68,6 +68,21 @@ impl Walk<'_> {
                     .iter()
                     .map(|(scope, value)| format!("{scope} = {value}"));
                 scopes.collect::<Vec<_>>().join(", ")
+            },
+        );
+        collect(
+            &mut facts,
+            "approve",
+            said::about::<Approval>(self.ledger, &whole),
+            |a| format!("approved, as request {} asked", a.request.short()),
+        );
+        collect(
+            &mut facts,
+            "break-glass",
+            said::about::<Exception>(self.ledger, &whole),
+            |e| {
+                let words = e.requirements.join("`, `");
+                format!("passes `{words}` until {}: {}", e.expires, e.reason)
             },
         );
         collect(

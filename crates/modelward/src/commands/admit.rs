@@ -1,12 +1,15 @@
 //! `modelward admit MODEL`
 
-use policy::admission::AdmissionRules;
-use policy::slsa::PackageName;
+use std::path::PathBuf;
+
+use ::policy::admission::AdmissionRules;
+use ::policy::slsa::PackageName;
 use serde_json::json;
 use trust::Code;
 
 use crate::answer::{Answer, Failure, allowed};
 use crate::cli::Common;
+use crate::commands::policy::{self, Scopes};
 use crate::lines::Lines;
 use crate::model::left_out_line;
 use crate::release::{Destination, NO_PART, Release, SigningKey};
@@ -27,6 +30,11 @@ pub(crate) struct Args {
     release: Release,
     #[command(flatten)]
     destination: Destination,
+    /// A policy of format 2, which must allow it besides (docs/formats/policy.md)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    #[command(flatten)]
+    scopes: Scopes,
     #[command(flatten)]
     key: SigningKey,
 }
@@ -54,14 +62,27 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let holds = chain::admit::Duration {
         seconds: workspace.settings.admission_seconds.unwrap_or(DAY_SECONDS),
     };
-    let verdict = chain::admit::decide(
-        &ledger,
-        &rules,
-        &artifact,
-        &workspace.root,
-        holds,
-        workspace.now,
-    )?;
+    let (root, now) = (&workspace.root, workspace.now);
+    let (verdict, judged) = match &args.policy {
+        None if !args.scopes.is_empty() => {
+            let hint = "give the policy too, with `--policy FILE`, or leave out `--scope`";
+            let message = "without a policy nothing asks for a scope";
+            return Err(Failure::error(Code::Usage, message, hint));
+        }
+        None => {
+            let verdict = chain::admit::decide(&ledger, &rules, &artifact, root, holds, now)?;
+            (verdict, None)
+        }
+        Some(file) => {
+            let policy = policy::read(file)?;
+            let (environment, account) = (place.environment.clone(), place.service_account.clone());
+            let place = args.scopes.place(Some(environment), Some(account))?;
+            let by = (&rules, &policy, &place);
+            let (verdict, judged) =
+                chain::admit::decide_by(&ledger, by, &artifact, root, holds, now)?;
+            (verdict, Some(judged))
+        }
+    };
     let statement = allowed(verdict)?;
     let said = args.key.say(&statement, &workspace)?;
     let left_out = args.release.left_out();
@@ -74,8 +95,14 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     );
     let data = json!({"model": artifact.digest().to_string(), "environment": place.environment,
                       "serviceAccount": place.service_account, "expires": statement.predicate.expires.to_string(),
-                      "evidence": statement.predicate.evidence, "ignored": left_out, "statement": said.data()});
-    let mut text = Lines::from([admitted, said.to_string()]);
+                      "evidence": statement.predicate.evidence, "ignored": left_out,
+                      "policy": judged.as_ref().map(policy::tree::data), "statement": said.data()});
+    // With `--quiet` too: that something was let pass is part of the answer.
+    let let_pass = judged
+        .iter()
+        .flat_map(|judged| policy::tree::let_pass(&judged.decision));
+    let mut text: Lines = let_pass.collect();
+    text.extend([admitted, said.to_string()]);
     text.extend(left_out_line(&left_out, NO_PART));
     Ok(Answer::new(text, data))
 }

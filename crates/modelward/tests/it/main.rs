@@ -38,6 +38,7 @@ mod oci;
 mod oms;
 mod output;
 mod pieces;
+mod policy;
 mod publish;
 mod readme;
 mod recall;

@@ -72,6 +72,41 @@ fn everything() -> Vec<(String, &'static str)> {
         line(&admit("staging", PROD), "denied"),
         line(&serve(PROD), "denied"),
         line(&admit("prod", PROD), "admit"),
+        line("policy check policy.toml", "policy-check"),
+        line("policy check nowhere.toml", "error"),
+        line("policy diff policy.toml lax.toml", "policy-diff"),
+        line("policy test policies", "policy-test"),
+        line("policy test bad.test.toml", "policy-test-denied"),
+        line(
+            "policy explain out/digits --policy lax.toml",
+            "policy-explain",
+        ),
+        line(
+            "policy explain out/digits --policy policy.toml",
+            "policy-explain-denied",
+        ),
+        line("policy what-if --policy lax.toml", "policy-what-if"),
+        line(
+            "policy what-if --policy policy.toml",
+            "policy-what-if-denied",
+        ),
+        line(
+            "approve request out/digits --title t --key laptop",
+            "approve-request",
+        ),
+        line("approve grant out/digits --key laptop", "approve-grant"),
+        line("approve grant nothing", "error"),
+        line("approve list", "approve-list"),
+        line("sbom out/digits bom.json", "sbom"),
+        line("sbom out/digits data/weights", "error"),
+        line(
+            "policy break-glass out/digits --policy policy.toml --requirement approvals --reason x --minutes 1 --key laptop",
+            "policy-break-glass",
+        ),
+        line(
+            "policy explain out/digits --policy policy.toml",
+            "policy-explain",
+        ),
         line("audit bands", "audit"),
         line("audit out/digits --mermaid", "audit"),
         line("log show", "log-show"),
@@ -105,6 +140,17 @@ fn every_command_answers_in_its_documented_form() {
     let workshop = Workshop::bare();
     // A pickle that would run `os.system`, and a file that is nothing.
     workshop.write("hostile.pkl", b"cos\nsystem\n(S'id'\ntR.");
+    let policy = "format = 2\nname = \"two\"\n[approvals]\n";
+    workshop.write("policy.toml", policy);
+    workshop.write("lax.toml", "format = 2\nname = \"lax\"\n[scan]\n");
+    workshop.write("policies/policy.toml", policy);
+    let case = "policy = \"policy.toml\"\nnow = \"2026-11-21T12:00:00Z\"\n[[case]]\nname = \"nobody\"\nexpect = \"denied\"\nfiles = { w = \"x\" }\n";
+    workshop.write("policies/policy.test.toml", case);
+    workshop.write("bad.test.toml", case.replace("\"denied\"", "\"allowed\""));
+    workshop.write(
+        "bom.json",
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6"}"#,
+    );
     workshop.write("nonsense", [0xd7, 0x01, 0x02, 0xff, 0x00, 0x9c]);
     let mut met = BTreeSet::new();
     for (line, form) in everything() {
@@ -165,7 +211,7 @@ fn every_command_has_a_form() {
     for command in crate::help::commands(&workshop) {
         // `oms` answers in another program's form.
         let is_group = [
-            "", "bundle", "dataset", "key", "keyless", "log", "store", "oms",
+            "", "approve", "bundle", "dataset", "key", "keyless", "log", "policy", "store", "oms",
         ]
         .contains(&command.as_str());
         assert!(
@@ -184,7 +230,7 @@ fn the_text_names_every_member_of_the_schema() {
         let command = form.trim_end_matches("-denied").trim_end_matches("-error");
         let heading = match command {
             "denied" | "error" | "text" | "help-errors" | "help-environment" => continue,
-            _ => format!("\n### {}\n", command.replace('-', " ")),
+            _ => format!("\n### {}\n", crate::help::typed(command)),
         };
         let (_, section) = text
             .split_once(&heading)

@@ -31,7 +31,10 @@ pub(crate) fn command_of(line: &str) -> String {
     let mut words = line.split_whitespace();
     let first = words.next().unwrap_or_default();
     match (first, words.next()) {
-        ("bundle" | "dataset" | "key" | "keyless" | "log" | "store", Some(second)) => {
+        (
+            "approve" | "bundle" | "dataset" | "key" | "keyless" | "log" | "policy" | "store",
+            Some(second),
+        ) => {
             format!("{first}-{second}")
         }
         ("help", Some("error")) => match words.next() {
@@ -126,7 +129,19 @@ pub(crate) fn fits(schema: &Value, value: &Value, at: &str) -> Result<(), String
                     return Err(format!("{at}: {value} is shorter than {least}"));
                 }
             }
-            "description" | "title" => {}
+            "minItems" => {
+                let least = usize::try_from(rule.as_u64().unwrap()).unwrap();
+                if value.as_array().is_some_and(|items| items.len() < least) {
+                    return Err(format!("{at}: {value} has fewer than {least}"));
+                }
+            }
+            "minimum" if value.as_f64() < rule.as_f64() && value.is_number() => {
+                return Err(format!("{at}: {value} is below {rule}"));
+            }
+            "maximum" if value.as_f64() > rule.as_f64() => {
+                return Err(format!("{at}: {value} is above {rule}"));
+            }
+            "minimum" | "maximum" | "description" | "title" | "$schema" => {}
             other => panic!("the checker does not know `{other}`"),
         }
     }

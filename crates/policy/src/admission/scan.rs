@@ -93,7 +93,7 @@ fn missing(rules: &AdmissionRules, subject: &Artifact, scans: &[&Scan], now: Tim
 }
 
 /// Whether a report names every file of the model with its bytes.
-fn covers(subject: &Artifact, report: &ScanReport) -> bool {
+pub(crate) fn covers(subject: &Artifact, report: &ScanReport) -> bool {
     let scanned = report.files.iter().map(|file| (file.name, file.digest));
     let scanned: BTreeSet<_> = scanned.collect();
     let mut files = subject.files().iter();
@@ -101,7 +101,7 @@ fn covers(subject: &Artifact, report: &ScanReport) -> bool {
 }
 
 /// What a report says of the bytes of this model, whatever it calls the files.
-fn files_of<'a>(
+pub(crate) fn files_of<'a>(
     subject: &Artifact,
     report: &'a ScanReport,
 ) -> impl Iterator<Item = ScannedFile> + 'a {
@@ -119,7 +119,7 @@ fn worst(subject: &Artifact, report: &ScanReport) -> ScanVerdict {
     worst.unwrap_or(ScanVerdict::Inconclusive)
 }
 
-const fn severity(verdict: ScanVerdict) -> u8 {
+pub(crate) const fn severity(verdict: ScanVerdict) -> u8 {
     match verdict {
         ScanVerdict::Clean => 0,
         ScanVerdict::Inconclusive => 1,
@@ -129,7 +129,7 @@ const fn severity(verdict: ScanVerdict) -> u8 {
 }
 
 /// A file of which something was not read is not clean, whatever the report calls it.
-fn effective(file: &ScannedFile) -> ScanVerdict {
+pub(crate) fn effective(file: &ScannedFile) -> ScanVerdict {
     match file.verdict {
         ScanVerdict::Clean if !file.not_read.is_empty() => ScanVerdict::Inconclusive,
         verdict => verdict,
@@ -139,7 +139,7 @@ fn effective(file: &ScannedFile) -> ScanVerdict {
 const WAY: &str =
     "get the model from a source you trust, or convert it to safetensors, and scan it again";
 
-fn verdict_reason(file: &ScannedFile, verdict: ScanVerdict) -> Reason {
+pub(crate) fn verdict_reason(file: &ScannedFile, verdict: ScanVerdict) -> Reason {
     let rules: Vec<_> = file.findings.keys().map(String::as_str).collect();
     let because = match (rules.is_empty(), file.not_read.is_empty()) {
         (false, _) => format!(" by `{}`", rules.join("`, `")),

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use decode::json::Value;
 use digest::Digest;
-use trust::{TreePath, toml_cause};
+use trust::TreePath;
 
 use super::{ArchiveRule, DatasetRule, DependencyPolicy, FileRule, Source};
 use crate::PolicyError;
 use crate::fields::Fields;
+use crate::toml_file;
 
 const FORMAT: &str = "modelward-dependency-policy/v1";
-const SIZE_BYTES_MAX: usize = 1 << 20;
 /// TOML's own integers end here.
 const NUMBER_MAX: u64 = i64::MAX as u64;
 
 pub(super) fn policy(file: &str, bytes: &[u8]) -> Result<DependencyPolicy, PolicyError> {
-    let value = table(file, bytes)?;
+    let value = toml_file::table(file, bytes)?;
     let known = ["format", "allowed_licences", "allowed_purposes", "dataset"];
     let document = Fields::of_document(file, &value, &known)?;
     if document.text("format")? != FORMAT {
@@ -128,43 +127,6 @@ fn package(text: &str) -> Option<(String, String)> {
             .split('.')
             .any(|part| part == "x" || part.is_empty());
     (is_named && is_exact).then(|| (name.to_owned(), version.to_owned()))
-}
-
-fn table(file: &str, bytes: &[u8]) -> Result<Value, PolicyError> {
-    let refused = |cause: String| PolicyError::Toml {
-        file: file.to_owned(),
-        cause,
-    };
-    if bytes.len() > SIZE_BYTES_MAX {
-        return Err(refused("it is longer than 1 MiB".to_owned()));
-    }
-    let text = std::str::from_utf8(bytes).map_err(|_| refused("it is not UTF-8".to_owned()))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|e: toml::de::Error| refused(toml_cause(text, &e)))?;
-    Ok(members(table))
-}
-
-fn members(table: toml::Table) -> Value {
-    Value::Object(
-        table
-            .into_iter()
-            .map(|(key, value)| (key, converted(value)))
-            .collect(),
-    )
-}
-
-/// TOML's values as JSON's, so that one reader reads both. Dates have no place in a policy and become nothing.
-fn converted(value: toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => Value::Number(number.to_string()),
-        toml::Value::Float(number) => Value::Number(format!("{number:?}")),
-        toml::Value::Boolean(value) => Value::Bool(value),
-        toml::Value::Datetime(_) => Value::Null,
-        toml::Value::Array(items) => Value::Array(items.into_iter().map(converted).collect()),
-        toml::Value::Table(table) => members(table),
-    }
 }
 
 fn twice(file: &str, place: &str, value: &str) -> PolicyError {

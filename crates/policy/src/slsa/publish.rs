@@ -196,7 +196,7 @@ impl Project {
 }
 
 /// A builder of ours says how far it kept the step apart; a word that we don't know counts as not at all.
-fn isolation_level(provenance: &Provenance) -> u8 {
+pub(crate) fn isolation_level(provenance: &Provenance) -> u8 {
     let is_stated = provenance
         .build_definition
         .internal_parameters
@@ -209,7 +209,7 @@ fn isolation_level(provenance: &Provenance) -> u8 {
 }
 
 /// A builder of ours says in its id where it runs.
-fn place_level(builder_id: &str) -> u8 {
+pub(crate) fn place_level(builder_id: &str) -> u8 {
     if builder_id.contains("/workstation") {
         WORKSTATION_LEVEL
     } else {

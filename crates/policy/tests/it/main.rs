@@ -4,6 +4,8 @@ mod admission;
 mod conformance;
 mod dependency;
 mod deployment;
+mod gate;
+mod gate_laws;
 mod kit;
 mod oracle;
 mod publish;

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use digest::{Digest, Listing, measure_bytes};
 use policy::dependency::DependencyPolicy;
+use policy::gate::{Cases, Evidence, Mode, Place, Policy};
 use policy::slsa::compatible::{DeploymentPolicy, PublishPolicy};
 use policy::slsa::{DeploymentPolicies, PublishPolicies};
 use trust::predicate::{Provenance, Publish};
@@ -168,4 +169,99 @@ pub(super) fn dependency_policy_seeds() -> Vec<Vec<u8>> {
     [head.to_owned(), two, other]
         .map(String::into_bytes)
         .to_vec()
+}
+
+/// What is accepted requires something, and lets nothing in of which nothing was said, where it enforces.
+pub(super) fn gate_policy(bytes: &[u8]) {
+    let Ok(policy) = Policy::parse("policy.toml", bytes) else {
+        return;
+    };
+    assert_eq!(policy.digest(), Digest::of(bytes));
+    assert!(policy.asks().iter().all(|(_, asks)| !asks.is_empty()));
+    let place = Place {
+        environment: Some("prod".to_owned()),
+        ..Place::default()
+    };
+    let model = statements::artifact();
+    let now = Time::from_unix(0);
+    let decision = policy.evaluate(&model, &Evidence::default(), &place, now);
+    assert!(!decision.is_met() && !decision.reasons().is_empty());
+    if decision.mode == Mode::Enforce {
+        assert!(matches!(decision.verdict(), Verdict::Denied(_)));
+    }
+}
+
+const GATE_POLICY: &str = r#"format = 2
+name = "digits"
+mode = "warn"
+[[scope]]
+environments = ["prod"]
+mode = "enforce"
+match = { "spiffe.io/id/v1" = "spiffe://example/digits", "https://example.com/rack" = "7" }
+[[scope]]
+environments = ["staging"]
+[signature]
+by = ["alice", "bob"]
+threshold = 2
+[build]
+level = 1
+sources = ["github.com/owner/name"]
+refs = ["refs/heads/main", "refs/tags/v*"]
+max_age_days = 90
+[[build.builder]]
+id = "https://example.com/builder"
+level = 3
+[data]
+purposes = ["train"]
+licences = ["MIT"]
+[[metric]]
+name = "accuracy"
+at_least = 0.97
+at_most = 1
+[scan]
+scanners = ["modelward"]
+formats = ["safetensors", "json"]
+max_age_days = 30
+[sbom]
+formats = ["cyclonedx"]
+[licence]
+allowed = ["MIT"]
+[approvals]
+threshold = 2
+[[expression]]
+name = "hosted"
+over = "build"
+cel = 'predicate.runDetails.builder.id.startsWith("https://") && by != "x" && (has(predicate.a) ? true : size(by) > 1 || !(by in ["y"]))'
+"#;
+
+pub(super) fn gate_policy_seeds() -> Vec<Vec<u8>> {
+    let digest = Digest::of(b"rules");
+    let small = "format = 2\nname = \"small\"\n[scan]\n".to_owned();
+    let rules = format!("{small}rules = [\"{digest}\"]\n[data]\npolicies = [\"{digest}\"]\n");
+    [GATE_POLICY.to_owned(), small, rules]
+        .map(String::into_bytes)
+        .to_vec()
+}
+
+/// Each case that is accepted is run, and comes to a decision or to why there is none.
+pub(super) fn gate_cases(bytes: &[u8]) {
+    let Ok(cases) = Cases::parse("policy.test.toml", bytes) else {
+        return;
+    };
+    let rules = b"format = 2\nname = \"any\"\n[approvals]\n";
+    let policy = Policy::parse("policy.toml", rules).expect("it is a policy");
+    for ran in cases.run(&policy) {
+        assert!(ran.decision.is_ok() || ran.problem.is_some());
+    }
+}
+
+pub(super) fn gate_cases_seeds() -> Vec<Vec<u8>> {
+    let head = "policy = \"policy.toml\"\nnow = \"2026-11-21T12:00:00Z\"\n[[case]]\nname = \"a\"\n";
+    let place = "environment = \"prod\"\nscopes = { \"kubernetes.io/pod/namespace/v1\" = \"models\" }\nfiles = { \"w\" = \"x\" }\n";
+    let denied = format!("{head}expect = \"denied\"\ncodes = [\"approval_missing\"]\n{place}");
+    let request = "[[case.statement]]\nby = \"alice\"\nas = \"request\"\ntype = \"https://modelward.dev/approval-request/v1\"\npredicate = { title = \"t\", body = \"\", assignees = [], requestedAt = \"2026-11-20T12:00:00Z\" }\n";
+    let approval = "[[case.statement]]\nby = \"bob\"\nsubject = \"@model\"\ntype = \"https://modelward.dev/approval/v1\"\npredicate = { request = \"@request\", comment = \"\", approvedAt = \"2026-11-20T12:00:00Z\" }\n";
+    let signature = "[[case.statement]]\nby = \"alice\"\ntype = \"signature\"\n";
+    let said = format!("{head}expect = \"allowed\"\n{place}{signature}{request}{approval}");
+    [denied, said].map(String::into_bytes).to_vec()
 }

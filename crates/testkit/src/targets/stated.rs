@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use digest::Digest;
 use trust::predicate::{
-    Admission, Dataset, Deployment, ModelSignature, Provenance, Publish, Recall, ScanReport,
-    Serving,
+    Admission, Approval, ApprovalRequest, CycloneDx, Dataset, Deployment, Exception,
+    ModelSignature, Provenance, Publish, Recall, ScanReport, Serving, Spdx,
 };
 use trust::{
     Artifact, Bundle, Opaque, Predicate, Signer, Statement, Time, TreePath, TrustRoot, verify,
@@ -48,6 +48,11 @@ fn readings(bundle: &[u8]) -> usize {
         believed::<Admission>(bundle),
         believed::<Serving>(bundle),
         believed::<Recall>(bundle),
+        believed::<ApprovalRequest>(bundle),
+        believed::<Approval>(bundle),
+        believed::<Exception>(bundle),
+        believed::<CycloneDx>(bundle),
+        believed::<Spdx>(bundle),
     ];
     readings.iter().filter(|is_believed| **is_believed).count()
 }

@@ -9,6 +9,7 @@ use digest::{Digest, Listing, Sealed, measure_bytes};
 use infer::Model;
 use infer::architecture::Architecture;
 use policy::dependency::DependencyPolicy;
+use policy::gate::Policy;
 use policy::slsa::{DeploymentPolicies, PublishPolicies};
 use serde::Deserialize;
 use testkit::{files, key, targets};
@@ -191,6 +192,7 @@ fn read(reader: &str, bytes: &[u8]) -> Result<(), String> {
             let (organisation, projects) = two_files(bytes);
             told(DeploymentPolicies::parse(&organisation, &projects))
         }
+        "gate_policy" => told(Policy::parse("policy.toml", bytes)),
         "dependency_policy" => told(DependencyPolicy::parse("policy.toml", bytes)),
         "architecture" => told(Architecture::parse(bytes)),
         "picture" => {

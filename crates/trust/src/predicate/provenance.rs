@@ -14,6 +14,11 @@ pub const SOURCE_PARAMETER: &str = "source";
 /// The URI of a dependency that is a list: the manifest of all files of the tree that a step saw as its root. Ours.
 pub const ROOT_FILES: &str = "modelward:root#files";
 
+/// What the URI of a data set that a build read begins with; `#` and a file's name follow where it is one of its files. Ours.
+pub const DATASET: &str = "modelward:dataset/";
+/// What a claim's name in the by-products begins with. Ours.
+pub const CLAIM: &str = "step-claims/";
+
 /// How something was built (SLSA v1.1 provenance). Fields that we don't know may stand beside these: in-toto says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -167,6 +172,24 @@ impl Provenance {
         ]
         .into_iter()
         .find(|i| i.as_str() == word)
+    }
+
+    /// What the step said of itself, by name: nobody checked it.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &str)> {
+        let byproducts = self.run_details.byproducts.iter();
+        byproducts.filter_map(|descriptor| {
+            let name = descriptor.name.strip_prefix(CLAIM)?;
+            Some((name, descriptor.annotations.get("value")?.as_str()?))
+        })
+    }
+
+    /// The data sets that the build read, each as a whole.
+    pub fn datasets(&self) -> impl Iterator<Item = &ResourceDescriptor> {
+        let read = self.build_definition.resolved_dependencies.iter();
+        read.filter(|dependency| {
+            let named = dependency.uri.strip_prefix(DATASET);
+            named.is_some_and(|named| !named.contains('#'))
+        })
     }
 
     /// The lists of what stood in the step's root: artifacts, whose files the build could read.

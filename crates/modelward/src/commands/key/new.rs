@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 pub(super) struct Args {
     /// What to call it
     pub(super) name: String,
-    /// What it may say (dataset, build, scan, sign, publish, deploy, admit, serve, recall); all without it
+    /// What it may say (dataset, build, scan, sign, publish, deploy, admit, serve, recall, approve, break-glass); all without it
     #[arg(long = "role", value_name = "ROLE")]
     pub(super) roles: Vec<Role>,
     /// A name it may speak for: a builder's, publisher's or deployer's identity

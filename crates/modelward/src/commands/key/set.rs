@@ -42,7 +42,7 @@ pub(super) struct Args {
 /// What somebody may say, as whom and when; what is not given stays as it was.
 #[derive(Debug, clap::Args)]
 struct Terms {
-    /// What they may say from now on (dataset, build, scan, sign, publish, deploy, admit, serve, recall)
+    /// What they may say from now on (dataset, build, scan, sign, publish, deploy, admit, serve, recall, approve, break-glass)
     #[arg(long = "role", value_name = "ROLE", requires = "name")]
     roles: Vec<Role>,
     /// The names they may speak for from now on
