@@ -19,6 +19,8 @@ pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod oms;
 pub(crate) mod publish;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod recall;
 pub(crate) mod scan;
 pub(crate) mod serve;

@@ -108,6 +108,7 @@ impl Descriptor {
 /// An image manifest: a config and layers, all of them blobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    media_type: String,
     artifact_type: Option<String>,
     config: Descriptor,
     layers: Vec<Descriptor>,
@@ -134,7 +135,9 @@ impl Manifest {
             return Err(OciError::TwoReadings);
         }
         let subject = wire.subject.map(Descriptor::try_from).transpose()?;
+        let media_type = wire.media_type.as_deref().unwrap_or(MANIFEST_TYPES[0]);
         Ok(Self {
+            media_type: media_type.to_owned(),
             artifact_type: wire.artifact_type,
             config: wire.config.try_into()?,
             layers: all(wire.layers)?,
@@ -156,6 +159,12 @@ impl Manifest {
             [only] if is_bundle || is_bundle_type(&only.media_type) => Some(only),
             _ => None,
         }
+    }
+
+    /// What it is; of an older one that does not say so, what it is read as.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        &self.media_type
     }
 
     /// What kind of artifact it says that it is.

@@ -1,7 +1,7 @@
 //! What is pushed beside an artifact: the manifest of a bundle that refers to it, the list of such manifests where a registry
 //! keeps none (image-spec 1.1), and cosign's older manifest of attestations. Whatever others wrote into a list stays in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use decode::json::{self, Limits};
 use digest::Digest;
@@ -145,6 +145,28 @@ impl Attestations {
     pub fn envelope(bundle: &Bundle) -> Option<Vec<u8>> {
         let is_by_key = matches!(bundle.material(), Material::Key { .. });
         is_by_key.then(|| compact::to_vec(&bundle.envelope().to_wire()))
+    }
+
+    /// The bundle that such a layer is. None for one with a certificate or a log's word beside it: that takes more than the
+    /// layer to check.
+    #[must_use]
+    pub fn bundle(
+        media_type: &str,
+        annotations: &BTreeMap<String, String>,
+        layer: &[u8],
+    ) -> Option<Vec<u8>> {
+        let is_bare = |(name, value): (&String, &String)| {
+            value.is_empty() || !name.starts_with("dev.sigstore.cosign/")
+        };
+        if media_type != ENVELOPE_TYPE || !annotations.iter().all(is_bare) {
+            return None;
+        }
+        let text = std::str::from_utf8(layer).ok()?;
+        json::checked(layer, Limits::LARGE).ok()?;
+        let bundle = format!(
+            r#"{{"mediaType":"{BUNDLE_TYPE}","verificationMaterial":{{"publicKey":{{"hint":""}}}},"dsseEnvelope":{text}}}"#
+        );
+        Some(bundle.into_bytes())
     }
 
     /// Whether all of these layers are there.
