@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use digest::{Digest, ResourceDigest};
 use host::oci::{Layout, ReadError, Registry, Source};
-use trust::oci::{Descriptor, Manifest, OciError, Reference, ReferenceError, Referrer, Repository, Version};
+use trust::oci::{
+    Descriptor, Manifest, OciError, Reference, ReferenceError, Referrer, Repository, Version,
+};
 use trust::predicate::{Form, ModelSignature, Terms};
 use trust::{Bundle, Code, Opaque, Statement};
 
@@ -53,7 +55,10 @@ pub(crate) fn repository(word: &str) -> Result<Repository, Failure> {
 }
 
 /// A bundle on its way to an artifact.
-pub(crate) fn referrer(subject: &Descriptor, bundle: Vec<u8>) -> Result<(Referrer, Vec<u8>), Failure> {
+pub(crate) fn referrer(
+    subject: &Descriptor,
+    bundle: Vec<u8>,
+) -> Result<(Referrer, Vec<u8>), Failure> {
     let predicate_type = predicate_type(&Bundle::parse(&bundle)?)?;
     Ok((Referrer::of(subject, &bundle, &predicate_type), bundle))
 }

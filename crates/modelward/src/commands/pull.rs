@@ -1,6 +1,6 @@
 //! `modelward pull oci://HOST/NAME:TAG --to FOLDER`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
-    let Some(Reference::Registry(repository, version)) = crate::artifact::reference(&args.from)? else {
+    let Some(Reference::Registry(repository, version)) = crate::artifact::reference(&args.from)?
+    else {
         let message = format!("`{}` is no artifact in a registry", args.from.display());
         let way = "such as `oci://registry.example/team/digits@sha256:…`";
         return Err(Failure::error(Code::Usage, message, way));
@@ -52,11 +53,20 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
     let _work = Work::begin();
     unfinished.become_folder(&files, &args.to)?;
     let artifact = Reference::Registry(repository, Version::Digest(digest)).to_string();
-    let size_bytes: u64 = files.values().map(|file| file.size_bytes).fold(0, u64::saturating_add);
+    let size_bytes: u64 = files
+        .values()
+        .map(|file| file.size_bytes)
+        .fold(0, u64::saturating_add);
     let text = Lines::from([
-        format!("pulled {} ({size_bytes} bytes): {}", counted(files.len(), "file"), args.to.display()),
+        format!(
+            "pulled {} ({size_bytes} bytes): {}",
+            counted(files.len(), "file"),
+            args.to.display()
+        ),
         format!("artifact: {artifact}"),
-        format!("each file is as the manifest names it; who signed it, `modelward verify {artifact}` tells"),
+        format!(
+            "each file is as the manifest names it; who signed it, `modelward verify {artifact}` tells"
+        ),
     ]);
     let data = json!({"artifact": artifact, "manifest": digest.to_string(), "files": files.len(), "bytes": size_bytes, "folder": args.to});
     Ok(Answer::new(text, data))
@@ -135,12 +145,14 @@ impl Unfinished {
         if made.exists() {
             fs::remove_dir_all(&made).map_err(at(&made))?;
         }
+        let mut linked = BTreeSet::new();
         for (path, file) in files {
             let target = made.join(path.as_str());
             let parent = target.parent().unwrap_or(&made);
             fs::create_dir_all(parent).map_err(at(to))?;
             let blob = self.blob(file.digest);
-            if fs::hard_link(&blob, &target).is_err() {
+            // Two files of the same bytes are two files.
+            if !linked.insert(file.digest) || fs::hard_link(&blob, &target).is_err() {
                 fs::copy(&blob, &target).map_err(at(to))?;
             }
         }

@@ -77,16 +77,27 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let beside = elsewhere.map(|it| format!("oci://{}/{}", it.host, it.name));
     let files = model.artifact.files().len();
     let mut text = Lines::from([
-        format!("pushed {} of `{}`: {sent} sent, the others were there", counted(files, "file"), model.name),
+        format!(
+            "pushed {} of `{}`: {sent} sent, the others were there",
+            counted(files, "file"),
+            model.name
+        ),
         format!("artifact: {artifact}"),
         format!(
             "statements: {} {}",
             pushed.referrers,
-            beside.as_ref().map_or("that refer to it".to_owned(), |it| format!("about it, in {it}"))
+            beside
+                .as_ref()
+                .map_or("that refer to it".to_owned(), |it| format!(
+                    "about it, in {it}"
+                ))
         ),
     ]);
     if pushed.without_layer > 0 {
-        text.push(format!("{} of them are not among cosign's attestations: certificates sign them", pushed.without_layer));
+        text.push(format!(
+            "{} of them are not among cosign's attestations: certificates sign them",
+            pushed.without_layer
+        ));
     }
     text.extend(crate::model::left_out_line(&model.left_out, NO_PART));
     let data = json!({"artifact": artifact, "model": digest.to_string(), "files": files, "sent": sent,
@@ -108,7 +119,11 @@ impl Pushed {
         if let Ok(digest) = word.parse::<Digest>() {
             let workspace = workspace.ok_or_else(|| {
                 let way = "name the model's folder or file, or the store: `--store DIR`";
-                Failure::error(Code::StoreMissing, "there is no store here that has the model", way)
+                Failure::error(
+                    Code::StoreMissing,
+                    "there is no store here that has the model",
+                    way,
+                )
             })?;
             let artifact = workspace.artifact(digest)?;
             let files = artifact.files().values();
@@ -152,7 +167,11 @@ fn target(word: &str) -> Result<(Repository, Version), Failure> {
 fn check(manifest: &[u8], version: &Version) -> Result<Digest, Failure> {
     let digest = Digest::of(manifest);
     if manifest.len() > Manifest::SIZE_BYTES_MAX {
-        let message = format!("the model's manifest has {} bytes, and no registry takes more than {}", manifest.len(), Manifest::SIZE_BYTES_MAX);
+        let message = format!(
+            "the model's manifest has {} bytes, and no registry takes more than {}",
+            manifest.len(),
+            Manifest::SIZE_BYTES_MAX
+        );
         let way = "put its many small files into fewer large ones";
         return Err(Failure::error(Code::TooLarge, message, way));
     }

@@ -81,8 +81,13 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         return manifest::sign(args, reference);
     }
     if args.attach {
-        let way = "push the model first: `modelward push MODEL oci://HOST/NAME:TAG --signature FILE`";
-        return Err(Failure::error(Code::Usage, "only an artifact in a registry can have a signature attached", way));
+        let way =
+            "push the model first: `modelward push MODEL oci://HOST/NAME:TAG --signature FILE`";
+        return Err(Failure::error(
+            Code::Usage,
+            "only an artifact in a registry can have a signature attached",
+            way,
+        ));
     }
     let target = args
         .signature

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::workshop::Workshop;
 
+mod hub;
+mod push;
 mod registry;
 
 use registry::{Answer, Registry};

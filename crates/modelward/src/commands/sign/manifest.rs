@@ -30,7 +30,9 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
     if let Some(target) = &target {
         host::whole_file::write(target, &bundle).map_err(|e| unreadable(target, &e))?;
     }
-    let attached = repository.map(|it| attach(&it, &artifact, bundle)).transpose()?;
+    let attached = repository
+        .map(|it| attach(&it, &artifact, bundle))
+        .transpose()?;
     let names: Vec<&str> = statement
         .predicate
         .resources()

@@ -40,7 +40,11 @@ pub(super) fn verify(
     };
     let judge = Judge::of(args, common, ui)?;
     let artifact = Artifact::read(reference)?;
-    let elsewhere = args.statements_from.as_deref().map(repository).transpose()?;
+    let elsewhere = args
+        .statements_from
+        .as_deref()
+        .map(repository)
+        .transpose()?;
     let elsewhere = elsewhere.map(|it| Registry::open(&it)).transpose()?;
     if let (true, Some(registry)) = (signatures.is_empty(), &elsewhere) {
         return by_referrers(&judge, &artifact, registry);
