@@ -9,6 +9,7 @@
 
 mod credentials;
 mod error;
+pub mod image;
 mod layout;
 mod registry;
 mod search;

@@ -11,6 +11,7 @@ pub(crate) mod deploy;
 pub(crate) mod diff;
 pub(crate) mod digest;
 pub(crate) mod doctor;
+pub(crate) mod fetch;
 pub(crate) mod help;
 pub(crate) mod inspect;
 pub(crate) mod key;

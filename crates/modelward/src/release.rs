@@ -72,6 +72,11 @@ impl Environment {
         let named = self.environment.clone();
         named.or_else(|| workspace.settings.environment.clone())
     }
+
+    pub(crate) fn required(&self, workspace: &Workspace) -> Result<String, Failure> {
+        let name = self.name(workspace);
+        name.ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))
+    }
 }
 
 /// Where a model runs, and as whom.
@@ -95,10 +100,7 @@ impl Destination {
         let account = self.service_account.clone();
         let account = account.or_else(|| workspace.settings.service_account.clone());
         Ok(Place {
-            environment: self
-                .environment
-                .name(workspace)
-                .ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))?,
+            environment: self.environment.required(workspace)?,
             service_account: account.ok_or_else(|| {
                 unsaid(
                     "service_account",

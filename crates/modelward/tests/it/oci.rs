@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::workshop::Workshop;
 
+mod fetch;
 mod hub;
 mod push;
 mod registry;

@@ -376,10 +376,16 @@ fn nothing_secret_goes_elsewhere() {
     let digest = registry.push(manifest.as_bytes());
     registry.wants("secret");
     let challenge = "Bearer realm=\"x\"";
-    registry.answer("/challenge", Answer::status(401, "").with("www-authenticate", challenge));
+    registry.answer(
+        "/challenge",
+        Answer::status(401, "").with("www-authenticate", challenge),
+    );
     let blob = Digest::of(b"0123");
     let stored = format!("http://{}/stored", elsewhere.address);
-    registry.answer(&format!("/v2/m/blobs/{blob}"), Answer::status(307, "").with("location", stored));
+    registry.answer(
+        &format!("/v2/m/blobs/{blob}"),
+        Answer::status(307, "").with("location", stored),
+    );
     elsewhere.answer("/stored", Answer::ok("0123"));
     let host = registry.address.to_string();
     let config = json!({"auths": {&host: {"registrytoken": "secret"}}});
@@ -388,7 +394,10 @@ fn nothing_secret_goes_elsewhere() {
     assert_eq!(said.status, 0, "{said:?}");
     assert_eq!(elsewhere.asked(), [("/stored".to_owned(), None)]);
     let uploads = format!("http://{}/uploads/1", elsewhere.address);
-    registry.answer("/v2/m/blobs/uploads/", Answer::status(202, "").with("location", uploads));
+    registry.answer(
+        "/v2/m/blobs/uploads/",
+        Answer::status(202, "").with("location", uploads),
+    );
     let line = format!("push model {}", registry.name(":v1"));
     let said = with_credentials(&workshop, &line, &config);
     assert_eq!(said.status, 2, "{said:?}");
@@ -402,9 +411,18 @@ fn what_can_not_be_pushed_is_told() {
     for (line, code) in [
         (format!("push model oci-layout://x:v1"), "usage"),
         (format!("push gone {}", hub.name(":v1")), "not_found"),
-        (format!("push model {} --signature gone.sig", hub.name(":v1")), "not_found"),
-        (format!("push model {} --signature key.pub", hub.name(":v1")), "bundle_invalid"),
-        (format!("push {} {}", Digest::of(b"x"), hub.name(":v1")), "store_missing"),
+        (
+            format!("push model {} --signature gone.sig", hub.name(":v1")),
+            "not_found",
+        ),
+        (
+            format!("push model {} --signature key.pub", hub.name(":v1")),
+            "bundle_invalid",
+        ),
+        (
+            format!("push {} {}", Digest::of(b"x"), hub.name(":v1")),
+            "store_missing",
+        ),
         ("push model oci://127.0.0.1:1/m:v1".to_owned(), "network"),
     ] {
         assert_eq!(workshop.error(&line), code, "{line}");
