@@ -12,7 +12,7 @@ use policy::slsa::PackageName;
 use serde_json::json;
 use trust::oci::{Manifest, Reference, Repository, Version};
 use trust::predicate::{Deployment, Recall};
-use trust::{Bundle, Code};
+use trust::{Bundle, Code, Predicate};
 
 use super::admit::EVIDENCE_AGE_SECONDS_MAX;
 use crate::answer::{Answer, Failure, allowed};
