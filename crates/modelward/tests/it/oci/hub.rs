@@ -271,7 +271,7 @@ fn upload(request: &Request, path: &str, query: &str, state: &mut State) -> Opti
         }
         "PATCH" => {
             let mut body = request.body.as_slice();
-            let is_lost = state.manners.loses_parts && state.lost < 3;
+            let is_lost = state.manners.loses_parts && state.lost < 3 && body.len() > 1024;
             let bytes = state.uploads.get_mut(path)?;
             let begins = request.headers["content-range"].split('-').next().unwrap();
             if begins.parse() != Ok(bytes.len()) {
