@@ -130,8 +130,8 @@ def pushed(peers: Peers, host: str, room: Path) -> None:
     answer = peers.ours.allowed("push", model, f"oci://{where}", "--signature", signature, "--no-statements", "--att")
     fetched = json.loads(peers.oras(room, "manifest", "fetch", "--descriptor", "--plain-http", where))
     expect(fetched["digest"] == answer["model"], f"it is {fetched}")
-    found = json.loads(peers.oras(room, "discover", "--plain-http", "--format", "json", "--artifact-type", BUNDLE, where))
-    expect(len(found.get("referrers", found.get("manifests", []))) == 1, f"it finds {found}")
+    found = json.loads(peers.oras(room, "discover", "--plain-http", "--format", "json", where))
+    expect(len(found["referrers"]) == 1, f"it finds {found}")
     peers.ours.allowed(*peers.verify(f"oci://{where}"))
     theirs = room / "theirs"
     theirs.mkdir()

@@ -23,6 +23,8 @@ const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle";
 const TITLE: &str = "org.opencontainers.image.title";
 /// Where a ModelPack's layer goes.
 const MODEL_PATH: &str = "org.cncf.model.filepath";
+/// What oras notes of a folder that it packed.
+const UNPACK: &str = "io.deis.oras.content.unpack";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// What the config goes by in a signature, as the port of model signing to Go has it.
 const CONFIG: &str = "config.json";
@@ -89,14 +91,18 @@ impl Descriptor {
         self.may_be_bundle() && self.artifact_type.as_deref().is_some_and(is_bundle_type)
     }
 
-    /// The name of the file that it is, if it is one file and no archive.
+    /// The name of the file that it is, if it is one file and no archive. A title makes a file of what oras pushes, which calls
+    /// every file a `tar`, and packs folders alone.
     fn file_name(&self) -> Option<&str> {
-        let archived = [".tar", "+gzip", "+zstd", "tar+", "/x-tar"];
-        if archived.iter().any(|mark| self.media_type.contains(mark)) {
-            return None;
-        }
+        let is = |mark: &str| self.media_type.contains(mark);
+        let is_packed = is("gzip") || is("zstd") || self.annotations.contains_key(UNPACK);
         let title = self.title.as_deref().filter(|title| !title.is_empty());
-        title.or_else(|| self.annotations.get(MODEL_PATH).map(String::as_str))
+        let path = || self.annotations.get(MODEL_PATH).map(String::as_str);
+        match title {
+            _ if is_packed => None,
+            Some(title) => Some(title),
+            None => path().filter(|_| !is(".tar")),
+        }
     }
 
     /// Whether it is the config that stands for none. It is told by its bytes, which these two determine.
