@@ -2,6 +2,7 @@
 //! what it does: parse, ask, act, print.
 
 pub(crate) mod admit;
+pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod completions;

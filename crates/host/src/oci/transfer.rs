@@ -24,10 +24,6 @@ pub struct Lot<'a> {
     /// Its size.
     pub size_bytes: u64,
     /// Opens it.
-    #[expect(
-        clippy::type_complexity,
-        reason = "it is what opens a file, and has no other name"
-    )]
     pub open: Box<dyn Fn() -> Result<Box<dyn Read>, ReadError> + Send + Sync + 'a>,
 }
 

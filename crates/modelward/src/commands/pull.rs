@@ -8,7 +8,7 @@ use digest::Digest;
 use host::oci::{Registry, Source};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
-use trust::oci::{Descriptor, Manifest, Reference, Version};
+use trust::oci::{Descriptor, Manifest, Reference, Repository, Version};
 use trust::{Code, TreePath};
 
 use crate::answer::{Answer, Failure};
@@ -42,25 +42,13 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
         let way = "such as `oci://registry.example/team/digits@sha256:…`";
         return Err(Failure::error(Code::Usage, message, way));
     };
-    check_free(&args.to)?;
-    let registry = Registry::open_to_pull(&repository)?;
-    let bytes = registry.manifest(&version)?;
-    let digest = Digest::of(&bytes);
-    let manifest = Manifest::parse(&bytes)?;
-    let files = manifest.files()?;
-    let unfinished = Unfinished::open(&args.to, digest)?;
-    fetch(&registry, &files, &unfinished, ui)?;
-    let _work = Work::begin();
-    unfinished.become_folder(&files, &args.to)?;
-    let artifact = Reference::Registry(repository, Version::Digest(digest)).to_string();
-    let size_bytes: u64 = files
-        .values()
-        .map(|file| file.size_bytes)
-        .fold(0, u64::saturating_add);
+    let pulled = into_folder(&repository, &version, &args.to, ui)?;
+    let artifact = Reference::Registry(repository, Version::Digest(pulled.digest)).to_string();
+    let size_bytes = pulled.size_bytes;
     let text = Lines::from([
         format!(
             "pulled {} ({size_bytes} bytes): {}",
-            counted(files.len(), "file"),
+            counted(pulled.files, "file"),
             args.to.display()
         ),
         format!("artifact: {artifact}"),
@@ -68,8 +56,40 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
             "each file is as the manifest names it; who signed it, `modelward verify {artifact}` tells"
         ),
     ]);
-    let data = json!({"artifact": artifact, "manifest": digest.to_string(), "files": files.len(), "bytes": size_bytes, "folder": args.to});
+    let data = json!({"artifact": artifact, "manifest": pulled.digest.to_string(), "files": pulled.files, "bytes": size_bytes, "folder": args.to});
     Ok(Answer::new(text, data))
+}
+
+/// What was pulled.
+pub(super) struct Pulled {
+    pub(super) digest: Digest,
+    pub(super) files: usize,
+    size_bytes: u64,
+}
+
+/// Makes a folder of the files of an artifact.
+pub(super) fn into_folder(
+    repository: &Repository,
+    version: &Version,
+    to: &Path,
+    ui: &Ui,
+) -> Result<Pulled, Failure> {
+    check_free(to)?;
+    let registry = Registry::open_to_pull(repository)?;
+    let bytes = registry.manifest(version)?;
+    let digest = Digest::of(&bytes);
+    let manifest = Manifest::parse(&bytes)?;
+    let files = manifest.files()?;
+    let unfinished = Unfinished::open(to, digest)?;
+    fetch(&registry, &files, &unfinished, ui)?;
+    let _work = Work::begin();
+    unfinished.become_folder(&files, to)?;
+    let sizes = files.values().map(|file| file.size_bytes);
+    Ok(Pulled {
+        digest,
+        files: files.len(),
+        size_bytes: sizes.fold(0, u64::saturating_add),
+    })
 }
 
 /// Fetches each blob once, whatever files it is.
@@ -93,7 +113,7 @@ fn fetch(
     Ok(())
 }
 
-fn check_free(folder: &Path) -> Result<(), Failure> {
+pub(super) fn check_free(folder: &Path) -> Result<(), Failure> {
     let is_free = match fs::read_dir(folder) {
         Ok(mut entries) => entries.next().is_none(),
         Err(e) => e.kind() == std::io::ErrorKind::NotFound,

@@ -20,7 +20,7 @@ use crate::release::NO_PART;
 use crate::ui::Ui;
 use crate::workspace::Workspace;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// A statement over a hundred thousand files is a quarter of that.
 const BUNDLE_SIZE_BYTES_MAX: u64 = 64 << 20;
 
@@ -106,16 +106,16 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
 }
 
 /// A model on its way.
-struct Pushed {
+pub(super) struct Pushed {
     name: String,
-    artifact: Artifact,
+    pub(super) artifact: Artifact,
     /// Where each file is, by its digest.
-    paths: BTreeMap<Digest, PathBuf>,
+    pub(super) paths: BTreeMap<Digest, PathBuf>,
     left_out: Vec<String>,
 }
 
 impl Pushed {
-    fn of(word: &str, workspace: Option<&Workspace>, ui: &Ui) -> Result<Self, Failure> {
+    pub(super) fn of(word: &str, workspace: Option<&Workspace>, ui: &Ui) -> Result<Self, Failure> {
         if let Ok(digest) = word.parse::<Digest>() {
             let workspace = workspace.ok_or_else(|| {
                 let way = "name the model's folder or file, or the store: `--store DIR`";
@@ -199,7 +199,7 @@ fn said(workspace: &Workspace, artifact: &Artifact) -> Result<Vec<Vec<u8>>, Fail
 }
 
 /// Says how many files had to be sent.
-fn push_files(registry: &Registry, model: &Pushed, ui: &Ui) -> Result<usize, Failure> {
+pub(super) fn push_files(registry: &Registry, model: &Pushed, ui: &Ui) -> Result<usize, Failure> {
     let bar = ui.bytes_bar("pushing", model.artifact.size_bytes());
     let files = model.artifact.files().values();
     let sizes: BTreeMap<Digest, u64> = files.map(|file| (file.digest, file.size_bytes)).collect();

@@ -19,6 +19,8 @@ const WRITES_MAX: u32 = 20;
 
 /// What is to stand under a tag, and the blob that it needs; none if all of it stands there.
 type Wanted = Option<(Vec<u8>, Option<Vec<u8>>)>;
+/// Makes that of what stands there.
+type Making<'a> = &'a dyn Fn(Option<&[u8]>) -> Result<Wanted, OciError>;
 
 impl Registry {
     /// Pushes bundles so that they refer to an artifact: a blob and a manifest for each, and the list of them where the registry
@@ -85,7 +87,7 @@ impl Registry {
         place: Place,
         subject: Digest,
         accept: &str,
-        want: &dyn Fn(Option<&[u8]>) -> Result<Wanted, OciError>,
+        want: Making<'_>,
     ) -> Result<(), ReadError> {
         let tag = place.tag(subject).unwrap_or_default();
         for _ in 0..WRITES_MAX {

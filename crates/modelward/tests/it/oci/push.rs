@@ -429,3 +429,58 @@ fn what_can_not_be_pushed_is_told() {
     }
     assert!(fs::exists(format!("{KEYS}/p256.pub.pem")).unwrap());
 }
+
+/// Generic repositories, in a folder and in a registry alike.
+#[test]
+fn versions_of_packages_never_change() {
+    let workshop = with_model();
+    let hub = Hub::start(Manners::default());
+    assert_eq!(
+        workshop.error("artifact repo create models --location oci://h/p"),
+        "usage"
+    );
+    let words = "--repository models --location artifacts";
+    let upload = format!("artifact repo upload --package p --version 1.0 --source model {words}");
+    assert_eq!(workshop.error(&upload), "not_found");
+    workshop.allowed("artifact repo create models --location artifacts");
+    assert_eq!(
+        workshop.error("artifact repo create models --location artifacts"),
+        "already_exists"
+    );
+    let remote = format!(
+        "--repository models --location oci://{}/generic",
+        hub.address
+    );
+    for (number, place) in [words, &remote].iter().enumerate() {
+        let line = |line: &str| line.replace(words, place);
+        let first = workshop.allowed(&line(&upload));
+        assert_eq!(first["name"], "repositories/models/genericArtifacts/p:1.0");
+        workshop.write("other/weights.bin", "x");
+        for source in ["model", "other"] {
+            let again = line(&upload).replace("--source model", &format!("--source {source}"));
+            assert_eq!(workshop.error(&again), "already_exists");
+            let said = workshop.run(&again).stderr;
+            assert!(said.contains("ALREADY_EXISTS"), "{said}");
+        }
+        let to = format!("taken-{number}");
+        let download = format!("artifact repo download --package p --version 1.0 {words}");
+        let download = line(&download);
+        let taken = workshop.allowed(&format!("{download} --destination {to}"));
+        assert_eq!(taken["digest"], first["digest"]);
+        workshop.yes(&format!("verify {to} --signature model.sig {BY_KEY}"));
+        let gone = download.replace("1.0", "1.1");
+        assert_eq!(
+            workshop.error(&format!("{gone} --destination x")),
+            "not_found"
+        );
+        for bad in ["latest", "1.0/..", "../x", "V1", ""] {
+            let bad = line(&upload).replace("--version 1.0", &format!("--version '{bad}'"));
+            assert_eq!(workshop.error(&bad), "usage", "{bad}");
+        }
+    }
+    // A file that was changed behind its back is not what was uploaded.
+    workshop.flip("artifacts/models/p/1.0/weights.bin", 3);
+    let line = format!("artifact repo download --package p --version 1.0 {words} --destination y");
+    assert_eq!(workshop.denied(&line), ["digest_mismatch"]);
+    assert!(!workshop.file("y").exists());
+}
