@@ -21,6 +21,7 @@ const NAME_SIZE_BYTES_MAX: usize = 128;
 
 /// Keep versions of files in generic repositories
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example: modelward artifact repo create models --location /srv/artifacts")]
 pub(crate) struct Args {
     #[command(subcommand)]
     word: Word,
@@ -32,6 +33,9 @@ enum Word {
     ///
     /// The words are those of generic repositories in Google's Artifact Registry. A location is a folder, or a part of a registry:
     /// `oci://HOST/PART`.
+    #[command(
+        after_help = "Example: modelward artifact repo create models --location /srv/artifacts"
+    )]
     Repo(Repo),
 }
 
