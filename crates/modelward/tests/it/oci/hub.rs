@@ -140,8 +140,8 @@ impl Reply {
         }
     }
 
-    fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.headers.push((name.to_owned(), value.to_string()));
+    fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
         self
     }
 }
@@ -210,7 +210,7 @@ fn answer(request: &Request, state: &Mutex<State>) -> Option<Reply> {
     if let Some((wanted, challenge)) = &guard.manners.door
         && known.as_ref() != Some(wanted)
     {
-        return Some(Reply::new(401, "{}").with("www-authenticate", challenge));
+        return Some(Reply::new(401, "{}").with("www-authenticate", challenge.as_str()));
     }
     let path = request.path.strip_prefix("/v2/")?.to_owned();
     let (path, query) = path.split_once('?').unwrap_or((&path, ""));
@@ -302,7 +302,7 @@ fn upload(request: &Request, path: &str, query: &str, state: &mut State) -> Opti
                 return Some(Reply::new(400, "{}"));
             }
             state.blobs.insert(digest, bytes);
-            Some(Reply::new(201, "").with("docker-content-digest", digest))
+            Some(Reply::new(201, "").with("docker-content-digest", digest.to_string()))
         }
     }
 }

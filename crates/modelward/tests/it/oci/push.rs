@@ -409,7 +409,7 @@ fn what_can_not_be_pushed_is_told() {
     let workshop = with_model();
     let hub = Hub::start(Manners::default());
     for (line, code) in [
-        (format!("push model oci-layout://x:v1"), "usage"),
+        ("push model oci-layout://x:v1".to_owned(), "usage"),
         (format!("push gone {}", hub.name(":v1")), "not_found"),
         (
             format!("push model {} --signature gone.sig", hub.name(":v1")),
