@@ -137,7 +137,7 @@ fn create(args: &Create) -> Result<Answer, Failure> {
     );
     Ok(Answer::new(
         [text],
-        json!({"repository": args.repository, "path": path}),
+        json!({"repository": args.repository, "path": path.display().to_string()}),
     ))
 }
 

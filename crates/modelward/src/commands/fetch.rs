@@ -99,7 +99,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
         ),
     ]);
     let data = json!({"image": image, "file": args.file, "digest": measured.digest().to_string(), "bytes": measured.size_bytes(),
-                      "path": target, "serviceAccount": args.account, "environment": rules.environment, "deployment": deployment.to_string()});
+                      "path": target.display().to_string(), "serviceAccount": args.account, "environment": rules.environment, "deployment": deployment.to_string()});
     Ok(Answer::new(text, data))
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> Result<Answer, Failure> {
             "each file is as the manifest names it; who signed it, `modelward verify {artifact}` tells"
         ),
     ]);
-    let data = json!({"artifact": artifact, "manifest": pulled.digest.to_string(), "files": pulled.files, "bytes": size_bytes, "folder": args.to});
+    let data = json!({"artifact": artifact, "manifest": pulled.digest.to_string(), "files": pulled.files, "bytes": size_bytes, "folder": args.to.display().to_string()});
     Ok(Answer::new(text, data))
 }
 

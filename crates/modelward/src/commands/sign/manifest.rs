@@ -56,7 +56,7 @@ pub(super) fn sign(args: &Args, reference: Reference) -> Result<Answer, Failure>
         ),
     ];
     let data = json!({"manifest": artifact.digest.to_string(), "artifact": artifact.reference.to_string(), "blobs": names,
-                      "read": false, "signature": target, "attached": attached.map(|manifest| manifest.to_string())});
+                      "read": false, "signature": target.as_ref().map(|target| target.display().to_string()), "attached": attached.map(|manifest| manifest.to_string())});
     Ok(Answer::new(text, data))
 }
 
