@@ -3,7 +3,9 @@ The reference signs the folder that is pushed, and verifies the one that is pull
 
 import json
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from .oms import PEER_COMMAND
 from .record import Record, expect
 
 PEER = "oras 1.3.3"
+DEBIANS = "Debian's docker-registry"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 FILES = ["config.json", "tokenizer/vocab.txt", "tokenizer.json", "weights.bin"]
 
@@ -60,6 +63,14 @@ def check(record: Record, ours: Modelward, oras: Path, registry: Path, room: Pat
         in_layout(peers, room / "layout")
     with record.check(PEER, "pulls what we signed by its manifest, and model_signing verifies the files"):
         by_manifest(peers, room / "manifest")
+    for what, words in (("a list of referrers", ["referrers"]), ("the fallback tag", [])):
+        with record.check(PEER, f"finds and pulls what we pushed, by {what}, and we pull what it pushed"):
+            with peers.registry(*words) as host:
+                pushed(peers, host, room / f"pushed-{len(words)}")
+    with record.check(DEBIANS, "takes what we push, from two at once, and gives it back"):
+        with debians(room / "debians") as host:
+            pushed(peers, host, room / "pushed-debians")
+            at_once(peers, host, room / "at-once")
 
 
 def in_registry(peers: Peers, host: str, room: Path, place: str) -> None:
@@ -85,6 +96,71 @@ def in_registry(peers: Peers, host: str, room: Path, place: str) -> None:
     peers.attach(signature, where, "--plain-http")
     peers.ours.refused("digest_mismatch", *peers.verify(f"oci://{where}"))
     peers.ours.allowed(*peers.verify(at))
+
+
+@contextmanager
+def debians(room: Path) -> Iterator[str]:
+    """The registry that Debian has, which keeps no list of referrers."""
+    server = shutil.which("docker-registry")
+    expect(server, "docker-registry is not here: apt-get install docker-registry")
+    room.mkdir(parents=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = room / "registry.yml"
+    settings.write_text(f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {room}/data}}}}\nhttp: {{addr: '{host}'}}\n")
+    with (room / "log").open("wb") as log, subprocess.Popen([server, "serve", settings], stdout=log, stderr=log) as running:
+        try:
+            for _ in range(100):
+                with socket.socket() as asked:
+                    if asked.connect_ex(("127.0.0.1", int(host.split(":")[1]))) == 0:
+                        break
+                time.sleep(0.1)
+            yield host
+        finally:
+            running.terminate()
+
+
+def pushed(peers: Peers, host: str, room: Path) -> None:
+    """What we push has our digest there, is listed by their client, and is pulled by it; and the other way round."""
+    model, where = room / "model", f"{host}/p:v1"
+    oms.fill(model, FILES)
+    signature = room / "model.sig"
+    peers.ours.allowed("sign", model, "--private-key", peers.private, "--signature", signature)
+    answer = peers.ours.allowed("push", model, f"oci://{where}", "--signature", signature, "--no-statements", "--att")
+    fetched = json.loads(peers.oras(room, "manifest", "fetch", "--descriptor", "--plain-http", where))
+    expect(fetched["digest"] == answer["model"], f"it is {fetched}")
+    found = json.loads(peers.oras(room, "discover", "--plain-http", "--format", "json", where))
+    expect(len(found["referrers"]) == 1, f"it finds {found}")
+    peers.ours.allowed(*peers.verify(f"oci://{where}"))
+    theirs = room / "theirs"
+    theirs.mkdir()
+    peers.oras(theirs, "pull", "--plain-http", where)
+    peers.ours.allowed(*peers.verify(str(theirs), "--signature", signature))
+    peers.push(model, f"{host}/q:v1", "--plain-http")
+    ours = room / "ours"
+    peers.ours.allowed("pull", f"oci://{host}/q:v1", "--to", ours)
+    peers.ours.allowed(*peers.verify(str(ours), "--signature", signature))
+    oms.flip(model / "weights.bin")
+    peers.ours.refused("digest_mismatch", "push", model, f"oci://{where.replace(':v1', '')}@{answer['model']}")
+
+
+def at_once(peers: Peers, host: str, room: Path) -> None:
+    model = room / "model"
+    oms.fill(model, FILES)
+    answer = peers.ours.allowed("push", model, f"oci://{host}/two:v1", "--no-statements")
+    writers = []
+    for name in ("one", "other"):
+        (room / name).mkdir()
+        private, _ = key(room / name, "P-256", "prime256v1")
+        signature = room / f"{name}.sig"
+        peers.ours.allowed("sign", model, "--private-key", private, "--signature", signature)
+        words = ("push", model, answer["artifact"], "--signature", signature, "--no-statements")
+        writers.append(subprocess.Popen(peers.ours.command(*words), env=commands.environment(), stdout=subprocess.DEVNULL))
+    expect([writer.wait() for writer in writers] == [0, 0], "one of two writers failed")
+    tag = answer["model"].replace(":", "-")
+    listed = json.loads(peers.oras(room, "manifest", "fetch", "--plain-http", f"{host}/two:{tag}"))
+    expect(len(listed["manifests"]) == 2, f"listed are {listed}")
 
 
 def in_layout(peers: Peers, room: Path) -> None:

@@ -12,6 +12,7 @@ pub mod admit;
 pub mod audit;
 pub mod dataset;
 pub mod deploy;
+pub mod fetch;
 pub mod gate;
 pub mod ledger;
 pub mod lineage;

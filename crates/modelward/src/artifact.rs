@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use digest::{Digest, ResourceDigest};
 use host::oci::{Layout, ReadError, Registry, Source};
-use trust::oci::{Manifest, OciError, Reference, ReferenceError, Version};
+use trust::oci::{
+    Descriptor, Manifest, OciError, Reference, ReferenceError, Referrer, Repository, Version,
+};
 use trust::predicate::{Form, ModelSignature, Terms};
-use trust::{Code, Statement};
+use trust::{Bundle, Code, Opaque, Statement};
 
 use crate::answer::Failure;
 use crate::commands::verify::read_signature;
@@ -21,6 +23,8 @@ pub(crate) struct Artifact {
     /// The digest of its manifest, as it was read.
     pub(crate) digest: Digest,
     pub(crate) manifest: Manifest,
+    /// How what refers to it names it.
+    pub(crate) subject: Descriptor,
     /// Where its signatures may be; none if only a manifest was given.
     pub(crate) source: Option<Box<dyn Source>>,
 }
@@ -35,6 +39,34 @@ pub(crate) fn reference(word: &Path) -> Result<Option<Reference>, Failure> {
     reference
         .map(Some)
         .map_err(|e: ReferenceError| Failure::from_error(Code::Usage, &e, way))
+}
+
+/// The repository that a word names: `oci://HOST/NAME`, without a tag or digest.
+pub(crate) fn repository(word: &str) -> Result<Repository, Failure> {
+    let bare = |text: &str| format!("{text}:latest").parse().ok();
+    match bare(word) {
+        Some(Reference::Registry(repository, _)) => Ok(repository),
+        _ => Err(Failure::error(
+            Code::Usage,
+            format!("`{word}` is no repository"),
+            "such as `oci://registry.example/team/statements`, without a tag",
+        )),
+    }
+}
+
+/// A bundle on its way to an artifact.
+pub(crate) fn referrer(
+    subject: &Descriptor,
+    bundle: Vec<u8>,
+) -> Result<(Referrer, Vec<u8>), Failure> {
+    let predicate_type = predicate_type(&Bundle::parse(&bundle)?)?;
+    Ok((Referrer::of(subject, &bundle, &predicate_type), bundle))
+}
+
+/// What a bundle's statement says that it is.
+pub(crate) fn predicate_type(bundle: &Bundle) -> Result<String, Failure> {
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
+    Ok(statement.predicate.predicate_type.to_string())
 }
 
 impl Artifact {
@@ -79,8 +111,10 @@ impl Artifact {
     }
 
     fn of(reference: Reference, name: String, bytes: &[u8]) -> Result<Self, Failure> {
+        let manifest = Manifest::parse(bytes)?;
         Ok(Self {
-            manifest: Manifest::parse(bytes)?,
+            subject: Descriptor::of(manifest.media_type(), bytes),
+            manifest,
             digest: Digest::of(bytes),
             source: None,
             reference,

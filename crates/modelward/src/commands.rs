@@ -3,6 +3,7 @@
 
 pub(crate) mod admit;
 pub(crate) mod approve;
+pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod completions;
@@ -12,6 +13,7 @@ pub(crate) mod deploy;
 pub(crate) mod diff;
 pub(crate) mod digest;
 pub(crate) mod doctor;
+pub(crate) mod fetch;
 pub(crate) mod help;
 pub(crate) mod inspect;
 pub(crate) mod key;
@@ -21,6 +23,8 @@ pub(crate) mod man;
 pub(crate) mod oms;
 pub(crate) mod policy;
 pub(crate) mod publish;
+pub(crate) mod pull;
+pub(crate) mod push;
 pub(crate) mod recall;
 pub(crate) mod sbom;
 pub(crate) mod scan;

@@ -72,6 +72,11 @@ impl Environment {
         let named = self.environment.clone();
         named.or_else(|| workspace.settings.environment.clone())
     }
+
+    pub(crate) fn required(&self, workspace: &Workspace) -> Result<String, Failure> {
+        let name = self.name(workspace);
+        name.ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))
+    }
 }
 
 /// Where a model runs, and as whom.
@@ -108,10 +113,7 @@ impl Destination {
     pub(crate) fn place(&self, workspace: &Workspace) -> Result<Place, Failure> {
         let account = self.account.name(workspace);
         Ok(Place {
-            environment: self
-                .environment
-                .name(workspace)
-                .ok_or_else(|| unsaid("environment", "--environment", "MODELWARD_ENVIRONMENT"))?,
+            environment: self.environment.required(workspace)?,
             service_account: account.ok_or_else(|| {
                 unsaid(
                     "service_account",

@@ -90,7 +90,7 @@ impl AdmissionRules {
             // (5) It was deployed for whom it will run as. Stops: another team's server.
             (
                 "deployment",
-                self.deployment(subject, evidence.deployments, now),
+                self.deployment(subject.digest(), evidence.deployments, now),
             ),
         ];
         let mut reasons = Vec::new();
@@ -151,13 +151,23 @@ impl AdmissionRules {
         reasons
     }
 
+    /// Says whether something may be had by whom it will run as: requirement (5) alone. Returns the bundle of the deployment.
+    #[must_use]
+    pub fn evaluate_deployment(
+        &self,
+        digest: Digest,
+        deployments: &[&Verified<Statement<Deployment>>],
+        now: Time,
+    ) -> Verdict<Digest> {
+        settled(self.deployment(digest, deployments, now))
+    }
+
     fn deployment(
         &self,
-        subject: &Artifact,
+        digest: Digest,
         deployments: &[&Verified<Statement<Deployment>>],
         now: Time,
     ) -> Result<Digest, Denied> {
-        let digest = subject.digest();
         let missing = || {
             let message = format!("the model {digest} was not deployed for anyone");
             Reason::new(Code::DeploymentMissing, message, self.deploy_way())

@@ -145,6 +145,7 @@ codes! {
     KeyInvalid "key_invalid" Error 400 "The key can't be read."
     KeyMissing "key_missing" Error 404 "There is no key for this role."
     KeyExposed "key_exposed" Error 403 "Others than its owner may read the key's file."
+    AlreadyExists "already_exists" Error 409 "It is there already, and does not change."
     KeyExists "key_exists" Error 409 "A key of that name is there already."
     CertificateInvalid "certificate_invalid" Error 400 "The certificate can't be an authority's, or not any more."
     PasswordMissing "password_missing" Error 401 "The key is encrypted and no password was given."

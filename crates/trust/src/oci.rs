@@ -5,10 +5,13 @@
 //!                                                             └► Index ─► which of the listed may be bundles
 //! ```
 //! The JSON is that of the image specification, 1.0 and 1.1, and of Docker before it. What is not known is ignored, as the
-//! specification asks; nothing of it is signed, and so nothing of it is believed.
+//! specification asks; nothing of it is signed, and so nothing of it is believed. `referring` writes what is pushed beside an
+//! artifact: manifests of bundles, and the lists that name them.
 
 mod manifest;
 mod reference;
+mod referring;
 
 pub use manifest::{Descriptor, Index, Manifest, OciError, is_bundle_type};
 pub use reference::{Reference, ReferenceError, Repository, Version};
+pub use referring::{Attestations, Referrer, ReferrerList};

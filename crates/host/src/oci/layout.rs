@@ -7,11 +7,15 @@ use decode::json::{self, Limits};
 use digest::Digest;
 use trust::oci::{Descriptor, Index, Manifest, Version};
 
-use super::{LISTED_MAX, Listing, Place, ReadError, Source, check_size, checked};
+use super::{LISTED_MAX, Listing, Place, ReadError, Source, Tagged, check_size, checked};
 use crate::whole_file;
 
 /// So many manifests are read to find the only artifact among them.
 const READ_TO_CHOOSE_MAX: usize = 16;
+/// What cosign calls the manifests in a layout that it saves, each about the one image beside it.
+const KIND: &str = "kind";
+const ATTESTATIONS: &str = "dev.cosignproject.cosign/atts";
+const SIGNATURES: &str = "dev.cosignproject.cosign/sigs";
 const NAMES_SHOWN_MAX: usize = 5;
 
 /// An image layout.
@@ -50,7 +54,7 @@ impl Layout {
     pub fn resolve(&self, version: Option<&Version>) -> Result<Digest, ReadError> {
         let meant: Vec<&Descriptor> = match version {
             Some(Version::Digest(digest)) => return Ok(*digest),
-            Some(Version::Tag(tag)) => self.tagged(tag).collect(),
+            Some(Version::Tag(tag)) => self.of_tag(tag).collect(),
             None => self.artifacts()?,
         };
         let mut digests: Vec<Digest> = meant.iter().map(|descriptor| descriptor.digest).collect();
@@ -62,7 +66,7 @@ impl Layout {
         }
     }
 
-    fn tagged<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = &'a Descriptor> {
+    fn of_tag<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = &'a Descriptor> {
         let listed = self.index.manifests.iter();
         listed.filter(move |descriptor| descriptor.tag.as_deref() == Some(tag))
     }
@@ -71,7 +75,11 @@ impl Layout {
     fn artifacts(&self) -> Result<Vec<&Descriptor>, ReadError> {
         let is_list = |descriptor: &&Descriptor| {
             let tag = descriptor.tag.as_deref();
-            tag.is_some_and(|tag| tag.starts_with("sha256-"))
+            let is_cosigns = descriptor
+                .annotations
+                .get(KIND)
+                .is_some_and(|kind| [ATTESTATIONS, SIGNATURES].contains(&kind.as_str()));
+            is_cosigns || tag.is_some_and(|tag| tag.starts_with("sha256-"))
         };
         let listed = self.index.manifests.iter();
         let mut artifacts: Vec<&Descriptor> = listed
@@ -117,10 +125,27 @@ impl Layout {
         checked(read(&path, size_bytes_max)?, digest)
     }
 
+    /// cosign's manifest of statements: under its tag, or in a layout that cosign saved under a word for its kind.
+    fn cosigns(
+        &self,
+        subject: Digest,
+        place: Place,
+        kind: &str,
+    ) -> Option<Result<Tagged, ReadError>> {
+        let tag = place.tag(subject)?;
+        let is_kind = |descriptor: &&Descriptor| {
+            descriptor.annotations.get(KIND).map(String::as_str) == Some(kind)
+        };
+        let saved = self.index.manifests.iter().find(is_kind);
+        let found = self.of_tag(&tag).next().or(saved)?.digest;
+        let manifest = self.read_blob(found, Manifest::SIZE_BYTES_MAX as u64);
+        Some(manifest.map(|manifest| Tagged { place, manifest }))
+    }
+
     /// What the tag of older clients lists.
     fn fallback(&self, subject: Digest) -> Option<Result<Listing, ReadError>> {
         let tag = format!("sha256-{}", subject.hex());
-        let list = self.tagged(&tag).next()?.digest;
+        let list = self.of_tag(&tag).next()?.digest;
         let listed = self.manifest(&Version::Digest(list));
         let listed = listed.and_then(|bytes| index(&bytes, &tag));
         Some(listed.map(|index| listing(&index, Place::FallbackTag)))
@@ -145,6 +170,12 @@ impl Source for Layout {
         std::iter::once(Ok(own))
             .chain(self.fallback(subject))
             .collect()
+    }
+
+    fn tagged(&self, subject: Digest) -> Vec<Result<Tagged, ReadError>> {
+        let attestations = self.cosigns(subject, Place::AttestationTag, ATTESTATIONS);
+        let signatures = self.cosigns(subject, Place::SignatureTag, SIGNATURES);
+        attestations.into_iter().chain(signatures).collect()
     }
 }
 

@@ -1,32 +1,34 @@
-//! A registry, by OCI's distribution specification 1.1: a client that only reads, and has no credentials.
+//! A registry, by OCI's distribution specification 1.1: a client that reads, and pushes where it was opened to push.
 
 mod address;
+mod ask;
+mod beside;
 mod challenge;
+mod download;
+mod pass;
+mod upload;
 
-use std::cell::RefCell;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use digest::Digest;
 use trust::oci::{Descriptor, Index, Manifest, Repository, Version};
 use ureq::Agent;
-use ureq::http::{HeaderMap, StatusCode};
+use ureq::http::StatusCode;
 
 use address::{absolute, next_page, origin, shown};
-use challenge::{Challenge, token};
+use ask::{Answer, Question, header};
+use pass::Pass;
 
-use super::{LISTED_MAX, Listing, Place, ReadError, Source, check_size, checked};
-use crate::sigstore::HttpError;
+use super::credentials::DOCKER_HUB;
+use super::{LISTED_MAX, Listing, Place, ReadError, Source, Tagged, check_size, checked};
 use crate::sigstore::http::{agent, check};
 
-/// All questions together.
+pub use upload::PushedBlob;
+
+/// All questions together, of a search.
 const TIME: Duration = Duration::from_secs(120);
-/// One question.
-const TIME_OF_ONE: Duration = Duration::from_secs(30);
 const PAGES_MAX: usize = 16;
-const REDIRECTS_MAX: usize = 3;
-const REFUSAL_SIZE_BYTES_MAX: u64 = 64 << 10;
-const TOKEN_SIZE_BYTES_MAX: u64 = 64 << 10;
-const ADDRESS_SIZE_BYTES_MAX: usize = 8 << 10;
 const LISTS: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
                          application/vnd.docker.distribution.manifest.v2+json, \
@@ -38,9 +40,17 @@ pub struct Registry {
     agent: Agent,
     repository: Repository,
     origin: String,
-    /// What the registry's own service gave us for asking, for this registry alone.
-    token: RefCell<Option<String>>,
-    until: Instant,
+    right: Right,
+    /// How the registry knows us; for this registry alone.
+    pass: Mutex<Option<Pass>>,
+    until: Option<Instant>,
+}
+
+/// What a registry is asked to allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Right {
+    Pull,
+    Push,
 }
 
 /// Where an answer may come from.
@@ -52,18 +62,45 @@ enum Whence {
     Anywhere,
 }
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 impl Registry {
-    /// A client of a repository. Registries on this machine are spoken to in the clear, all others by HTTPS.
+    /// A client that looks into a repository, and takes two minutes for it at most. Registries on this machine are spoken to in
+    /// the clear, all others by HTTPS.
     ///
     /// # Errors
     /// The machine's list of authorities can't be read.
     pub fn open(repository: &Repository) -> Result<Self, ReadError> {
+        let until = Some(Instant::now() + TIME);
+        Ok(Self {
+            until,
+            ..Self::with(repository, Right::Pull)?
+        })
+    }
+
+    /// As [`Registry::open`], of one that fetches files: as long as that takes.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn open_to_pull(repository: &Repository) -> Result<Self, ReadError> {
+        Self::with(repository, Right::Pull)
+    }
+
+    /// As [`Registry::open`], of one that may push.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn open_to_push(repository: &Repository) -> Result<Self, ReadError> {
+        Self::with(repository, Right::Push)
+    }
+
+    fn with(repository: &Repository, right: Right) -> Result<Self, ReadError> {
+        let mut repository = repository.clone();
+        if DOCKER_HUB.contains(&repository.host.as_str()) {
+            // What is called `docker.io` is there, and its official images have a folder that nobody writes.
+            "registry-1.docker.io".clone_into(&mut repository.host);
+            if !repository.name.contains('/') {
+                repository.name.insert_str(0, "library/");
+            }
+        }
         let clear = format!("http://{}", repository.host);
         let origin = match check(&clear) {
             Ok(()) => clear,
@@ -71,10 +108,11 @@ impl Registry {
         };
         Ok(Self {
             agent: agent()?,
-            repository: repository.clone(),
+            repository,
             origin,
-            token: RefCell::default(),
-            until: Instant::now() + TIME,
+            right,
+            pass: Mutex::default(),
+            until: None,
         })
     }
 
@@ -83,131 +121,24 @@ impl Registry {
         format!("{}/v2/{}/{rest}", self.origin, self.repository.name)
     }
 
-    /// Asks, with a token if the registry wants one, and again where it sends us.
-    fn ask(
+    fn is_own(&self, address: &str) -> bool {
+        origin(address) == Some(self.origin.as_str())
+    }
+
+    fn host(&self) -> String {
+        self.repository.host.clone()
+    }
+
+    /// Asks for something that is there, or is not.
+    fn get(
         &self,
         address: &str,
         accept: &str,
         size_bytes_max: u64,
         from: Whence,
-    ) -> Result<Answer, ReadError> {
-        let mut address = address.to_owned();
-        for _ in 0..=REDIRECTS_MAX {
-            let mut answer = self.get(&address, accept, size_bytes_max)?;
-            let is_own = origin(&address) == Some(self.origin.as_str());
-            if answer.status == StatusCode::UNAUTHORIZED && is_own {
-                self.introduce(&answer.headers)?;
-                answer = self.get(&address, accept, size_bytes_max)?;
-                if answer.status == StatusCode::UNAUTHORIZED {
-                    return Err(self.credentials());
-                }
-            }
-            if !answer.status.is_redirection() {
-                return Ok(answer);
-            }
-            address = self.follow(&address, &answer.headers, from)?;
-        }
-        Err(ReadError::Elsewhere {
-            from: self.repository.host.clone(),
-            to: shown(&address),
-        })
-    }
-
-    /// One question and its answer; the token goes to the registry and nowhere else.
-    fn get(&self, address: &str, accept: &str, size_bytes_max: u64) -> Result<Answer, ReadError> {
-        check(address)?;
-        let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            let host = self.repository.host.clone();
-            let seconds = TIME.as_secs();
-            return Err(ReadError::Time { host, seconds });
-        }
-        let request = self.agent.get(address).header("Accept", accept);
-        let mut request = request
-            .config()
-            .timeout_global(Some(left.min(TIME_OF_ONE)))
-            .build();
-        if origin(address) == Some(self.origin.as_str())
-            && let Some(token) = self.token.borrow().as_ref()
-        {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        let too_large = || ReadError::TooLarge {
-            what: shown(address),
-            size_bytes_max,
-        };
-        let failed = |cause: ureq::Error| match cause {
-            ureq::Error::BodyExceedsLimit(_) => too_large(),
-            cause => ReadError::Http(HttpError::Failed {
-                url: shown(address),
-                cause: cause.to_string(),
-            }),
-        };
-        let mut answer = request.call().map_err(failed)?;
-        // The page that comes with a refusal may be longer than what was asked for.
-        let limit = size_bytes_max.max(REFUSAL_SIZE_BYTES_MAX).saturating_add(1);
-        let body = answer.body_mut().with_config().limit(limit);
-        let body = body.read_to_vec().map_err(failed)?;
-        if answer.status().is_success() && body.len() as u64 > size_bytes_max {
-            return Err(too_large());
-        }
-        Ok(Answer {
-            status: answer.status(),
-            headers: answer.headers().clone(),
-            body,
-        })
-    }
-
-    /// Gets a token for reading, as somebody without a name, where the registry says.
-    fn introduce(&self, headers: &HeaderMap) -> Result<(), ReadError> {
-        let challenge = header(headers, "www-authenticate").and_then(Challenge::parse);
-        let challenge = challenge.ok_or_else(|| self.credentials())?;
-        let address = challenge.address(&self.repository.name);
-        self.check_goes(&address)?;
-        // It may well be another host, and is told nothing that is secret.
-        let answer = self.get(&address, "application/json", TOKEN_SIZE_BYTES_MAX)?;
-        if !answer.status.is_success() {
-            return Err(self.credentials());
-        }
-        let token = token(&answer.body).ok_or_else(|| self.credentials())?;
-        *self.token.borrow_mut() = Some(token);
-        Ok(())
-    }
-
-    fn credentials(&self) -> ReadError {
-        ReadError::Credentials {
-            host: self.repository.host.clone(),
-        }
-    }
-
-    fn follow(
-        &self,
-        address: &str,
-        headers: &HeaderMap,
-        from: Whence,
-    ) -> Result<String, ReadError> {
-        let to = header(headers, "location").unwrap_or_default();
-        let next = absolute(address, to);
-        let is_own = |next: &String| origin(next) == Some(self.origin.as_str());
-        match next.filter(|next| from == Whence::Anywhere || is_own(next)) {
-            Some(next) => self.check_goes(&next).map(|()| next),
-            None => Err(ReadError::Elsewhere {
-                from: shown(address),
-                to: shown(to),
-            }),
-        }
-    }
-
-    /// A registry elsewhere does not send us to this machine.
-    fn check_goes(&self, address: &str) -> Result<(), ReadError> {
-        let is_fit = address.starts_with("https://") || self.origin.starts_with("http://");
-        if is_fit && address.len() <= ADDRESS_SIZE_BYTES_MAX && check(address).is_ok() {
-            return Ok(());
-        }
-        Err(ReadError::Elsewhere {
-            from: self.repository.host.clone(),
-            to: shown(address),
-        })
+    ) -> Result<Option<Answer>, ReadError> {
+        let answer = self.ask(&Question::get(address, accept, size_bytes_max, from))?;
+        self.there(address, answer)
     }
 
     /// An answer that is there; none if the registry has no such thing.
@@ -215,16 +146,7 @@ impl Registry {
         match answer.status {
             StatusCode::OK => Ok(Some(answer)),
             StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::FORBIDDEN => Err(self.credentials()),
-            status => {
-                let said = String::from_utf8_lossy(&answer.body);
-                let said = said.chars().filter(|c| !c.is_control()).take(300).collect();
-                Err(ReadError::Http(HttpError::Refused {
-                    url: shown(address),
-                    status: status.as_u16(),
-                    said,
-                }))
-            }
+            _ => Err(self.refused(address, &answer)),
         }
     }
 
@@ -238,8 +160,7 @@ impl Registry {
         let mut address = self.address(&format!("referrers/{subject}"));
         for page in 0..PAGES_MAX {
             let size_max = Manifest::SIZE_BYTES_MAX as u64;
-            let answer = self.ask(&address, LISTS, size_max, Whence::Registry)?;
-            let Some(answer) = self.there(&address, answer)? else {
+            let Some(answer) = self.get(&address, LISTS, size_max, Whence::Registry)? else {
                 // On a later page it is no word about the registry, but a list that is not whole.
                 listing.is_whole = page == 0;
                 return Ok((page > 0).then_some(listing));
@@ -250,7 +171,7 @@ impl Registry {
             let next = header(&answer.headers, "link").and_then(next_page);
             match next.map(|next| absolute(&address, next)) {
                 None => return Ok(Some(listing.limited())),
-                Some(Some(next)) if origin(&next) == Some(self.origin.as_str()) => address = next,
+                Some(Some(next)) if self.is_own(&next) => address = next,
                 Some(_) => break,
             }
             if listing.manifests.len() > LISTED_MAX {
@@ -263,18 +184,33 @@ impl Registry {
 
     /// What the tag lists that clients write where there is no list of referrers.
     fn fallback(&self, subject: Digest) -> Result<Option<Listing>, ReadError> {
-        let address = self.address(&format!("manifests/sha256-{}", subject.hex()));
-        let size_max = Manifest::SIZE_BYTES_MAX as u64;
-        let answer = self.ask(&address, LISTS, size_max, Whence::Registry)?;
-        let Some(answer) = self.there(&address, answer)? else {
+        let place = Place::FallbackTag;
+        let tag = place.tag(subject).unwrap_or_default();
+        let Some(list) = self.under_tag(&tag, LISTS)? else {
             return Ok(None);
         };
         let listing = Listing {
-            place: Place::FallbackTag,
-            manifests: index(&answer.body, &address)?.manifests,
+            place,
+            manifests: index(&list, &tag)?.manifests,
             is_whole: true,
         };
         Ok(Some(listing.limited()))
+    }
+
+    /// What a tag names now, if it names something.
+    fn under_tag(&self, tag: &str, accept: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let address = self.address(&format!("manifests/{tag}"));
+        let size_max = Manifest::SIZE_BYTES_MAX as u64;
+        let answer = self.get(&address, accept, size_max, Whence::Registry)?;
+        let Some(Answer { headers, body, .. }) = answer else {
+            return Ok(None);
+        };
+        // A registry that contradicts itself is not taken at its word.
+        let stated = header(&headers, "docker-content-digest");
+        match stated.and_then(|stated| stated.parse().ok()) {
+            Some(stated) => checked(body, stated).map(Some),
+            None => Ok(Some(body)),
+        }
     }
 
     fn not_found(&self, what: String) -> ReadError {
@@ -288,32 +224,24 @@ impl Registry {
 
 impl Source for Registry {
     fn manifest(&self, version: &Version) -> Result<Vec<u8>, ReadError> {
-        let (what, from) = match version {
-            Version::Tag(tag) => (tag.clone(), Whence::Registry),
-            Version::Digest(digest) => (digest.to_string(), Whence::Anywhere),
+        let digest = match version {
+            Version::Digest(digest) => *digest,
+            Version::Tag(tag) => {
+                let found = self.under_tag(tag, MANIFESTS)?;
+                return found.ok_or_else(|| self.not_found(tag.clone()));
+            }
         };
-        let address = self.address(&format!("manifests/{what}"));
-        let answer = self.ask(&address, MANIFESTS, Manifest::SIZE_BYTES_MAX as u64, from)?;
-        let answer = self
-            .there(&address, answer)?
-            .ok_or_else(|| self.not_found(what))?;
-        let stated = header(&answer.headers, "docker-content-digest");
-        let want = match version {
-            Version::Digest(digest) => Some(*digest),
-            // A registry that contradicts itself is not taken at its word.
-            Version::Tag(_) => stated.and_then(|stated| stated.parse().ok()),
-        };
-        match want {
-            Some(want) => checked(answer.body, want),
-            None => Ok(answer.body),
-        }
+        let address = self.address(&format!("manifests/{digest}"));
+        let size_max = Manifest::SIZE_BYTES_MAX as u64;
+        let answer = self.get(&address, MANIFESTS, size_max, Whence::Anywhere)?;
+        let answer = answer.ok_or_else(|| self.not_found(digest.to_string()))?;
+        checked(answer.body, digest)
     }
 
     fn blob(&self, blob: &Descriptor, size_bytes_max: u64) -> Result<Vec<u8>, ReadError> {
         check_size(blob, size_bytes_max)?;
         let address = self.address(&format!("blobs/{}", blob.digest));
-        let answer = self.ask(&address, "*/*", blob.size_bytes, Whence::Anywhere)?;
-        let answer = self.there(&address, answer)?;
+        let answer = self.get(&address, "*/*", blob.size_bytes, Whence::Anywhere)?;
         let answer = answer.ok_or_else(|| self.not_found(blob.digest.to_string()))?;
         checked(answer.body, blob.digest)
     }
@@ -321,6 +249,17 @@ impl Source for Registry {
     fn listings(&self, subject: Digest) -> Vec<Result<Listing, ReadError>> {
         let listings = [self.referrers(subject), self.fallback(subject)];
         listings.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    fn tagged(&self, subject: Digest) -> Vec<Result<Tagged, ReadError>> {
+        let places = [Place::AttestationTag, Place::SignatureTag];
+        let tagged = places.into_iter().filter_map(|place| {
+            let found = self
+                .under_tag(&place.tag(subject)?, MANIFESTS)
+                .transpose()?;
+            Some(found.map(|manifest| Tagged { place, manifest }))
+        });
+        tagged.collect()
     }
 }
 
@@ -337,8 +276,4 @@ fn index(body: &[u8], address: &str) -> Result<Index, ReadError> {
         what: shown(address),
         cause,
     })
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }

@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Where the signature goes; `MODEL.sig` by default
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+    /// Push the signature of an artifact in a registry so that it refers to it
+    #[arg(long)]
+    attach: bool,
     /// A key of the store, by its name
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
@@ -80,6 +83,15 @@ struct Odd {
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     if let Some(reference) = crate::artifact::reference(&args.model)? {
         return manifest::sign(args, reference);
+    }
+    if args.attach {
+        let way =
+            "push the model first: `modelward push MODEL oci://HOST/NAME:TAG --signature FILE`";
+        return Err(Failure::error(
+            Code::Usage,
+            "only an artifact in a registry can have a signature attached",
+            way,
+        ));
     }
     let target = args
         .signature

@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// given one by one, any that is believed and holds is enough; which one is said
     #[arg(long = "signature", value_name = "FILE")]
     signatures: Vec<PathBuf>,
+    /// Look for the signatures of an artifact in this repository, `oci://HOST/NAME`, and not beside it
+    #[arg(long, value_name = "REPOSITORY", conflicts_with = "signatures")]
+    statements_from: Option<String>,
     #[command(flatten)]
     believed: Believed,
     /// Where links of a model that was signed through links may lead; the model itself by default

@@ -14,8 +14,9 @@ use crate::workshop::{Outcome, Workshop};
 const PYTHON: &str = "/usr/bin/python3";
 
 /// From nothing to a signature.
-const RUN: [&str; 8] = [
+const RUN: [&str; 9] = [
     "coming-from-model-signing",
+    "registry",
     "sign-a-model",
     "sign-with-certificate",
     "sign-with-key",
@@ -143,6 +144,9 @@ impl Guides {
         }
         if has_token() {
             command.args(["--have", "softhsm"]);
+        }
+        if Path::new("/usr/bin/docker-registry").exists() {
+            command.args(["--have", "registry"]);
         }
         Outcome::of(command.arg(page))
     }

@@ -184,12 +184,16 @@ fn check_line(line: &[String], known: &BTreeSet<String>, workshop: &Workshop, pa
         assert!(prose, "{}: `{line:?}`", path.display());
         return;
     }
-    let two = line.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
-    let command = if known.contains(&two) {
-        two
-    } else {
-        first.to_owned()
+    let words = |count| {
+        line.iter()
+            .take(count)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
     };
+    let longest = [3, 2].map(words).into_iter();
+    let mut longest = longest.filter(|command| known.contains(command));
+    let command = longest.next().unwrap_or_else(|| first.to_owned());
     let help = workshop.yes(&format!("help {command}")).stdout;
     let ours = line.iter().take_while(|word| *word != "--");
     for flag in ours.filter(|word| word.starts_with("--")) {

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::workshop::Workshop;
 
+mod fetch;
+mod hub;
+mod push;
 mod registry;
 
 use registry::{Answer, Registry};

@@ -175,6 +175,10 @@ fn every_command_answers_in_its_documented_form() {
     assert_eq!(stopped.stdout, "", "one object is all");
     let refreshed = crate::keyless_refresh::Place::new().refresh();
     met.insert(schema::check("keyless-refresh", &refreshed));
+    // These take a registry: the tests of `oci` hold each answer against its form.
+    met.extend(["push", "pull", "fetch"].map(ToOwned::to_owned));
+    let words = ["create", "upload", "download"];
+    met.extend(words.map(|word| format!("artifact-repo-{word}")));
     // These two take a trainer and ten thousand pictures.
     met.extend(["demo".to_owned(), "demo-denied".to_owned()]);
     assert_eq!(met, schema::forms());
@@ -211,7 +215,18 @@ fn every_command_has_a_form() {
     for command in crate::help::commands(&workshop) {
         // `oms` answers in another program's form.
         let is_group = [
-            "", "approve", "bundle", "dataset", "key", "keyless", "log", "policy", "store", "oms",
+            "",
+            "approve",
+            "artifact",
+            "artifact repo",
+            "bundle",
+            "dataset",
+            "key",
+            "keyless",
+            "log",
+            "policy",
+            "store",
+            "oms",
         ]
         .contains(&command.as_str());
         assert!(

@@ -37,6 +37,9 @@ pub(crate) fn command_of(line: &str) -> String {
         ) => {
             format!("{first}-{second}")
         }
+        ("artifact", Some("repo")) => {
+            format!("artifact-repo-{}", words.next().unwrap_or_default())
+        }
         ("help", Some("error")) => match words.next() {
             Some(_) => "help-error".to_owned(),
             None => "help-errors".to_owned(),

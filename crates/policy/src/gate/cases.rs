@@ -118,7 +118,7 @@ fn case(fields: &Fields<'_>) -> Result<Case, PolicyError> {
     }
     let mut listing = Listing::new();
     for (name, text) in fields.named_texts("files", |_, _| None)? {
-        listing.insert(name, measure_bytes(text.as_bytes()));
+        listing.insert(&name, measure_bytes(text.as_bytes()));
     }
     let model = Artifact::from_listing(Kind::Model, &listing);
     let scopes = fields

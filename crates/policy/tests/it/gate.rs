@@ -84,10 +84,10 @@ pub(crate) fn scanned(
     age_seconds: i64,
     verdict: ScanVerdict,
 ) -> Verified<Statement<ScanReport>> {
-    let file = |(path, file): (&trust::TreePath, &trust::artifact::FileEntry)| ScannedFile {
+    let file = |(path, file): (&str, &trust::artifact::FileEntry)| ScannedFile {
         name: path.to_string(),
         digest: file.digest,
-        format: path.as_str().rsplit('.').next().unwrap().to_owned(),
+        format: path.rsplit('.').next().unwrap().to_owned(),
         verdict,
         findings: BTreeMap::new(),
         not_read: vec![],

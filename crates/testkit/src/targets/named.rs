@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use digest::Digest;
 use trust::TreePath;
-use trust::oci::{Index, Manifest, Reference, Version};
+use trust::oci::{Descriptor, Index, Manifest, Reference, Referrer, ReferrerList, Version};
 
 use super::texts;
 
@@ -78,6 +78,22 @@ pub(super) fn oci_index(bytes: &[u8]) {
         .filter(|listed| listed.may_be_bundle());
     let may: BTreeSet<Digest> = may.map(|listed| listed.digest).collect();
     assert!(says.is_subset(&may));
+    added_to(bytes, &index);
+}
+
+/// Whatever is listed stays listed when one more is added, and that is added once.
+fn added_to(bytes: &[u8], before: &Index) {
+    let subject = Descriptor::of("application/octet-stream", b"subject");
+    let referrer = [Referrer::of(&subject, b"bundle", "https://example.com/p")];
+    let list = ReferrerList::read(Some(bytes));
+    let Ok(with) = list.and_then(|list| list.with(&referrer)) else {
+        return;
+    };
+    let after = Index::parse(&with).expect("what was written is read");
+    assert!(after.manifests.starts_with(&before.manifests));
+    assert!(after.manifests.len() <= before.manifests.len() + 1);
+    let again = ReferrerList::read(Some(&with)).expect("what was written is read");
+    assert!(again.names_all(&referrer));
 }
 
 pub(super) fn oci_index_seeds() -> Vec<Vec<u8>> {

@@ -17,10 +17,14 @@ const INDEX_TYPES: [&str; 2] = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
 ];
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-const EMPTY_CONFIG: &[u8] = b"{}";
+pub(super) const EMPTY_CONFIG: &[u8] = b"{}";
 /// All media types of Sigstore bundles begin so: `….v0.3+json`, and in older bundles `…+json;version=0.1`.
 const BUNDLE_TYPE: &str = "application/vnd.dev.sigstore.bundle";
 const TITLE: &str = "org.opencontainers.image.title";
+/// Where a ModelPack's layer goes.
+const MODEL_PATH: &str = "org.cncf.model.filepath";
+/// What oras notes of a folder that it packed.
+const UNPACK: &str = "io.deis.oras.content.unpack";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// What the config goes by in a signature, as the port of model signing to Go has it.
 const CONFIG: &str = "config.json";
@@ -47,9 +51,31 @@ pub struct Descriptor {
     title: Option<String>,
     /// The tag that it has in a layout.
     pub tag: Option<String>,
+    /// What else is noted beside it.
+    pub annotations: BTreeMap<String, String>,
 }
 
 impl Descriptor {
+    /// A blob that is here.
+    #[must_use]
+    pub fn of(media_type: &str, bytes: &[u8]) -> Self {
+        Self::measured(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// A blob of which the digest and the size are known.
+    #[must_use]
+    pub fn measured(media_type: &str, digest: Digest, size_bytes: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest,
+            size_bytes,
+            artifact_type: None,
+            title: None,
+            tag: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
     /// Whether it may be the manifest of a Sigstore bundle: it says so, or the one who lists it does not tell.
     #[must_use]
     pub fn may_be_bundle(&self) -> bool {
@@ -65,6 +91,20 @@ impl Descriptor {
         self.may_be_bundle() && self.artifact_type.as_deref().is_some_and(is_bundle_type)
     }
 
+    /// The name of the file that it is, if it is one file and no archive. A title makes a file of what oras pushes, which calls
+    /// every file a `tar`, and packs folders alone.
+    fn file_name(&self) -> Option<&str> {
+        let is = |mark: &str| self.media_type.contains(mark);
+        let is_packed = is("gzip") || is("zstd") || self.annotations.contains_key(UNPACK);
+        let title = self.title.as_deref().filter(|title| !title.is_empty());
+        let path = || self.annotations.get(MODEL_PATH).map(String::as_str);
+        match title {
+            _ if is_packed => None,
+            Some(title) => Some(title),
+            None => path().filter(|_| !is(".tar")),
+        }
+    }
+
     /// Whether it is the config that stands for none. It is told by its bytes, which these two determine.
     fn is_empty_config(&self) -> bool {
         self.digest == Digest::of(EMPTY_CONFIG) && self.size_bytes == EMPTY_CONFIG.len() as u64
@@ -74,6 +114,7 @@ impl Descriptor {
 /// An image manifest: a config and layers, all of them blobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
+    media_type: String,
     artifact_type: Option<String>,
     config: Descriptor,
     layers: Vec<Descriptor>,
@@ -100,7 +141,9 @@ impl Manifest {
             return Err(OciError::TwoReadings);
         }
         let subject = wire.subject.map(Descriptor::try_from).transpose()?;
+        let media_type = wire.media_type.as_deref().unwrap_or(MANIFEST_TYPES[0]);
         Ok(Self {
+            media_type: media_type.to_owned(),
             artifact_type: wire.artifact_type,
             config: wire.config.try_into()?,
             layers: all(wire.layers)?,
@@ -121,6 +164,52 @@ impl Manifest {
         match self.layers.as_slice() {
             [only] if is_bundle || is_bundle_type(&only.media_type) => Some(only),
             _ => None,
+        }
+    }
+
+    /// What it is; of an older one that does not say so, what it is read as.
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// What kind of artifact it says that it is.
+    #[must_use]
+    pub fn artifact_type(&self) -> Option<&str> {
+        self.artifact_type.as_deref()
+    }
+
+    /// Its config, which may stand for none.
+    #[must_use]
+    pub const fn config(&self) -> &Descriptor {
+        &self.config
+    }
+
+    /// Its layers, in order.
+    #[must_use]
+    pub fn layers(&self) -> &[Descriptor] {
+        &self.layers
+    }
+
+    /// The files that it is: each layer one, under its title or, in a ModelPack, its path.
+    ///
+    /// # Errors
+    /// There is no layer, one has no name or one that leads elsewhere, two have the same, or one is an archive of files.
+    pub fn files(&self) -> Result<BTreeMap<TreePath, &Descriptor>, OciError> {
+        let mut files = BTreeMap::new();
+        for layer in &self.layers {
+            let name = layer.file_name().ok_or_else(|| OciError::NoFile {
+                digest: layer.digest.to_string(),
+            })?;
+            let cut = |name: &str| name.chars().take(80).collect();
+            let path = TreePath::new(name).map_err(|_| OciError::Name { name: cut(name) })?;
+            if files.insert(path, layer).is_some() {
+                return Err(OciError::Doubled { name: cut(name) });
+            }
+        }
+        match files.is_empty() {
+            true => Err(OciError::NoLayers),
+            false => Ok(files),
         }
     }
 
@@ -265,6 +354,7 @@ impl TryFrom<wire::Descriptor> for Descriptor {
             artifact_type: wire.artifact_type,
             title: wire.annotations.remove(TITLE),
             tag: wire.annotations.remove(REF_NAME),
+            annotations: wire.annotations,
         })
     }
 }
@@ -345,6 +435,18 @@ pub enum OciError {
         /// The title.
         name: String,
     },
+    /// A layer is no file by itself.
+    #[error("the layer `{digest}` is no file: it has no title, or is an archive")]
+    NoFile {
+        /// The layer.
+        digest: String,
+    },
+    /// It has no place for one more.
+    #[error("the list of what refers to the artifact is full: {size_bytes} bytes")]
+    Full {
+        /// How long it would be.
+        size_bytes: usize,
+    },
     /// Two blobs would be one resource.
     #[error("two blobs of the OCI manifest are called `{name}`")]
     Doubled {
@@ -369,6 +471,12 @@ impl OciError {
             }
             Self::Digest { .. } => "push the artifact again with SHA-256 digests",
             Self::NoLayers => "push the model's files with it",
+            Self::NoFile { .. } => {
+                "pull it with the client that pushed it; of an image, take one file with `modelward fetch`"
+            }
+            Self::Full { .. } => {
+                "remove from the registry what refers to the artifact and is of no use"
+            }
             Self::Name { .. } | Self::Doubled { .. } => {
                 "push each file under a name of its own, relative to the model"
             }

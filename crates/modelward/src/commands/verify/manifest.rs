@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use host::oci::{Searched, Source};
+use host::oci::{Registry, Searched, Source};
 use serde_json::json;
 use trust::oci::Reference;
 use trust::predicate::ModelSignature;
@@ -15,7 +15,7 @@ use super::{
     unvouched_line, who, who_as_json,
 };
 use crate::answer::{Answer, Failure};
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, repository};
 use crate::believed::Believed;
 use crate::cli::Common;
 use crate::lines::{Lines, counted};
@@ -40,6 +40,15 @@ pub(super) fn verify(
     };
     let judge = Judge::of(args, common, ui)?;
     let artifact = Artifact::read(reference)?;
+    let elsewhere = args
+        .statements_from
+        .as_deref()
+        .map(repository)
+        .transpose()?;
+    let elsewhere = elsewhere.map(|it| Registry::open(&it)).transpose()?;
+    if let (true, Some(registry)) = (signatures.is_empty(), &elsewhere) {
+        return by_referrers(&judge, &artifact, registry);
+    }
     match (signatures.is_empty(), &artifact.source) {
         (false, _) => several::any(&signatures, ui, |path| {
             let found = judge.judge(&artifact, &read_signature(path)?)?;
@@ -67,15 +76,14 @@ fn by_referrers(
 ) -> Result<Answer, Failure> {
     let mut verified = None;
     let mut failures: Vec<Failure> = Vec::new();
-    let searched = host::oci::bundles(source, artifact.digest, &mut |found| {
+    let searched = host::oci::statements(source, artifact.digest, &mut |found| {
         // Other statements about the artifact, such as provenance, are no signatures of a model.
-        if !is_model_signature(&found.bytes) {
+        let Some(bundle) = found.bundle().filter(|bundle| is_model_signature(bundle)) else {
             return ControlFlow::Continue(());
-        }
-        match judge.judge(artifact, &found.bytes) {
+        };
+        match judge.judge(artifact, &bundle) {
             Ok(judged) => {
-                let place = format!("{} {}", found.place, found.manifest);
-                verified = Some(answer(judge, artifact, &judged, &place));
+                verified = Some(answer(judge, artifact, &judged, &found.place()));
                 ControlFlow::Break(())
             }
             Err(failure) => {

@@ -165,3 +165,41 @@ fn a_bundle_stands_alone_in_its_manifest() {
     assert_eq!(of(&[layer(A, "x")], ""), (false, false));
     assert_eq!(of(&[bundle, layer(A, "x")], kind), (false, false));
 }
+
+/// What a pull writes: what oras, ourselves and packers of ModelPacks push as one file each.
+#[test]
+fn layers_are_files_if_they_are_not_packed() {
+    let one = |media_type: &str, annotations: &str| {
+        let layer = format!(
+            r#"{{"mediaType":"{media_type}","digest":"{B}","size":1,"annotations":{{{annotations}}}}}"#
+        );
+        let read = Manifest::parse(manifest(A, 5, &[layer]).as_bytes()).unwrap();
+        let files = read.files()?;
+        Ok::<_, OciError>(files.keys().next().map(|name| name.as_str().to_owned()))
+    };
+    let (title, path) = (
+        r#""org.opencontainers.image.title":"sub/a""#,
+        r#""org.cncf.model.filepath":"sub/a""#,
+    );
+    for (media_type, annotations) in [
+        ("application/octet-stream", title),
+        ("application/vnd.oci.image.layer.v1.tar", title),
+        ("application/vnd.cncf.model.weight.v1.raw", path),
+    ] {
+        let name = one(media_type, annotations).unwrap();
+        assert_eq!(name.as_deref(), Some("sub/a"), "{media_type}");
+    }
+    let unpack = format!(r#"{title},"io.deis.oras.content.unpack":"true""#);
+    for (media_type, annotations) in [
+        ("application/octet-stream", ""),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", title),
+        ("application/vnd.oci.image.layer.v1.tar", unpack.as_str()),
+        ("application/vnd.cncf.model.weight.v1.tar", path),
+        (
+            "application/octet-stream",
+            r#""org.cncf.model.filepath":"../a""#,
+        ),
+    ] {
+        assert!(one(media_type, annotations).is_err(), "{media_type}");
+    }
+}
