@@ -120,8 +120,8 @@ pub(crate) fn measure(order: &Order<'_>) -> Result<Digests, ReadError> {
 /// What the workers share.
 struct Work<'a> {
     order: &'a Order<'a>,
-    /// Places of pieces, longest first.
-    queue: Vec<usize>,
+    /// Places of pieces, longest first: numbers of half a word, for there may be many.
+    queue: Vec<u32>,
     plan: Plan,
     next: AtomicUsize,
     /// Those that are to be read again.
@@ -133,9 +133,9 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(order: &'a Order<'a>, cores: usize) -> Self {
-        let mut queue: Vec<usize> = (0..order.len()).collect();
-        let size = |at: &usize| order.piece(*at).size_bytes();
-        queue.sort_by_key(|at| std::cmp::Reverse(size(at)));
+        let mut queue: Vec<u32> = (0..).take(order.len()).collect();
+        let size = |at: &u32| order.piece(*at as usize).size_bytes();
+        queue.sort_unstable_by_key(|at| (std::cmp::Reverse(size(at)), *at));
         let sizes: Vec<u64> = queue.iter().map(size).collect();
         Self {
             order,
@@ -175,7 +175,7 @@ impl<'a> Work<'a> {
             return None;
         }
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        self.queue.get(turn).map(|at| (turn, *at))
+        self.queue.get(turn).map(|at| (turn, *at as usize))
     }
 
     fn is_over(&self) -> bool {

@@ -41,7 +41,7 @@ mod run_folder;
 mod runner;
 mod sandbox;
 
-pub(crate) use sandbox::map_large_allocations;
+pub(crate) use sandbox::{map_large_allocations, trim_allocations};
 mod seccomp;
 mod signer;
 mod step;

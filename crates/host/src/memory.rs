@@ -5,3 +5,8 @@
 pub fn give_back_when_freed() {
     crate::builder::map_large_allocations();
 }
+
+/// Gives back what was freed in small pieces. To be called before something large, when much that is small has gone.
+pub fn give_back() {
+    crate::builder::trim_allocations();
+}

@@ -115,6 +115,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = ours.into_iter().any(|argument| argument == "--json");
     match parse(&arguments) {
         Ok(cli) => {
+            // The whole command line's definition is not needed any more.
+            host::memory::give_back();
             let ui = Ui::new(cli.common.json, cli.common.quiet);
             // A server stops in its own way: what is under way gets its answer.
             if matches!(cli.command, Command::Serve(_)) {

@@ -74,3 +74,12 @@ pub(crate) fn map_large_allocations() {
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES) };
     }
 }
+
+/// Has the allocator give back to the kernel what is free in the midst of what is not.
+pub(crate) fn trim_allocations() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the argument is a plain number, and the allocator takes its own lock. Nothing in use is touched.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
