@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import chain, clients, cosign, dropin, guides, keys, loading, log, methods, oci, oms, scanners, serving, sigstore, statements, tokens, weights
+from . import attestations, chain, clients, cosign, dropin, guides, keys, loading, log, methods, oci, oms, scanners, serving, sigstore, statements, tokens, weights
 from .commands import Modelward
 from .record import Record
 
@@ -50,6 +50,8 @@ def check_chain(record: Record, options: argparse.Namespace, room: Path) -> None
         record.part("cosign", lambda: cosign.check(record, made, options.cosign, room / "cosign"))
         signer = clients.Cosign(options.cosign)
         record.part("cosign", lambda: clients.check_cosign_signs(record, ours, signer, room / "cosign-signs"))
+        services = (options.oras, options.registry, options.sigstore)
+        record.part("cosign", lambda: attestations.check(record, ours, signer, services, room / "attestations"))
     # Last, because it recalls the model.
     record.part(serving.TRITON, lambda: serving.check(record, made))
 

@@ -12,7 +12,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use trust::{Code, EncryptionSeed, KeyError, PrivateKey};
+use trust::{Code, CosignSeed, EncryptionSeed, KeyError, PrivateKey, Signer as _};
 use zeroize::Zeroizing;
 
 use crate::{named_file, whole_file};
@@ -110,6 +110,36 @@ impl KeyFolder {
         }
         Ok(self.folder.join(format!("{name}.{SUFFIX}")))
     }
+}
+
+/// Makes a key in cosign's form: the private half encrypted in one file, the public half in another. Neither takes the place of a
+/// file that is there.
+///
+/// # Errors
+/// One of the files is there already, or can't be written.
+pub fn create_pair(private: &Path, public: &Path, password: &str) -> Result<(), KeyFileError> {
+    for path in [private, public] {
+        if path.symlink_metadata().is_ok() {
+            let path = path.to_owned();
+            return Err(KeyFileError::Exists { path });
+        }
+    }
+    let key = generate()?;
+    let seed = CosignSeed {
+        salt: random()?,
+        nonce: random()?,
+    };
+    let pem = key.to_cosign_pem(password, seed);
+    let pem = pem.map_err(|cause| KeyFileError::Key {
+        path: private.to_owned(),
+        cause,
+    })?;
+    write_new(private, pem.as_bytes())?;
+    let text = key.public_key().pem().as_bytes();
+    whole_file::write_once(public, text, 0o644).map_err(|cause| KeyFileError::Io {
+        path: public.to_owned(),
+        cause,
+    })
 }
 
 /// Reads a file that holds a secret: one that its owner alone may read, and that is no link; or what a shell hands over.

@@ -27,8 +27,8 @@ use serde_json::{Value, json};
 use trust::timestamp::TimestampError;
 use trust::x509::{AlternativeName, Certificate, CertificateError};
 use trust::{
-    Bundle, Code, Envelope, KeyError, Predicate, PrivateKey, Role, Signer, SigstoreRoot, Statement,
-    TrustRoot, timestamp, verify_to_forbid,
+    Bundle, Code, Envelope, KeyError, PrivateKey, Role, Signer, SigstoreRoot, TrustRoot, timestamp,
+    verify_any_as_made,
 };
 use zeroize::Zeroizing;
 
@@ -47,12 +47,12 @@ pub struct Signed {
     pub issuer: String,
 }
 
-/// Signs a statement as whom the token names, at these services, and verifies what came of it by this root.
+/// Signs a statement's bytes as whom the token names, at these services, and verifies what came of it by this root.
 ///
 /// # Errors
 /// A service can't be reached or says no, or what it gave is not believed.
-pub fn sign<P: Predicate>(
-    statement: &Statement<P>,
+pub fn sign(
+    statement: Vec<u8>,
     token: &IdentityToken,
     services: &Services,
     root: SigstoreRoot,
@@ -62,9 +62,7 @@ pub fn sign<P: Predicate>(
     let key = PrivateKey::from_random(&seed).map_err(SigstoreError::Key)?;
     let leaf = certify(&client, token, services, &key)?;
     let (identity, issuer) = whose(&leaf)?;
-    let envelope = key
-        .enclose(statement.to_bytes())
-        .map_err(SigstoreError::Key)?;
+    let envelope = key.enclose(statement).map_err(SigstoreError::Key)?;
     let stamps = match &services.timestamp {
         Some(url) => vec![stamp(&client, url.as_str(), &envelope.signatures[0], None)?],
         None => Vec::new(),
@@ -74,7 +72,7 @@ pub fn sign<P: Predicate>(
     let trusted = TrustRoot::of_identity(identity.clone(), issuer.clone(), root, Role::Sign);
     let now = clock::now().map_err(SigstoreError::Clock)?;
     // Whether the services' clocks are a little ahead of this one is the verifier's question.
-    verify_to_forbid::<P>(&bundle.to_bytes(), &trusted, now).map_err(SigstoreError::NotBelieved)?;
+    verify_any_as_made(&bundle, &trusted, Role::Sign, now).map_err(SigstoreError::NotBelieved)?;
     Ok(Signed {
         bundle,
         identity,

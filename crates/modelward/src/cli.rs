@@ -94,6 +94,11 @@ pub(crate) enum Command {
     Log(commands::log::Args),
     Store(commands::store::Args),
     Keyless(commands::keyless::Args),
+    GenerateKeyPair(commands::cosign::generate_key_pair::Args),
+    Attest(Box<commands::cosign::attest::Args>),
+    AttestBlob(Box<commands::cosign::attest_blob::Args>),
+    VerifyAttestation(Box<commands::cosign::verify_attestation::Args>),
+    VerifyBlobAttestation(Box<commands::cosign::verify_blob_attestation::Args>),
     Oms(commands::oms::Args),
     Doctor(commands::doctor::Args),
     Demo(commands::demo::Args),
@@ -211,6 +216,13 @@ fn dispatch(cli: Cli, ui: &Ui) -> Result<Answer, Failure> {
         Command::Log(args) => commands::log::run(args, common, ui),
         Command::Store(args) => commands::store::run(args, common, ui),
         Command::Keyless(args) => commands::keyless::run(&args, ui),
+        Command::GenerateKeyPair(args) => commands::cosign::generate_key_pair::run(&args, ui),
+        Command::Attest(args) => commands::cosign::attest::run(&args, ui),
+        Command::AttestBlob(args) => commands::cosign::attest_blob::run(&args, ui),
+        Command::VerifyAttestation(args) => commands::cosign::verify_attestation::run(&args, ui),
+        Command::VerifyBlobAttestation(args) => {
+            commands::cosign::verify_blob_attestation::run(&args, ui)
+        }
         Command::Oms(args) => commands::oms::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args, common, ui),
         Command::Demo(args) => commands::demo::run(&args, common, ui),

@@ -7,6 +7,7 @@ pub(crate) mod artifact;
 pub(crate) mod audit;
 pub(crate) mod bundle;
 pub(crate) mod completions;
+pub(crate) mod cosign;
 pub(crate) mod dataset;
 pub(crate) mod demo;
 pub(crate) mod deploy;

@@ -59,7 +59,7 @@ impl HeldKey {
     /// Signs a model's statement with it.
     pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
         if self.keyless.is_named() {
-            return self.keyless.seal(statement);
+            return self.keyless.seal(statement.to_bytes());
         }
         let sealed = self.seal_by_key(statement)?;
         let Some(url) = &self.tsa_url else {
@@ -185,7 +185,7 @@ pub(crate) fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Failure
 }
 
 /// Opens a private key's file, asking for its password if it has one.
-fn read_private_key(path: &Path) -> Result<PrivateKey, Failure> {
+pub(crate) fn read_private_key(path: &Path) -> Result<PrivateKey, Failure> {
     let pem = host::keys::read_private(path)?;
     let password = if trust::looks_encrypted(&pem) {
         password()?

@@ -8,12 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use host::sigstore::{Asker, IdentityToken, Login, Redirect, Services, ServicesError, TokenError};
-use trust::predicate::ModelSignature;
-use trust::{Bundle, Code, SigstoreRoot, Statement};
+use trust::{Bundle, Code, SigstoreRoot};
 use zeroize::Zeroizing;
 
 use crate::answer::Failure;
-use crate::believed::{TRUST_CONFIG_SIZE_BYTES_MAX, parse_sigstore, public_sigstore};
+use crate::believed::{
+    TRUST_CONFIG_SIZE_BYTES_MAX, parse_sigstore, public_sigstore, read_sigstore,
+};
 use crate::lines::harmless;
 use crate::model::unreadable;
 
@@ -84,8 +85,8 @@ impl Keyless {
         self.keyless
     }
 
-    /// Signs a model's statement.
-    pub(crate) fn seal(&self, statement: &Statement<ModelSignature>) -> Result<Bundle, Failure> {
+    /// Signs a statement's bytes.
+    pub(crate) fn seal(&self, statement: Vec<u8>) -> Result<Bundle, Failure> {
         let token = match &self.identity_token {
             Some(path) => TokenFrom::Given(read_token(path)?),
             None => match self.sign_in {
@@ -118,6 +119,13 @@ pub(crate) enum Instance<'a> {
     Staging,
     /// That of a configuration's file.
     Configured(&'a Path),
+    /// That of two files.
+    Parts {
+        /// Where it is signed: a `SigningConfig`.
+        signing: &'a Path,
+        /// By what the signature is believed: a `TrustedRoot`.
+        root: &'a Path,
+    },
 }
 
 impl<'a> Instance<'a> {
@@ -127,9 +135,9 @@ impl<'a> Instance<'a> {
     }
 }
 
-/// Signs a model's statement as whom a token names.
+/// Signs a statement's bytes as whom a token names.
 pub(crate) fn seal(
-    statement: &Statement<ModelSignature>,
+    statement: Vec<u8>,
     token: TokenFrom,
     asker: Asker,
     instance: Instance<'_>,
@@ -150,6 +158,15 @@ pub(crate) fn seal(
                 Failure::from_error(Code::RootInvalid, &e, way)
             })?;
             (parse_sigstore(&bytes)?, services)
+        }
+        Instance::Parts { signing, root } => {
+            let bytes = host::named_file::read(signing, TRUST_CONFIG_SIZE_BYTES_MAX)
+                .map_err(|e| unreadable(signing, &e))?;
+            let services = Services::parse_signing(&bytes, now).map_err(|e| {
+                let way = "give a `SigningConfig` of Sigstore's, in JSON";
+                Failure::from_error(Code::RootInvalid, &e, way)
+            })?;
+            (read_sigstore(root)?, services)
         }
     };
     let token = match token {
@@ -230,7 +247,7 @@ fn typed_code() -> Result<Zeroizing<String>, TokenError> {
     Ok(code)
 }
 
-fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn read_token(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let bytes =
         host::named_file::read(path, TOKEN_SIZE_BYTES_MAX).map_err(|e| unreadable(path, &e))?;
     // What is no text is no token, and is refused as one that can't be read.

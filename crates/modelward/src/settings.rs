@@ -42,6 +42,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "a file whose first line is that password; only its owner may read it",
     ),
     (
+        "COSIGN_PASSWORD",
+        "that password too, where neither of the two above is set",
+    ),
+    (
         "MODELWARD_PIN",
         "the PIN of a token that signs; without it there is a prompt",
     ),

@@ -28,7 +28,7 @@ pub(crate) fn check_target(target: &Path) -> Result<(), Failure> {
             "`{}` is a folder, and the signature is a file",
             target.display()
         );
-        let hint = "name another file with `--signature FILE`, or move the folder away";
+        let hint = "name another file, or move the folder away";
         return Err(Failure::error(Code::Io, message, hint));
     }
     host::named_file::check(target).map_err(|e| unwritable(target, &e))?;

@@ -508,7 +508,7 @@ pub(crate) fn password_variable() -> Option<&'static str> {
 }
 
 /// The password of an encrypted key: from the environment, a file, or whoever sits there. It may be empty: openssl and
-/// cosign encrypt by such too.
+/// cosign encrypt by such too. cosign's own variable comes last.
 pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
     let password = if let Ok(password) = std::env::var("MODELWARD_PASSWORD") {
         Some(Zeroizing::new(password))
@@ -517,6 +517,8 @@ pub(crate) fn password() -> Result<Option<Zeroizing<String>>, Failure> {
         let text = host::keys::read_private(path).map_err(|e| password_file(path, &e))?;
         let line = text.lines().next().unwrap_or_default();
         Some(Zeroizing::new(line.to_owned()))
+    } else if let Ok(password) = std::env::var("COSIGN_PASSWORD") {
+        Some(Zeroizing::new(password))
     } else if std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         rpassword::prompt_password("password of the key: ")
             .ok()

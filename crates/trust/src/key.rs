@@ -24,6 +24,7 @@ use crate::bundle::{Bundle, KeyHint, Material};
 use crate::dsse::{Envelope, PAYLOAD_TYPE};
 
 pub use algorithm::KeyAlgorithm;
+pub use cosign::CosignSeed;
 pub use file::looks_encrypted;
 pub use private::{EncryptionSeed, PrivateKey};
 pub use public::PublicKey;

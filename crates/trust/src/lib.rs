@@ -51,6 +51,7 @@
 //! # std::fs::remove_dir_all(folder).unwrap();
 //! ```
 
+mod any_statement;
 pub mod artifact;
 mod base64;
 mod bundle;
@@ -76,6 +77,7 @@ mod verified;
 mod verify;
 pub mod x509;
 
+pub use any_statement::{AnyStatement, AnySubject};
 pub use artifact::{Artifact, Kind, TreePath};
 pub use bundle::{Bundle, KeyHint, Material, Received};
 pub use code::Code;
@@ -83,8 +85,9 @@ pub use denial::{Denied, Reason, Verdict};
 pub use dsse::{Envelope, PAYLOAD_TYPE};
 pub use error::Error;
 pub use key::{
-    EncryptionSeed, KeyAlgorithm, KeyError, KeyId, ModuleName, Pin, PrivateKey, PublicKey, Signer,
-    TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der, looks_encrypted,
+    CosignSeed, EncryptionSeed, KeyAlgorithm, KeyError, KeyId, ModuleName, Pin, PrivateKey,
+    PublicKey, Signer, TokenName, TokenUri, TokenUriError, ecdsa_from_der, ecdsa_to_der,
+    looks_encrypted,
 };
 pub use predicate::Predicate;
 pub use root::{KeyWitnesses, Role, RootCertificate, RootError, RootIdentity, RootKey, TrustRoot};
@@ -95,7 +98,7 @@ pub use time::{ParseTimeError, Time};
 pub use toml_cause::toml_cause;
 pub use verified::{How, Proof, Verified};
 pub use verify::{
-    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_bundle,
-    verify_listed, verify_manifest, verify_part, verify_resources, verify_sealed, verify_taken,
-    verify_to_forbid, verify_to_speak, verify_tree,
+    Difference, Listed, ManifestError, Named, Part, differences, verify, verify_any,
+    verify_any_as_made, verify_bundle, verify_listed, verify_manifest, verify_part,
+    verify_resources, verify_sealed, verify_taken, verify_to_forbid, verify_to_speak, verify_tree,
 };

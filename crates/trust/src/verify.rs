@@ -4,14 +4,16 @@ use digest::Digest;
 
 use crate::predicate::FIRST_RELEASE_TYPE;
 use crate::{
-    Bundle, Error, How, KeyId, Material, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role, Statement,
-    Time, TrustRoot, Verified,
+    Bundle, Envelope, Error, How, KeyId, Material, Opaque, PAYLOAD_TYPE, Predicate, Proof, Role,
+    Statement, Time, TrustRoot, Verified,
 };
 
+mod any;
 mod manifest;
 mod signed;
 mod signer;
 
+pub use any::{verify_any, verify_any_as_made};
 pub use manifest::{ManifestError, Named, verify_manifest};
 pub use signed::{
     Difference, Listed, Part, differences, verify_listed, verify_part, verify_resources,
@@ -83,7 +85,7 @@ pub fn verify_to_speak(
     root.check_time(now)?;
     let known = root.key(key);
     let signer = Signer::of_key(known.ok_or(Error::KeyUnknown { key: Some(key) })?);
-    may_say(&signer, role, now)?;
+    may_say(&signer, role, now, Purpose::Allow)?;
     may_speak(&signer, claimed)
 }
 
@@ -117,24 +119,12 @@ fn believe_parsed<P: Predicate>(
     purpose: Purpose,
 ) -> Result<Verified<Statement<P>>, Error> {
     // (2) Somebody of the root made a signature over the very bytes received. Stops: altered and self-signed statements.
-    let when = match purpose {
-        Purpose::Allow => When::At(now),
-        Purpose::Forbid => When::AtItsBeginning,
-    };
-    let signers = signers(bundle, root, when)?;
+    let signers = signers(bundle, root, When::of(purpose, now))?;
     // Of several, one is enough: that of them counts of whom all that follows is true.
-    let signers = those(signers, |signer| match purpose {
-        Purpose::Allow => may_say(signer, P::ROLE, now),
-        Purpose::Forbid => Ok(()),
-    })?;
+    let signers = those(signers, |signer| may_say(signer, P::ROLE, now, purpose))?;
     // (5) The bytes that were signed are what is parsed, as the type that was asked for. Stops: one statement read as another.
-    let envelope = bundle.envelope();
-    if envelope.payload_type() != PAYLOAD_TYPE {
-        return Err(Error::PayloadType {
-            got: envelope.payload_type().to_owned(),
-        });
-    }
-    let statement = Statement::<Opaque<'_>>::parse(envelope.payload())?;
+    check_type(bundle.envelope())?;
+    let statement = Statement::<Opaque<'_>>::parse(bundle.envelope().payload())?;
     let said = statement.predicate.predicate_type.clone();
     let signers = those(signers, |signer| read_as_signed(signer, &said))?;
     let statement = P::of_statement(statement)?;
@@ -142,22 +132,42 @@ fn believe_parsed<P: Predicate>(
     let signers = those(signers, |signer| {
         may_speak(signer, statement.predicate.speaker())
     })?;
+    Ok(Verified::new(
+        statement,
+        proof(signers, root, (bundle, digest), now)?,
+    ))
+}
+
+/// Nothing else is a statement.
+fn check_type(envelope: &Envelope) -> Result<(), Error> {
+    if envelope.payload_type() == PAYLOAD_TYPE {
+        return Ok(());
+    }
+    Err(Error::PayloadType {
+        got: envelope.payload_type().to_owned(),
+    })
+}
+
+/// Of those who may say it, the first.
+fn proof(
+    signers: Vec<Signer<'_>>,
+    root: &TrustRoot,
+    (bundle, digest): (&Bundle, Digest),
+    at: Time,
+) -> Result<Proof, Error> {
     // `those` are at least one.
-    let signer = signers
-        .into_iter()
-        .next()
-        .ok_or(Error::KeyUnknown { key: None })?;
-    let proof = Proof {
+    let signer = signers.into_iter().next();
+    let signer = signer.ok_or(Error::KeyUnknown { key: None })?;
+    Ok(Proof {
         key: signer.key,
         key_name: signer.name.to_owned(),
         speaks_for: signer.speaks_for.to_vec(),
         root: root.digest(),
         bundle: digest,
-        at: now,
+        at,
         has_unvouched_timestamp: has_unvouched_timestamp(bundle.material(), &signer.how),
         how: signer.how,
-    };
-    Ok(Verified::new(statement, proof))
+    })
 }
 
 /// Whether there is a timestamp, and no time that was taken from one. A keyless signature's are all believed, or refused.
@@ -185,7 +195,10 @@ fn those<'a>(
     }
 }
 
-fn may_say(signer: &Signer<'_>, role: Role, now: Time) -> Result<(), Error> {
+fn may_say(signer: &Signer<'_>, role: Role, now: Time, purpose: Purpose) -> Result<(), Error> {
+    if purpose == Purpose::Forbid {
+        return Ok(());
+    }
     // (3) The root believes them now. Stops: keys that were retired.
     check_time(signer, now)?;
     // (4) That key may say what is said here. Stops: a scanner's key that publishes.

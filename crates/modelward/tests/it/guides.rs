@@ -14,7 +14,8 @@ use crate::workshop::{Outcome, Workshop};
 const PYTHON: &str = "/usr/bin/python3";
 
 /// From nothing to a signature.
-const RUN: [&str; 9] = [
+const RUN: [&str; 10] = [
+    "coming-from-cosign",
     "coming-from-model-signing",
     "registry",
     "sign-a-model",

@@ -7,6 +7,16 @@ use std::path::Path;
 use crate::bands::house;
 use crate::workshop::{Workshop, words};
 
+/// Commands that another program calls so, and no command with a subcommand.
+const OF_SEVERAL_WORDS: [&str; 6] = [
+    "what-if",
+    "break-glass",
+    "generate-key-pair",
+    "attest-blob",
+    "verify-attestation",
+    "verify-blob-attestation",
+];
+
 /// Every command and subcommand that has a man page, as it is typed.
 pub(crate) fn commands(workshop: &Workshop) -> Vec<String> {
     workshop.yes("man --to man");
@@ -20,10 +30,12 @@ pub(crate) fn commands(workshop: &Workshop) -> Vec<String> {
     commands
 }
 
-/// A command as it is typed, by its words joined with what two of them have inside.
+/// A command as it is typed, by its words joined with what some of them have inside.
 pub(crate) fn typed(joined: &str) -> String {
-    let typed = joined.replace('-', " ").replace("what if", "what-if");
-    let typed = typed.replace("break glass", "break-glass");
+    let mut typed = joined.replace('-', " ");
+    for word in OF_SEVERAL_WORDS {
+        typed = typed.replace(&word.replace('-', " "), word);
+    }
     typed.trim().to_owned()
 }
 
@@ -255,7 +267,7 @@ fn the_list_of_variables_is_whole() {
         .keys()
         .map(String::as_str)
         .collect();
-    let mut used = BTreeSet::from(["NO_COLOR"]);
+    let mut used = BTreeSet::from(["COSIGN_PASSWORD", "NO_COLOR"]);
     let sources: String = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     for part in sources.split("\"MODELWARD_").skip(1) {
         let end = part.find('"').unwrap();

@@ -14,6 +14,7 @@ mod bad_input;
 mod bands;
 mod bundle;
 mod chain;
+mod cosign;
 mod dataset;
 mod demo;
 mod deploy;

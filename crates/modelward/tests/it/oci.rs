@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 
 use crate::workshop::Workshop;
 
+mod attested;
 mod fetch;
 mod hub;
 mod push;
 mod registry;
 
+pub(crate) use attested::forms as forms_of_images;
 use registry::{Answer, Registry};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../trust/testdata/keys");

@@ -164,6 +164,8 @@ fn every_command_answers_in_its_documented_form() {
     }
     met.extend(of_proofs(&workshop));
     met.extend(of_damage(&workshop));
+    met.extend(crate::cosign::forms());
+    met.extend(crate::oci::forms_of_images());
     let text = json_of(
         "text",
         workshop.command("train --help --json").arg("--version"),

@@ -190,7 +190,11 @@ pub(crate) fn program() -> Command {
         .env("XDG_DATA_HOME", "/nowhere");
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("MODELWARD_") || text == "NO_COLOR" || text == "COLUMNS" {
+        if text.starts_with("MODELWARD_")
+            || text == "COSIGN_PASSWORD"
+            || text == "NO_COLOR"
+            || text == "COLUMNS"
+        {
             command.env_remove(name);
         }
     }

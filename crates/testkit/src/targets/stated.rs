@@ -9,7 +9,8 @@ use trust::predicate::{
     ModelSignature, Provenance, Publish, Recall, ScanReport, Serving, Spdx,
 };
 use trust::{
-    Artifact, Bundle, Opaque, Predicate, Signer, Statement, Time, TreePath, TrustRoot, verify,
+    AnyStatement, Artifact, Bundle, Opaque, Predicate, Signer, Statement, Time, TreePath,
+    TrustRoot, verify,
 };
 
 use super::texts;
@@ -93,10 +94,17 @@ pub(super) fn bundle_seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// A payload, rightly sealed: it is read as one type at most.
+/// A payload, rightly sealed: it is read as one type at most, and as what others say it is the same.
 pub(super) fn statement(bytes: &[u8]) {
+    let any = AnyStatement::parse(bytes);
     // What is no statement is refused before anybody looks at the predicate; signing it would only cost time.
-    if Statement::<Opaque<'_>>::parse(bytes).is_ok() {
+    if let Ok(statement) = Statement::<Opaque<'_>>::parse(bytes) {
+        let any = any.expect("what we read of ours is read of anybody's");
+        assert_eq!(any.predicate_type, statement.predicate.predicate_type);
+        for (one, other) in any.subjects.iter().zip(&statement.subjects) {
+            let hex = one.digest.get("sha256");
+            assert_eq!(hex.map(|hex| hex.to_lowercase()), Some(other.digest.hex()));
+        }
         assert!(readings(&seal(bytes.to_vec()).to_bytes()) <= 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Keys as `cosign generate-key-pair` writes them: JSON in PEM, scrypt and NaCl's secretbox around PKCS#8. Only read.
+//! Keys as `cosign generate-key-pair` writes them: JSON in PEM, scrypt and NaCl's secretbox around PKCS#8.
 
 use decode::json::{self, Limits};
 use poly1305::Poly1305;
@@ -7,6 +7,7 @@ use salsa20::cipher::{KeyIvInit, StreamCipher};
 use zeroize::Zeroizing;
 
 use super::{KeyError, file};
+use crate::compact;
 
 const KDF: &str = "scrypt";
 const CIPHER: &str = "nacl/secretbox";
@@ -14,6 +15,46 @@ const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
 const SALT_LEN_MAX: usize = 64;
+/// What cosign asks of scrypt: 64 MiB.
+const LOG_COST: u8 = 16;
+const BLOCK_SIZE: u32 = 8;
+const PARALLELIZATION: u32 = 1;
+
+/// Fresh randomness that encrypting a key as cosign does takes.
+#[derive(Debug, Clone, Copy)]
+pub struct CosignSeed {
+    /// For the key derivation.
+    pub salt: [u8; 32],
+    /// For the cipher.
+    pub nonce: [u8; NONCE_LEN],
+}
+
+/// What stands in the PEM of a key that cosign makes.
+pub(super) fn seal(pkcs8: &[u8], password: &[u8], seed: CosignSeed) -> Result<Vec<u8>, KeyError> {
+    let cost = scrypt::Params::new(LOG_COST, BLOCK_SIZE, PARALLELIZATION);
+    let cost = cost.map_err(|_| KeyError::NotAPrivateKey)?;
+    let (mut cipher, mac_key) = opening(password, &seed.salt, &cost, &seed.nonce)?;
+    let mut ciphertext = pkcs8.to_vec();
+    cipher.apply_keystream(&mut ciphertext);
+    let sealed = [&tag(&mac_key, &ciphertext)[..], &ciphertext].concat();
+    let encode = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    Ok(compact::to_vec(&wire::Sealed {
+        kdf: wire::Kdf {
+            name: KDF.to_owned(),
+            params: wire::Cost {
+                n: 1 << LOG_COST,
+                r: BLOCK_SIZE,
+                p: PARALLELIZATION,
+            },
+            salt: encode(&seed.salt),
+        },
+        cipher: wire::Cipher {
+            name: CIPHER.to_owned(),
+            nonce: encode(&seed.nonce),
+        },
+        ciphertext: encode(&sealed),
+    }))
+}
 
 /// A key that is closed.
 pub(super) struct Sealed {
@@ -60,15 +101,8 @@ impl Sealed {
 
     /// The PKCS#8 inside.
     pub(super) fn open(self, password: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let mut key = Zeroizing::new([0; KEY_LEN]);
-        scrypt::scrypt(password, &self.salt, &self.scrypt, key.as_mut_slice())
-            .map_err(|_| KeyError::NotAPrivateKey)?;
-        // The cipher's first 32 bytes are the authenticator's key; what they would hide is left out of the box.
-        let mut cipher = XSalsa20::new((&*key).into(), (&self.nonce).into());
-        let mut mac_key = Zeroizing::new([0; KEY_LEN]);
-        cipher.apply_keystream(mac_key.as_mut_slice());
-        let mac = <Poly1305 as poly1305::universal_hash::KeyInit>::new((&*mac_key).into())
-            .compute_unpadded(&self.ciphertext);
+        let (mut cipher, mac_key) = opening(password, &self.salt, &self.scrypt, &self.nonce)?;
+        let mac = tag(&mac_key, &self.ciphertext);
         if aws_lc_rs::constant_time::verify_slices_are_equal(&mac, &self.tag).is_err() {
             return Err(KeyError::PasswordWrong);
         }
@@ -76,6 +110,28 @@ impl Sealed {
         cipher.apply_keystream(&mut opened);
         Ok(opened)
     }
+}
+
+/// The cipher where the text begins, and the authenticator's key.
+fn opening(
+    password: &[u8],
+    salt: &[u8],
+    cost: &scrypt::Params,
+    nonce: &[u8; NONCE_LEN],
+) -> Result<(XSalsa20, Zeroizing<[u8; KEY_LEN]>), KeyError> {
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    scrypt::scrypt(password, salt, cost, key.as_mut_slice())
+        .map_err(|_| KeyError::NotAPrivateKey)?;
+    // The cipher's first 32 bytes are the authenticator's key; what they would hide is left out of the box.
+    let mut cipher = XSalsa20::new((&*key).into(), nonce.into());
+    let mut mac_key = Zeroizing::new([0; KEY_LEN]);
+    cipher.apply_keystream(mac_key.as_mut_slice());
+    Ok((cipher, mac_key))
+}
+
+fn tag(mac_key: &[u8; KEY_LEN], ciphertext: &[u8]) -> [u8; TAG_LEN] {
+    let mac = <Poly1305 as poly1305::universal_hash::KeyInit>::new(mac_key.into());
+    mac.compute_unpadded(ciphertext).into()
 }
 
 fn base64(text: &str) -> Result<Vec<u8>, KeyError> {
@@ -86,9 +142,9 @@ fn base64(text: &str) -> Result<Vec<u8>, KeyError> {
 
 /// As the file has it, name for name.
 mod wire {
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Sealed {
         pub(super) kdf: Kdf,
@@ -96,7 +152,7 @@ mod wire {
         pub(super) ciphertext: String,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Kdf {
         pub(super) name: String,
@@ -104,7 +160,7 @@ mod wire {
         pub(super) salt: String,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Cost {
         #[serde(rename = "N")]
@@ -113,7 +169,7 @@ mod wire {
         pub(super) p: u32,
     }
 
-    #[derive(Deserialize)]
+    #[derive(Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]
     pub(super) struct Cipher {
         pub(super) name: String,

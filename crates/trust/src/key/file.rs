@@ -14,7 +14,7 @@ use super::{KeyAlgorithm, KeyError, PEM_SIZE_BYTES_MAX, cosign, legacy};
 pub(super) const PKCS8_LABEL: &str = "PRIVATE KEY";
 pub(super) const ENCRYPTED_LABEL: &str = "ENCRYPTED PRIVATE KEY";
 const SEC1_LABEL: &str = "EC PRIVATE KEY";
-const SIGSTORE_LABEL: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
+pub(super) const SIGSTORE_LABEL: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
 const COSIGN_LABEL: &str = "ENCRYPTED COSIGN PRIVATE KEY";
 const RSA_LABEL: &str = "RSA PRIVATE KEY";
 const SEC1_PARAMETERS: Tag = Tag::ContextSpecific {

@@ -13,7 +13,7 @@ use pkcs8::{EncodePrivateKey, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::public::ID_ED25519;
-use super::{KeyAlgorithm, KeyError, PublicKey, Signer, file};
+use super::{CosignSeed, KeyAlgorithm, KeyError, PublicKey, Signer, cosign, file};
 
 /// What our key files ask of scrypt: 16 MiB, five times over. OpenSSL opens none that asks for 32 MiB or more, and five
 /// rounds make up for it.
@@ -110,6 +110,23 @@ impl PrivateKey {
             .map_err(|_| KeyError::NotAPrivateKey)?;
         sealed
             .to_pem(file::ENCRYPTED_LABEL, LineEnding::LF)
+            .map_err(|_| KeyError::NotAPrivateKey)
+    }
+
+    /// The key as `cosign generate-key-pair` writes one, which cosign and [`Self::from_pem`] read. As there, the password may be
+    /// empty.
+    ///
+    /// # Errors
+    /// The key can't be written as PKCS#8.
+    pub fn to_cosign_pem(
+        &self,
+        password: &str,
+        seed: CosignSeed,
+    ) -> Result<Zeroizing<String>, KeyError> {
+        let der = self.secret.to_pkcs8().ok_or(KeyError::NotAPrivateKey)?;
+        let sealed = cosign::seal(der.as_bytes(), password.as_bytes(), seed)?;
+        pem::encode_string(file::SIGSTORE_LABEL, LineEnding::LF, &sealed)
+            .map(Zeroizing::new)
             .map_err(|_| KeyError::NotAPrivateKey)
     }
 }

@@ -399,6 +399,31 @@ fn cosign_files_that_cost_too_much_or_are_altered_are_refused() {
     assert_eq!(altered, KeyError::PasswordWrong);
 }
 
+/// What is written is what cosign's own files are, member for member, and opens again by its password alone.
+#[test]
+fn keys_are_written_as_cosign_writes_them() {
+    let key = PrivateKey::from_random(&[7; 32]).unwrap();
+    let seed = CosignSeed {
+        salt: [1; 32],
+        nonce: [2; 24],
+    };
+    for password in ["secret", ""] {
+        let pem = key.to_cosign_pem(password, seed).unwrap();
+        let (label, json) = pkcs8::der::pem::decode_vec(pem.as_bytes()).unwrap();
+        assert_eq!(label, "ENCRYPTED SIGSTORE PRIVATE KEY");
+        let json = String::from_utf8(json).unwrap();
+        let begins = r#"{"kdf":{"name":"scrypt","params":{"N":65536,"r":8,"p":1},"salt":"AQEB"#;
+        assert!(json.starts_with(begins), "{json}");
+        assert!(json.contains(r#""},"cipher":{"name":"nacl/secretbox","nonce":"AgIC"#));
+        let opened = PrivateKey::from_pem(&pem, Some(password)).unwrap();
+        assert_eq!(opened.public_key(), key.public_key());
+        let wrong = PrivateKey::from_pem(&pem, Some("other")).unwrap_err();
+        assert_eq!(wrong, KeyError::PasswordWrong);
+        let none = PrivateKey::from_pem(&pem, None).unwrap_err();
+        assert_eq!(none, KeyError::PasswordMissing);
+    }
+}
+
 /// RFC 6979, A.2.5 to A.2.7: "sample" under each curve with its own hash.
 #[test]
 fn signatures_are_those_of_rfc_6979() {

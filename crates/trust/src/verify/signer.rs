@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::Purpose;
 use crate::TrustRoot;
 use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
 use crate::timestamp::{self, TimestampError};
@@ -63,6 +64,13 @@ pub(super) enum When {
 }
 
 impl When {
+    pub(super) const fn of(purpose: Purpose, now: Time) -> Self {
+        match purpose {
+            Purpose::Allow => Self::At(now),
+            Purpose::Forbid => Self::AtItsBeginning,
+        }
+    }
+
     const fn now(self) -> Option<Time> {
         match self {
             Self::At(now) => Some(now),

@@ -103,7 +103,7 @@ fn keyless(words: &SignSigstore, voice: &Voice) -> Result<Bundle, Refused> {
         (None, true) => Instance::Staging,
         (None, false) => Instance::Public,
     };
-    crate::keyless::seal(&statement, token, asker, instance).map_err(|failure| {
+    crate::keyless::seal(statement.to_bytes(), token, asker, instance).map_err(|failure| {
         let refused = Refused::from(failure);
         match refused.way.contains("--sign-in") {
             true => Refused::new(refused.text, TOKEN_WAY),
