@@ -3,4 +3,10 @@
 //! [`inference`] answers for one verified model. Each server is a module with one entry point that takes a bound listener,
 //! so that the caller decides where it listens, and tests listen on a port of their own.
 
+mod body;
+mod connections;
+mod memory;
+mod refusal;
+mod respond;
+
 pub mod inference;
