@@ -19,7 +19,10 @@
 pub(crate) mod durable;
 mod error;
 mod history;
+mod own;
 mod past;
+mod published;
+mod sequencer;
 mod tiles;
 mod write;
 
@@ -35,9 +38,12 @@ pub use durable::DiskError;
 use durable::{read_if_there, replace};
 pub use error::LogError;
 use history::History;
+pub use own::{OwnLogError, open_or_create};
 use past::Past;
+pub use published::StoredTile;
+pub use sequencer::{Answer, NotTaken, Placed, Sequencer};
 use tiles::Tiles;
-pub use tiles::Visit;
+pub use tiles::{TILE_SIZE_BYTES_MAX, Visit};
 
 /// A log in a folder. Holds nothing open: any number of processes may read and append at once.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! All that listens on a socket.
 //!
-//! [`inference`] answers for one verified model. Each server is a module with one entry point that takes a bound listener,
-//! so that the caller decides where it listens, and tests listen on a port of their own.
+//! [`inference`] answers for one verified model, [`log`] shows a log and adds to it. Each server is a module with one entry
+//! point that takes a bound listener, so that the caller decides where it listens, and tests listen on a port of their own.
 
 mod body;
 mod connections;
@@ -10,3 +10,4 @@ mod refusal;
 mod respond;
 
 pub mod inference;
+pub mod log;

@@ -1,6 +1,7 @@
 //! Writes that are whole or not there, and that outlive a power cut once they return: write a temporary file, fsync it,
 //! rename it, fsync the folder. And the locks' files.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -47,21 +48,20 @@ pub(crate) fn temporary(tmp: &Path, mode: Mode) -> Result<NamedTempFile, DiskErr
 pub(crate) fn install(file: NamedTempFile, path: &Path) -> Result<(), DiskError> {
     let folder = path.parent().unwrap_or(path);
     create_folder(folder)?;
-    install_all(vec![(file, path.to_owned())], folder)
+    install_all(vec![(file, path.to_owned())])
 }
 
-/// Makes written temporary files durable under their names in one folder: all are flushed before the first gets its name,
-/// and the folder once, after the last.
-pub(crate) fn install_all(
-    files: Vec<(NamedTempFile, PathBuf)>,
-    folder: &Path,
-) -> Result<(), DiskError> {
+/// Makes written temporary files durable under their names: all are flushed before the first gets its name, and each folder
+/// once, after the last.
+pub(crate) fn install_all(files: Vec<(NamedTempFile, PathBuf)>) -> Result<(), DiskError> {
     flush_all(&files)?;
+    let mut folders = BTreeSet::new();
     for (file, path) in files {
         let persisted = file.persist(&path);
         persisted.map_err(|e| DiskError::at(&path)(e.error))?;
+        folders.extend(path.parent().map(Path::to_owned));
     }
-    sync_folder(folder)
+    folders.iter().try_for_each(|folder| sync_folder(folder))
 }
 
 /// Flushes some at the same time: the disk takes them in one go, and nobody computes meanwhile.

@@ -41,6 +41,12 @@ pub enum LogError {
         #[source]
         cause: TileError,
     },
+    /// A tile has more bytes than any could.
+    #[error("`{path}` of the log is longer than a tile can be")]
+    LongTile {
+        /// Which.
+        path: String,
+    },
     /// A tile is gone.
     #[error("`{path}` of the log is missing")]
     Missing {

@@ -2,17 +2,18 @@
 //! head doesn't commit to.
 
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use digest::Digest;
 use trust::log::{
-    Head, Node, Part, TILE_WIDTH, TilePath, leaf_hash, parse_bundle, parse_hashes, root_from_nodes,
-    subtree,
+    ENTRY_SIZE_BYTES_MAX, Head, Node, Part, TILE_WIDTH, TilePath, leaf_hash, parse_bundle,
+    parse_hashes, root_from_nodes, subtree,
 };
 
 use super::LogError;
-use super::durable::{DiskError, read_if_there};
+use super::durable::DiskError;
+use crate::whole_file;
 
 /// The log as it was at one size.
 pub(super) struct Tiles<'a> {
@@ -167,17 +168,41 @@ impl<'a> Tiles<'a> {
     fn read_tile(&self, part: Part, index: u64) -> Result<(TilePath, Vec<u8>), LogError> {
         let wanted =
             TilePath::at_size(part, index, self.size).ok_or(LogError::Root { size: self.size })?;
+        let (tile, file, size_bytes) = self.open_tile(wanted)?;
+        let bytes = whole_file::read_open(&file, size_bytes)
+            .map_err(DiskError::at(&self.folder.join(tile.to_string())))?;
+        Ok((tile, bytes))
+    }
+
+    /// As [`Self::read_tile`], open and not yet read, with its size.
+    pub(super) fn open_tile(&self, wanted: TilePath) -> Result<(TilePath, File, u64), LogError> {
         for _ in 0..ATTEMPTS_MAX {
             let wider = self.wider(wanted)?;
             for tile in [wanted].into_iter().chain(wider).chain([wanted.full()]) {
-                if let Some(bytes) = read_if_there(&self.folder.join(tile.to_string()))? {
-                    return Ok((tile, bytes));
+                if let Some((file, size_bytes)) = self.open_if_there(tile)? {
+                    return Ok((tile, file, size_bytes));
                 }
             }
         }
         Err(LogError::Missing {
             path: wanted.to_string(),
         })
+    }
+
+    fn open_if_there(&self, tile: TilePath) -> Result<Option<(File, u64)>, LogError> {
+        let path = self.folder.join(tile.to_string());
+        let opened = whole_file::open(&path).and_then(|file| {
+            let size_bytes = file.metadata()?.len();
+            Ok((file, size_bytes))
+        });
+        match opened {
+            Ok((_, size_bytes)) if size_bytes > TILE_SIZE_BYTES_MAX => Err(LogError::LongTile {
+                path: tile.to_string(),
+            }),
+            Ok(opened) => Ok(Some(opened)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(DiskError::at(&path)(e).into()),
+        }
     }
 
     /// The narrowest of the unfinished tiles on disk that are wider than this one.
@@ -199,5 +224,7 @@ impl<'a> Tiles<'a> {
     }
 }
 
+/// No tile is longer: 256 entries, each with its length.
+pub const TILE_SIZE_BYTES_MAX: u64 = TILE_WIDTH * (ENTRY_SIZE_BYTES_MAX as u64 + 2);
 /// A tile may be replaced by a wider one between listing and reading; that happens once per append.
 const ATTEMPTS_MAX: usize = 16;

@@ -60,6 +60,6 @@ impl<'a> Batch<'a> {
             .into_iter()
             .map(|(digest, file)| (file, self.store.blob_path(digest)))
             .collect();
-        Ok(durable::install_all(named, &self.store.blobs_path())?)
+        Ok(durable::install_all(named)?)
     }
 }

@@ -236,7 +236,7 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
     ))
 }
 
-fn no_log() -> Failure {
+pub(super) fn no_log() -> Failure {
     Failure::error(
         Code::LogKeyUnknown,
         "the trust root knows no log",
