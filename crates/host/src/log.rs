@@ -18,10 +18,12 @@
 
 pub(crate) mod durable;
 mod error;
+mod folder;
 mod history;
 mod own;
 mod past;
 mod published;
+mod remote;
 mod sequencer;
 mod tiles;
 mod write;
@@ -41,6 +43,7 @@ use history::History;
 pub use own::{OwnLogError, open_or_create};
 use past::Past;
 pub use published::StoredTile;
+pub use remote::{Growth, RemoteLog};
 pub use sequencer::{Answer, NotTaken, Placed, Sequencer};
 use tiles::Tiles;
 pub use tiles::{TILE_SIZE_BYTES_MAX, Visit};

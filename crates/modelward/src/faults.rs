@@ -9,6 +9,7 @@ use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
 use host::lock::LockError;
 use host::log::{DiskError, LogError};
+use host::sigstore::HttpError;
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
 
@@ -293,6 +294,10 @@ pub(crate) fn io_code(error: &std::io::Error) -> Code {
 fn log_code(error: &LogError) -> Code {
     match error {
         LogError::Disk(disk) => disk_code(disk),
+        LogError::Remote {
+            cause: HttpError::TooLong { .. },
+        } => Code::TooLarge,
+        LogError::Remote { .. } => Code::Network,
         LogError::LongEntry { .. } => Code::TooLarge,
         LogError::NothingToAppend | LogError::Empty => Code::NotFound,
         _ => Code::LogInconsistent,

@@ -3,10 +3,18 @@
 use trust::log::{CheckpointError, ENTRY_SIZE_BYTES_MAX, ProofError, TileError, TilePath};
 
 use super::durable::DiskError;
+use crate::sigstore::HttpError;
 
 /// Why the log didn't do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// A log's server gives no answer.
+    #[error("the log's server did not give what was asked for")]
+    Remote {
+        /// Why.
+        #[source]
+        cause: HttpError,
+    },
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),

@@ -6,7 +6,7 @@ use std::fs::File;
 use trust::log::{Part, TilePath, bundle_to_bytes, hashes_to_bytes, parse_bundle, parse_hashes};
 
 use super::durable::DiskError;
-use super::tiles::Tiles;
+use super::folder::Folder;
 use super::{Log, LogError};
 use crate::whole_file;
 
@@ -39,7 +39,7 @@ impl Log {
         if there.is_none_or(|there| there.width() < wanted.width()) {
             return Ok(None);
         }
-        let (stored, file, size_bytes) = Tiles::new(&self.folder, size).open_tile(wanted)?;
+        let (stored, file, size_bytes) = Folder(&self.folder).open(wanted)?;
         Ok(Some(StoredTile {
             wanted,
             stored,

@@ -12,6 +12,7 @@ use trust::log::{
 };
 
 use super::durable::{self, DiskError, Mode};
+use super::folder::Folder;
 use super::tiles::Tiles;
 use super::{Log, LogError};
 
@@ -50,7 +51,7 @@ impl Log {
     fn write_bundles<B: AsRef<[u8]>>(
         &self,
         pending: &mut Pending<'_>,
-        tiles: &mut Tiles<'_>,
+        tiles: &mut Tiles<Folder<'_>>,
         size: u64,
         entries: &[B],
     ) -> Result<(), LogError> {
