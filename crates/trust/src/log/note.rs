@@ -117,6 +117,13 @@ impl Note {
             .ok_or_else(|| NoteError::NotSigned { key: key() })
     }
 
+    /// What stands, after the id, in the signatures of this name and id.
+    pub(super) fn signatures_of(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let signatures = self.signatures.iter();
+        let named = signatures.filter(move |s| s.name == name && s.key_id == id);
+        named.map(|signature| signature.bytes.as_slice())
+    }
+
     /// The text, with the end of its last line: a claim.
     #[must_use]
     pub fn claimed_text(&self) -> &str {
@@ -278,7 +285,7 @@ impl fmt::Debug for LogSigner {
     }
 }
 
-fn check_name(name: &str) -> Result<(), NoteError> {
+pub(super) fn check_name(name: &str) -> Result<(), NoteError> {
     let is_plain = !name
         .chars()
         .any(|c| c.is_whitespace() || c.is_control() || c == '+');
