@@ -141,6 +141,22 @@ impl Log {
         Tiles::new(&self.folder, head.size).walk(head, from, visit)
     }
 
+    /// As [`Log::entries`], under a head that the caller believes.
+    ///
+    /// # Errors
+    /// The log is damaged or has not so many, or `visit` fails.
+    pub fn entries_under<E: From<LogError>>(
+        &self,
+        head: Head,
+        from: u64,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<(), E> {
+        if from >= head.size {
+            return Ok(());
+        }
+        Tiles::new(&self.folder, head.size).walk(head, from, visit)
+    }
+
     /// As [`Log::entries`], under the head that the log claims, whoever signed it: for an index that is derived and
     /// trusted by nobody. Returns how many entries there are.
     ///

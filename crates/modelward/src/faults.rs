@@ -235,7 +235,11 @@ const LOG_WAY: &str = "restore the log from a backup: it can't be made again. `m
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Self::from_error(log_code(&error), &error, LOG_WAY)
+        let way = match &error {
+            LogError::Remote { .. } => "is the address the log's, and does its server run?",
+            _ => LOG_WAY,
+        };
+        Self::from_error(log_code(&error), &error, way)
     }
 }
 

@@ -22,13 +22,17 @@ use crate::trust_root::{TrustRootError, create_log_key, log_signer};
 /// # Errors
 /// The folder can't be written, its key can't be used, or the log in it is not the key's.
 pub fn open_or_create(folder: &Path, name: &str) -> Result<(Log, LogSigner), OwnLogError> {
+    // A path from the root on has folders above it that can be made durable.
+    let folder = std::path::absolute(folder)
+        .map_err(DiskError::at(folder))
+        .map_err(LogError::Disk)?;
     let [keys, log, tmp] = ["keys", "log", "tmp"].map(|name| folder.join(name));
     if !keys.exists() && log.exists() {
         return Err(OwnLogError::Keyless {
-            folder: folder.to_owned(),
+            folder,
         });
     }
-    for folder in [folder, &log, &tmp] {
+    for folder in [&folder, &log, &tmp] {
         durable::create_folder(folder).map_err(LogError::Disk)?;
     }
     if !keys.exists() {

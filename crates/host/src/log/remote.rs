@@ -2,8 +2,7 @@
 //! against them, and no more is read of an answer than a tile can have.
 
 use trust::log::{
-    Checkpoint, ENTRY_SIZE_BYTES_MAX, Head, LogKey, Part, TilePath, consistency, root_from_nodes,
-    verify_consistency,
+    ENTRY_SIZE_BYTES_MAX, Head, Part, TilePath, consistency, root_from_nodes, verify_consistency,
 };
 
 use super::tiles::{Source, Tiles, Visit};
@@ -44,17 +43,16 @@ impl RemoteLog {
         })
     }
 
-    /// The newest head, signed by the key.
+    /// The newest head, whoever signed it.
     ///
     /// # Errors
-    /// There is no answer, or it is no head of the key's.
-    pub fn checkpoint(&self, key: &LogKey) -> Result<Checkpoint, LogError> {
+    /// There is no answer, or it is no text.
+    pub fn note(&self) -> Result<String, LogError> {
         let bytes = self.get("checkpoint", NOTE_SIZE_BYTES_MAX)?;
-        let note = String::from_utf8(bytes).map_err(|_| LogError::NotText)?;
-        Checkpoint::open(&note, key).map_err(|cause| LogError::Checkpoint { cause })
+        String::from_utf8(bytes).map_err(|_| LogError::NotText)
     }
 
-    /// As [`Log::entries`], under this head.
+    /// As [`Log::entries_under`].
     ///
     /// # Errors
     /// There is no answer, one is not what the head commits to, or `visit` fails.

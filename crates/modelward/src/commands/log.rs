@@ -1,4 +1,6 @@
-//! `modelward log show|verify|proof`
+//! `modelward log show|verify|proof|watch`
+
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -41,6 +43,11 @@ enum Action {
         /// The checkpoint's file
         since: PathBuf,
     },
+    /// Look whether a log only grew since the last look, and whether all it says of mine was said by this store
+    #[command(
+        after_help = "Example: modelward log watch --url https://log.example/models --state seen"
+    )]
+    Watch(watch::WatchArgs),
     /// Write a proof that a line is in the log, which anybody can check without the log
     #[command(after_help = "Example: modelward log proof 3 > proof")]
     Proof {
@@ -64,6 +71,7 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::Verify => verify(&workspace, ui),
         Action::Checkpoint => checkpoint(&workspace),
         Action::Grown { since } => grown(&workspace, &since),
+        Action::Watch(args) => watch::run(&args, &workspace),
         Action::Proof { index } => prove(&workspace, index),
         Action::Check { proof, bundle } => check(&workspace, &proof, &bundle),
     }
