@@ -77,8 +77,9 @@ fn in_process(folder: &Path) -> Result<()> {
         loop {
             let tell = tell.clone();
             // Who hears no more has failed already.
-            let answer =
-                move |placed: std::result::Result<Placed, _>| drop(tell.send(placed.is_ok()));
+            let answer = move |placed: std::result::Result<Placed, _>| {
+                let _ = tell.send(placed.is_ok());
+            };
             match sequencer.submit(line.clone(), Box::new(answer)) {
                 Ok(()) => break,
                 Err(NotTaken::Full) => std::thread::yield_now(),
