@@ -20,6 +20,7 @@ mod note;
 mod proof;
 mod tile;
 mod watched;
+mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use cosignature::{WitnessKey, Witnesses, WitnessesError};
@@ -35,3 +36,4 @@ pub use tile::{
     parse_bundle, parse_hashes, subtree,
 };
 pub use watched::{Watched, WatchedError};
+pub use witness::{AddCheckpoint, WitnessRefusal, WitnessSigner};

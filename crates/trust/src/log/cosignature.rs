@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use data_encoding::{BASE64, HEXLOWER};
 use digest::Hasher;
 
-use super::note::check_name;
+use super::note::{SIGNATURE_PREFIX, check_name};
 use super::{Checkpoint, Note, NoteError};
 
 /// The signature type of a timestamped Ed25519 cosignature.
@@ -27,6 +27,16 @@ pub struct WitnessKey {
 }
 
 impl WitnessKey {
+    /// A key that somebody states.
+    ///
+    /// # Errors
+    /// The name is empty, too long, or has a space or `+` in it.
+    pub fn new(name: &str, public: [u8; 32]) -> Result<Self, NoteError> {
+        check_name(name)?;
+        let name = name.to_owned();
+        Ok(Self { name, public })
+    }
+
     /// What the witness is called.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -42,6 +52,17 @@ impl WitnessKey {
         [a, b, c, d]
     }
 
+    /// What is signed.
+    pub(super) fn message(time: u64, text: &str) -> String {
+        format!("{HEADER}\ntime {time}\n{text}")
+    }
+
+    /// The line of a note that holds a cosignature.
+    pub(super) fn line(&self, time: u64, signature: &[u8]) -> String {
+        let blob = [&self.key_id()[..], &time.to_be_bytes(), signature].concat();
+        format!("{SIGNATURE_PREFIX}{} {}\n", self.name, BASE64.encode(&blob))
+    }
+
     /// When the witness saw what the note says, in seconds since 1970 by its own clock; none if it didn't say that it did.
     ///
     /// # Errors
@@ -54,7 +75,7 @@ impl WitnessKey {
             };
             let (time, signature) = blob.split_first_chunk::<8>().ok_or_else(wrong)?;
             let time = u64::from_be_bytes(*time);
-            let message = format!("{HEADER}\ntime {time}\n{}", note.claimed_text());
+            let message = Self::message(time, note.claimed_text());
             UnparsedPublicKey::new(&ED25519, self.public)
                 .verify(message.as_bytes(), signature)
                 .map_err(|_| wrong())?;
@@ -90,7 +111,6 @@ impl FromStr for WitnessKey {
         if typed.len() > KEY_SIZE_BYTES_MAX {
             return Err(NoteError::Key("it is too long"));
         }
-        check_name(name)?;
         let typed = BASE64.decode(typed.as_bytes()).map_err(|_| malformed)?;
         let public = match typed.split_first() {
             Some((&COSIGNATURE_TYPE, public)) => public.try_into().ok(),
@@ -100,10 +120,10 @@ impl FromStr for WitnessKey {
                 ));
             }
         };
-        let key = Self {
-            name: name.to_owned(),
-            public: public.ok_or(NoteError::Key("an Ed25519 key has 32 bytes"))?,
-        };
+        let key = Self::new(
+            name,
+            public.ok_or(NoteError::Key("an Ed25519 key has 32 bytes"))?,
+        )?;
         if HEXLOWER.encode(&key.key_id()) == id {
             Ok(key)
         } else {

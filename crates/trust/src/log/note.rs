@@ -14,7 +14,7 @@ const SIGNATURES_MAX: usize = 64;
 const NAME_SIZE_BYTES_MAX: usize = 255;
 /// The signature type of a plain Ed25519 signature.
 const ED25519_TYPE: u8 = 1;
-const SIGNATURE_PREFIX: &str = "\u{2014} ";
+pub(super) const SIGNATURE_PREFIX: &str = "\u{2014} ";
 
 /// A note whose signatures were not yet looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
