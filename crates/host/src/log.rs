@@ -16,6 +16,7 @@
 //! unless they also hold the signing key and rewrite `checkpoints` too. Then only somebody who kept a checkpoint of
 //! before can tell.
 
+mod cosigned;
 pub(crate) mod durable;
 mod error;
 mod folder;
@@ -24,6 +25,7 @@ mod own;
 mod past;
 mod published;
 mod remote;
+mod seen;
 mod sequencer;
 mod tiles;
 mod write;
@@ -36,14 +38,16 @@ use trust::log::{
     inclusion, leaf_hash, verify_consistency, verify_inclusion,
 };
 
+pub use cosigned::CosignError;
 pub use durable::DiskError;
 use durable::{read_if_there, replace};
 pub use error::LogError;
 use history::History;
-pub use own::{OwnLogError, open_or_create};
+pub use own::{OwnLogError, open_or_create, witness};
 use past::Past;
 pub use published::StoredTile;
 pub use remote::{Growth, RemoteLog};
+pub use seen::{Seen, SeenError};
 pub use sequencer::{Answer, NotTaken, Placed, Sequencer};
 use tiles::Tiles;
 pub use tiles::{TILE_SIZE_BYTES_MAX, Visit};
@@ -276,9 +280,7 @@ impl Log {
     }
 
     fn read_checkpoint(&self) -> Result<Option<String>, LogError> {
-        let bytes = read_if_there(&self.checkpoint_path())?;
-        let note = bytes.map(String::from_utf8).transpose();
-        note.map_err(|_| LogError::NotText)
+        read_note(&self.checkpoint_path())
     }
 
     fn write_checkpoint(&self, note: &str) -> Result<(), LogError> {
@@ -296,6 +298,11 @@ impl Log {
     fn lock_path(&self) -> PathBuf {
         self.folder.join("lock")
     }
+}
+
+fn read_note(path: &Path) -> Result<Option<String>, LogError> {
+    let note = read_if_there(path)?.map(String::from_utf8).transpose();
+    note.map_err(|_| LogError::NotText)
 }
 
 fn claimed(note: &str) -> Result<Head, LogError> {

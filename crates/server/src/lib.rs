@@ -1,6 +1,6 @@
 //! All that listens on a socket.
 //!
-//! [`inference`] answers for one verified model, [`log`] shows a log and adds to it. Each server is a module with one entry
+//! [`inference`] answers for one verified model, [`log`] shows a log and adds to it, [`witness`] cosigns heads. Each server is a module with one entry
 //! point that takes a bound listener, so that the caller decides where it listens, and tests listen on a port of their own.
 
 mod body;
@@ -11,3 +11,4 @@ mod respond;
 
 pub mod inference;
 pub mod log;
+pub mod witness;

@@ -156,7 +156,7 @@ impl Server {
 }
 
 impl Limits {
-    const fn connections(&self) -> connections::Limits {
+    pub(crate) const fn connections(&self) -> connections::Limits {
         connections::Limits {
             connections_max: self.connections_max,
             head_timeout: self.head_timeout,

@@ -99,6 +99,11 @@ pub const ALL: &[Target] = &[
         logged::cosignature,
         logged::cosignature_seeds,
     ),
+    target(
+        "add_checkpoint",
+        logged::add_checkpoint,
+        logged::add_checkpoint_seeds,
+    ),
     target("watched", logged::watched, logged::watched_seeds),
     target("tile_path", logged::tile_path, logged::tile_path_seeds),
     target("tile", logged::tile, logged::tile_seeds),

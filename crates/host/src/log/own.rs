@@ -4,12 +4,25 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use trust::log::LogSigner;
+use trust::log::{LogSigner, WitnessSigner};
 
 use super::durable::{self, DiskError};
-use super::{Log, LogError};
+use super::{Log, LogError, Seen};
 use crate::keys::KeyFileError;
-use crate::trust_root::{TrustRootError, create_log_key, log_signer};
+use crate::trust_root::{LOG_SEED, TrustRootError, create_log_key, log_signer, witness_signer};
+
+/// Opens what a witness has in a folder, or makes it with a new key, called `name`: `keys/` and `tmp/` as a log's, and what it saw in
+/// `seen/`.
+///
+/// # Errors
+/// The folder can't be written, or its key can't be used.
+pub fn witness(folder: &Path, name: &str) -> Result<(Seen, WitnessSigner), OwnLogError> {
+    let [keys, seen, tmp] = make(folder, "seen")?;
+    if !keys.join(LOG_SEED).exists() {
+        create_log_key(&keys, name)?;
+    }
+    Ok((Seen::at(&seen, &tmp), witness_signer(&keys)?))
+}
 
 /// Opens the log in a folder, or makes it with a new key, called `name`.
 ///
@@ -22,23 +35,12 @@ use crate::trust_root::{TrustRootError, create_log_key, log_signer};
 /// # Errors
 /// The folder can't be written, its key can't be used, or the log in it is not the key's.
 pub fn open_or_create(folder: &Path, name: &str) -> Result<(Log, LogSigner), OwnLogError> {
-    // A path from the root on has folders above it that can be made durable.
-    let folder = std::path::absolute(folder)
-        .map_err(DiskError::at(folder))
-        .map_err(LogError::Disk)?;
-    let [keys, log, tmp] = ["keys", "log", "tmp"].map(|name| folder.join(name));
-    if !keys.exists() && log.exists() {
+    if !folder.join("keys").exists() && folder.join("log").exists() {
         return Err(OwnLogError::Keyless {
-            folder,
+            folder: folder.to_owned(),
         });
     }
-    for folder in [&folder, &log, &tmp] {
-        durable::create_folder(folder).map_err(LogError::Disk)?;
-    }
-    if !keys.exists() {
-        let made = DirBuilder::new().mode(0o700).create(&keys);
-        made.map_err(DiskError::at(&keys)).map_err(LogError::Disk)?;
-    }
+    let [keys, log, tmp] = make(folder, "log")?;
     let signer = match log_signer(&keys) {
         Err(TrustRootError::Key(KeyFileError::Missing { .. })) => create_log_key(&keys, name)?,
         signer => signer?,
@@ -47,6 +49,21 @@ pub fn open_or_create(folder: &Path, name: &str) -> Result<(Log, LogSigner), Own
     log.repair()?;
     log.checkpoint(signer.key())?;
     Ok((log, signer))
+}
+
+/// The folders of keys, of what is kept, and of unfinished files.
+fn make(folder: &Path, kept: &str) -> Result<[PathBuf; 3], LogError> {
+    // A path from the root on has folders above it that can be made durable.
+    let folder = std::path::absolute(folder).map_err(DiskError::at(folder))?;
+    let [keys, kept, tmp] = ["keys", kept, "tmp"].map(|name| folder.join(name));
+    for folder in [&folder, &kept, &tmp] {
+        durable::create_folder(folder)?;
+    }
+    if !keys.exists() {
+        let made = DirBuilder::new().mode(0o700).create(&keys);
+        made.map_err(DiskError::at(&keys))?;
+    }
+    Ok([keys, kept, tmp])
 }
 
 /// Why a folder's log can't be had.

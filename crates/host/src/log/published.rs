@@ -21,12 +21,13 @@ pub struct StoredTile {
 }
 
 impl Log {
-    /// The head as it was signed, for whoever checks it; none as long as nothing was appended.
+    /// The head as it was signed, with what witnesses said of it, for whoever checks it; none as long as nothing was appended.
     ///
     /// # Errors
     /// It can't be read.
     pub fn note(&self) -> Result<Option<String>, LogError> {
-        self.read_checkpoint()
+        let note = self.read_checkpoint()?;
+        note.map(|note| self.with_cosignatures(&note)).transpose()
     }
 
     /// A tile, if the signed head commits to all of it.

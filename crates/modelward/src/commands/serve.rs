@@ -1,6 +1,7 @@
 //! `modelward serve MODEL --http ADDR`, and `modelward serve --role log`
 
 mod log;
+mod witness;
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -31,7 +32,7 @@ const MIB: u64 = 1 << 20;
 /// Time alone can end a root's validity: so often everything is asked again though nothing was recorded.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there; or a log
+/// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there; or a log, or be a witness
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: modelward serve out/digits --environment prod --service-account digits@example"
@@ -58,6 +59,8 @@ pub(crate) struct Args {
     key: SigningKey,
     #[command(flatten)]
     log: log::LogArgs,
+    #[command(flatten)]
+    witness: witness::WitnessArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -66,6 +69,8 @@ enum Role {
     Model,
     /// A log, as C2SP's tlog-tiles
     Log,
+    /// A witness, who cosigns heads of the trust root's logs
+    Witness,
 }
 
 /// The two files that make a model, sealed, and the artifact that they belong to.
@@ -77,14 +82,22 @@ struct Loaded {
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     match (&args.model, args.role) {
-        (None, Role::Log) => log::run(&args.log, args.http, common, ui),
-        (Some(model), Role::Model) if !args.log.is_meant() => run_model(args, model, common, ui),
+        (None, Role::Log) if !args.witness.is_meant() => log::run(&args.log, args.http, common, ui),
+        (None, Role::Witness) if !args.log.is_meant() => {
+            witness::run(&args.witness, args.http, common, ui)
+        }
+        (Some(model), Role::Model) if !args.log.is_meant() && !args.witness.is_meant() => {
+            run_model(args, model, common, ui)
+        }
         (_, role) => {
-            let message = "a model is served with `--role model`, and a log with `--role log`";
-            let hint = if role == Role::Log {
-                "leave out the model"
-            } else {
-                "name a model, or say `--role log`"
+            let message = "what was said belongs to different roles";
+            let hint = match role {
+                Role::Model => {
+                    "name a model and nothing of a log or a witness, or say which `--role` is meant"
+                }
+                Role::Log | Role::Witness => {
+                    "leave out the model, and what belongs to another role"
+                }
             };
             Err(Failure::error(Code::Usage, message, hint))
         }

@@ -57,6 +57,7 @@ mod train;
 mod train_root;
 mod verify;
 mod wheel;
+mod witness;
 mod workshop;
 
 /// A test file that is not declared is never compiled, and nobody would notice.

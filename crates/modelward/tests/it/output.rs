@@ -7,6 +7,7 @@ use std::process::Stdio;
 use crate::log_server::LogServer;
 use crate::schema;
 use crate::server::Server;
+use crate::witness::Witness;
 use crate::workshop::{
     Outcome, PACKAGE, PROD, TRAIN, Workshop, admit, deploy, json_of, publish, serve,
 };
@@ -130,6 +131,9 @@ fn every_command_answers_in_its_documented_form() {
     assert_eq!(stopped.stdout, "", "one object is all");
     LogServer::start(&served, "").stop();
     met.insert("serve-log".to_owned());
+    let witness = Witness::start(&served, "witness");
+    met.insert("serve-witness".to_owned());
+    met.insert(schema::check("log-cosign", &served.json(&witness.cosign())));
     let refreshed = crate::keyless_refresh::Place::new().refresh();
     met.insert(schema::check("keyless-refresh", &refreshed));
     // These two take a trainer and ten thousand pictures.

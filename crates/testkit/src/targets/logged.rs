@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use digest::Digest;
 use trust::log::{
-    Checkpoint, Entry, Head, LogKey, LogSigner, Note, Proof, ProofError, TilePath, Watched,
-    WitnessKey, Witnesses, bundle_to_bytes, consistency, hashes_to_bytes, inclusion, leaf_hash,
-    parse_bundle, parse_hashes, root, verify_consistency, verify_inclusion,
+    AddCheckpoint, Checkpoint, Entry, Head, LogKey, LogSigner, Note, Proof, ProofError, TilePath,
+    Watched, WitnessKey, Witnesses, bundle_to_bytes, consistency, hashes_to_bytes, inclusion,
+    leaf_hash, parse_bundle, parse_hashes, root, verify_consistency, verify_inclusion,
 };
 
 use super::texts;
@@ -240,6 +240,29 @@ pub(super) fn cosignature_seeds() -> Vec<Vec<u8>> {
     let stranger = COSIGNED.replace("example/w", "example/x");
     let both = format!("{note}{stranger}{COSIGNED}");
     texts(&[&format!("{note}{COSIGNED}"), &both, note])
+}
+
+/// A witness cosigns no head but the log's own, from the one that it saw.
+pub(super) fn add_checkpoint(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(asked) = AddCheckpoint::parse(text) else {
+        return;
+    };
+    assert_eq!(asked.to_string(), text);
+    let seen = Checkpoint::sign(head(7), signer());
+    if let Ok(checkpoint) = asked.judge(signer().key(), Some(&seen)) {
+        assert_eq!(checkpoint.head(), head(ENTRIES));
+    }
+}
+
+pub(super) fn add_checkpoint_seeds() -> Vec<Vec<u8>> {
+    let ask = |old: u64| {
+        let hashes: Result<_, ProofError> = consistency(old, ENTRIES, &mut find);
+        AddCheckpoint::new(old, hashes.expect("the log only grew"), checkpoint()).to_string()
+    };
+    texts(&[&ask(0), &ask(7), &ask(ENTRIES)])
 }
 
 /// What a watch remembers has one spelling, and a head that the log signed.

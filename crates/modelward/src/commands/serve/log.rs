@@ -77,15 +77,19 @@ fn of_store(common: &Common) -> Result<(Log, LogKey, Option<LogSigner>), Failure
 }
 
 fn own(folder: &Path, name: &str) -> Result<(Log, LogKey, Option<LogSigner>), Failure> {
-    let (log, signer) = host::log::open_or_create(folder, name).map_err(|e| match e {
+    let (log, signer) = host::log::open_or_create(folder, name).map_err(of_own)?;
+    Ok((log, signer.key().clone(), Some(signer)))
+}
+
+pub(super) fn of_own(error: OwnLogError) -> Failure {
+    match error {
         OwnLogError::Log(cause) => Failure::from(cause),
         OwnLogError::Key(cause) => Failure::from(cause),
         cause @ OwnLogError::Keyless { .. } => {
             let way = "bring its `keys` back, or serve a store's log from its store";
             Failure::from_error(Code::KeyMissing, &cause, way)
         }
-    })?;
-    Ok((log, signer.key().clone(), Some(signer)))
+    }
 }
 
 fn tokens(path: &Path) -> Result<Tokens, Failure> {
