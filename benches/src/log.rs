@@ -143,7 +143,7 @@ impl Drop for Server {
     }
 }
 
-/// Each client sends a line when the one before was acknowledged. A thread has many: it sends for all, then hears all.
+/// Each client sends a line when the one before was acknowledged. A thread has many.
 fn by_http(address: &str) -> Result<()> {
     let share = LINES / THREADS;
     std::thread::scope(|scope| {
@@ -166,25 +166,36 @@ fn add(address: &str, first: usize, count: usize) -> Result<()> {
         stream.set_nodelay(true)?;
         streams.push(BufReader::new(stream));
     }
+    // All ask, and who has its answer asks again.
     let mut numbers = first..first + count;
-    while !numbers.is_empty() {
-        let mut asked = 0;
-        for (stream, number) in streams.iter_mut().zip(&mut numbers) {
-            let line = line(number)?;
-            let head = format!(
-                "POST /add HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {}\r\n\r\n",
-                line.len()
-            );
-            stream
-                .get_mut()
-                .write_all(&[head.as_bytes(), &line].concat())?;
-            asked += 1;
+    let mut waiting = 0;
+    for (stream, number) in streams.iter_mut().zip(&mut numbers) {
+        ask(stream, number)?;
+        waiting += 1;
+    }
+    for at in (0..waiting).cycle() {
+        if waiting == 0 {
+            break;
         }
-        for stream in streams.iter_mut().take(asked) {
-            acknowledged(stream)?;
+        let stream = streams.get_mut(at).ok_or("a client is gone")?;
+        acknowledged(stream)?;
+        match numbers.next() {
+            Some(number) => ask(stream, number)?,
+            None => waiting -= 1,
         }
     }
     Ok(())
+}
+
+fn ask(stream: &mut BufReader<TcpStream>, number: usize) -> Result<()> {
+    let line = line(number)?;
+    let head = format!(
+        "POST /add HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {}\r\n\r\n",
+        line.len()
+    );
+    Ok(stream
+        .get_mut()
+        .write_all(&[head.as_bytes(), &line].concat())?)
 }
 
 fn acknowledged(stream: &mut BufReader<TcpStream>) -> Result<()> {

@@ -109,8 +109,10 @@ impl Log {
         self.write_tiles(older, entries)?;
         let newer = self.grown(older, entries.len() as u64)?;
         let checkpoint = Checkpoint::sign(newer, signer);
-        self.history.push(checkpoint.note())?;
-        self.write_checkpoint(checkpoint.note())?;
+        let note = checkpoint.note();
+        durable::replace_after(&self.checkpoint_path(), note.as_bytes(), &self.tmp, || {
+            self.history.push(note)
+        })?;
         self.remove_narrower(older.size, newer.size);
         Ok(Appended {
             first_index: older.size,

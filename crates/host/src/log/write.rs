@@ -1,5 +1,6 @@
 //! Growing the tree on disk: entries and tiles, before anything refers to them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,8 @@ impl Log {
 struct Pending<'a> {
     log: &'a Log,
     files: Vec<(NamedTempFile, PathBuf)>,
+    /// Where folders were made for them.
+    folders: BTreeSet<PathBuf>,
 }
 
 impl<'a> Pending<'a> {
@@ -114,6 +117,7 @@ impl<'a> Pending<'a> {
         Self {
             log,
             files: Vec::new(),
+            folders: BTreeSet::new(),
         }
     }
 
@@ -131,18 +135,20 @@ impl<'a> Pending<'a> {
         let size = (index * TILE_WIDTH + width as u64) << (8 * u32::from(level));
         let tile = TilePath::at_size(part, index, size).ok_or(LogError::Root { size })?;
         let path = self.log.folder.join(tile.to_string());
-        durable::create_folder(path.parent().unwrap_or(&path))?;
+        let folder = path.parent().unwrap_or(&path);
+        durable::create_unflushed(folder, &mut self.folders)?;
         let mut file = durable::temporary(&self.log.tmp, Mode::Writable)?;
         file.write_all(bytes).map_err(DiskError::at(&path))?;
         self.files.push((file, path));
         if self.files.len() == PENDING_MAX {
-            durable::install_all(std::mem::take(&mut self.files))?;
+            let files = std::mem::take(&mut self.files);
+            durable::install_all(files, std::mem::take(&mut self.folders))?;
         }
         Ok(())
     }
 
     fn install(self) -> Result<(), LogError> {
-        Ok(durable::install_all(self.files)?)
+        Ok(durable::install_all(self.files, self.folders)?)
     }
 }
 
