@@ -47,7 +47,7 @@ const WRITERS_MAX: usize = 4;
 pub fn serve(
     listener: TcpListener,
     serving: Serving,
-    limits: Limits,
+    limits: &Limits,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

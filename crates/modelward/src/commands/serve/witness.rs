@@ -68,7 +68,7 @@ pub(super) fn run(
         format!("witness `{key}` of {count} logs on http://{address}")
     };
     let serving = Serving { seen, logs, signer };
-    server::witness::serve(listener, serving, Limits::default(), interrupted(&told)).map_err(
+    server::witness::serve(listener, serving, &Limits::default(), interrupted(&told)).map_err(
         |e| {
             let way = "is the address free, and may this user listen on it?";
             Failure::from_error(Code::Network, &e, way)
