@@ -2,7 +2,7 @@
 //! names choose among the measurements.
 //!
 //! ```text
-//! startup ─ verdict ─ hashing ─ commands ─ sandbox ─ loading ─ memory ─ serving ─ signing ─► table ─► TARGET/bench.json
+//! startup ─ verdict ─ hashing ─ commands ─ sandbox ─ loading ─ memory ─ serving ─ signing ─ log ─► table ─► TARGET/bench.json
 //! ```
 //! The medians of rounds in which ours and the peer take turns are compared, so that whatever else the machine does
 //! meets both. A bar that could not be measured is not met.
@@ -11,6 +11,7 @@ mod commands;
 mod files;
 mod hashing;
 mod loading;
+mod log;
 mod masked;
 mod measure;
 mod memory;
@@ -92,7 +93,7 @@ fn bench(modelward: &Path, target: &Path, only: &[&str]) -> Result<ExitCode> {
 
 type Measurement = fn(&Bench, &mut Table) -> Result<()>;
 
-const MEASUREMENTS: [(&str, Measurement); 9] = [
+const MEASUREMENTS: [(&str, Measurement); 10] = [
     ("startup", startup::measure),
     ("verdict", verdict::measure),
     ("hashing", hashing::measure),
@@ -102,4 +103,5 @@ const MEASUREMENTS: [(&str, Measurement); 9] = [
     ("memory", memory::measure),
     ("serving", serving::measure),
     ("signing", signing::measure),
+    ("log", log::measure),
 ];

@@ -1,8 +1,10 @@
 """The log: the Go project's packages open its checkpoints and prove each of its entries."""
 
 import json
+import subprocess
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import commands
@@ -33,6 +35,40 @@ def check(record: Record, chain: Chain, logcheck: Path, go_mod: Path, room: Path
     with record.check(peer, "refuses our log under another key"):
         commands.refused(logcheck, "log", log, other_key(key), words="verifier key")
     check_proofs(record, peer, chain, logcheck, key, room)
+    check_served(record, peer, chain, logcheck, key, room)
+
+
+def check_served(record: Record, peer: str, chain: Chain, logcheck: Path, key: str, room: Path) -> None:
+    """The same log by HTTP, and one that goes on while it is read."""
+    kept = room / "kept"
+    kept.write_bytes(commands.output(chain.ours.binary, "--store", chain.ours.folder, "log", "checkpoint"))
+    model = room / "model.bin"
+    with serving(chain) as address:
+        with record.check(peer, "reads our log by HTTP and proves each entry, and a kept head after the log grew"):
+            said = json.loads(commands.output(logcheck, "served", f"http://{address}", key))
+            expect(said["entries"] == len(chain.entries()), f"found {said}")
+            model.write_text("one more")
+            chain.ours.allowed("sign", model)
+            said = json.loads(commands.output(logcheck, "served", f"http://{address}", key, kept))
+            expect(said == {"entries": len(chain.entries()), "kept": 1}, f"found {said}")
+        with record.check(peer, "refuses our served log under another key"):
+            commands.refused(logcheck, "served", f"http://{address}", other_key(key), words="verifier key")
+
+
+@contextmanager
+def serving(chain: Chain) -> Iterator[str]:
+    """Where the store's log is shown. The server must end by itself when it is asked to."""
+    command = chain.ours.command("serve", "--role", "log", "--http", "127.0.0.1:0")
+    server = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, env=commands.environment())
+    try:
+        said = json.loads(server.stdout.readline())
+        expect(said["result"] == "allowed", f"did not start: {said}")
+        yield said["address"]
+        server.terminate()
+        expect(server.wait(20) == 0, "did not stop as asked")
+    finally:
+        server.kill()
+        server.wait()
 
 
 def fill(chain: Chain, room: Path) -> None:

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,8 +12,8 @@ import (
 )
 
 // readHead returns the tree that the log's signed checkpoint names.
-func readHead(folder string, verifier note.Verifier) (tlog.Tree, error) {
-	signed, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
+func readHead(log source, verifier note.Verifier) (tlog.Tree, error) {
+	signed, err := log.read("checkpoint")
 	if err != nil {
 		return tlog.Tree{}, err
 	}
@@ -48,14 +46,14 @@ func parseCheckpoint(text, origin string) (tlog.Tree, error) {
 }
 
 // proveHistory proves that the head contains every checkpoint that was ever signed.
-func proveHistory(folder string, head tlog.Tree, verifier note.Verifier) (int, error) {
-	all, err := os.ReadFile(filepath.Join(folder, "checkpoints"))
+func proveHistory(log source, head tlog.Tree, verifier note.Verifier) (int, error) {
+	all, err := log.read("checkpoints")
 	if err != nil {
 		return 0, err
 	}
 	// A note has an empty line between text and signatures, and here one more after it.
 	parts := bytes.SplitAfter(all, []byte("\n\n"))
-	hashes := tlog.TileHashReader(head, tiles{folder})
+	hashes := tlog.TileHashReader(head, tiles{log})
 	count := 0
 	for ; len(parts) >= 2; parts = parts[2:] {
 		signed := append(bytes.Clone(parts[0]), bytes.TrimSuffix(parts[1], []byte("\n"))...)

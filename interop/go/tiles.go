@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -13,15 +11,15 @@ import (
 
 const tileHeight = 8
 
-// tiles reads hash tiles from the folder of a log. The hash reader above it checks each against the tree's root.
-type tiles struct{ folder string }
+// tiles reads the hash tiles of a log. The hash reader above it checks each against the tree's root.
+type tiles struct{ source source }
 
 func (tiles) Height() int { return tileHeight }
 
 func (t tiles) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	var all [][]byte
 	for _, tile := range wanted {
-		data, err := os.ReadFile(filepath.Join(t.folder, path(tile)))
+		data, err := t.source.read(path(tile))
 		if err != nil {
 			return nil, err
 		}
@@ -40,11 +38,11 @@ func path(tile tlog.Tile) string {
 }
 
 // proveEntries proves that the head contains each entry, and returns how many there are.
-func proveEntries(folder string, head tlog.Tree) (int64, error) {
-	hashes := tlog.TileHashReader(head, tiles{folder})
+func proveEntries(log source, head tlog.Tree) (int64, error) {
+	hashes := tlog.TileHashReader(head, tiles{log})
 	var index int64
 	for index < head.N {
-		entries, err := readEntries(folder, index/(1<<tileHeight), head.N)
+		entries, err := readEntries(log, index/(1<<tileHeight), head.N)
 		if err != nil {
 			return 0, err
 		}
@@ -67,10 +65,10 @@ func proveEntry(entry []byte, index int64, head tlog.Tree, hashes tlog.HashReade
 }
 
 // readEntries returns the entries of a tile, exactly as many as a tree of this size has there.
-func readEntries(folder string, number, size int64) ([][]byte, error) {
+func readEntries(log source, number, size int64) ([][]byte, error) {
 	width := min(size-number<<tileHeight, 1<<tileHeight)
 	tile := tlog.Tile{H: tileHeight, L: -1, N: number, W: int(width)}
-	rest, err := os.ReadFile(filepath.Join(folder, path(tile)))
+	rest, err := log.read(path(tile))
 	if err != nil {
 		return nil, err
 	}

@@ -16,10 +16,17 @@
 //! unless they also hold the signing key and rewrite `checkpoints` too. Then only somebody who kept a checkpoint of
 //! before can tell.
 
+mod cosigned;
 pub(crate) mod durable;
 mod error;
+mod folder;
 mod history;
+mod own;
 mod past;
+mod published;
+mod remote;
+mod seen;
+mod sequencer;
 mod tiles;
 mod write;
 
@@ -31,13 +38,19 @@ use trust::log::{
     inclusion, leaf_hash, verify_consistency, verify_inclusion,
 };
 
+pub use cosigned::CosignError;
 pub use durable::DiskError;
 use durable::{read_if_there, replace};
 pub use error::LogError;
 use history::History;
+pub use own::{OwnLogError, open_or_create, witness};
 use past::Past;
+pub use published::StoredTile;
+pub use remote::{Growth, RemoteLog};
+pub use seen::{Seen, SeenError};
+pub use sequencer::{Answer, NotTaken, Placed, Sequencer};
 use tiles::Tiles;
-pub use tiles::Visit;
+pub use tiles::{TILE_SIZE_BYTES_MAX, Visit};
 
 /// A log in a folder. Holds nothing open: any number of processes may read and append at once.
 #[derive(Debug, Clone)]
@@ -96,8 +109,10 @@ impl Log {
         self.write_tiles(older, entries)?;
         let newer = self.grown(older, entries.len() as u64)?;
         let checkpoint = Checkpoint::sign(newer, signer);
-        self.history.push(checkpoint.note())?;
-        self.write_checkpoint(checkpoint.note())?;
+        let note = checkpoint.note();
+        durable::replace_after(&self.checkpoint_path(), note.as_bytes(), &self.tmp, || {
+            self.history.push(note)
+        })?;
         self.remove_narrower(older.size, newer.size);
         Ok(Appended {
             first_index: older.size,
@@ -129,6 +144,22 @@ impl Log {
             return Ok(());
         };
         let head = checkpoint.head();
+        Tiles::new(&self.folder, head.size).walk(head, from, visit)
+    }
+
+    /// As [`Log::entries`], under a head that the caller believes.
+    ///
+    /// # Errors
+    /// The log is damaged or has not so many, or `visit` fails.
+    pub fn entries_under<E: From<LogError>>(
+        &self,
+        head: Head,
+        from: u64,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<(), E> {
+        if from >= head.size {
+            return Ok(());
+        }
         Tiles::new(&self.folder, head.size).walk(head, from, visit)
     }
 
@@ -251,9 +282,7 @@ impl Log {
     }
 
     fn read_checkpoint(&self) -> Result<Option<String>, LogError> {
-        let bytes = read_if_there(&self.checkpoint_path())?;
-        let note = bytes.map(String::from_utf8).transpose();
-        note.map_err(|_| LogError::NotText)
+        read_note(&self.checkpoint_path())
     }
 
     fn write_checkpoint(&self, note: &str) -> Result<(), LogError> {
@@ -271,6 +300,11 @@ impl Log {
     fn lock_path(&self) -> PathBuf {
         self.folder.join("lock")
     }
+}
+
+fn read_note(path: &Path) -> Result<Option<String>, LogError> {
+    let note = read_if_there(path)?.map(String::from_utf8).transpose();
+    note.map_err(|_| LogError::NotText)
 }
 
 fn claimed(note: &str) -> Result<Head, LogError> {

@@ -16,6 +16,7 @@ mod token;
 mod wire;
 
 pub use http::HttpError;
+pub(crate) use http::{Client as HttpClient, check as check_url};
 pub use login::{Asker, Login};
 pub use redirect::Redirect;
 pub use refresh::{RefreshError, Refreshed, Repository, data_folder};

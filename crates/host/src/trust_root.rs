@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
-use trust::log::{LogSigner, NoteError};
+use trust::log::{LogSigner, NoteError, WitnessSigner};
 use trust::{Code, RootError, TrustRoot};
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ use crate::keys::{KeyFileError, random, read_private, write_new};
 use crate::whole_file;
 
 const SIZE_BYTES_MAX: u64 = 1 << 20;
-const LOG_SEED: &str = "log.seed";
+pub(crate) const LOG_SEED: &str = "log.seed";
 
 /// Reads a trust root.
 ///
@@ -74,6 +74,21 @@ pub fn create_log_key(keys: &Path, name: &str) -> Result<LogSigner, TrustRootErr
 /// # Errors
 /// It is not there, others may read it, or it is no key.
 pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
+    signer_of_seed(keys, LogSigner::from_seed)
+}
+
+/// The key of a witness, which is kept as a log's is.
+///
+/// # Errors
+/// As [`log_signer`].
+pub fn witness_signer(keys: &Path) -> Result<WitnessSigner, TrustRootError> {
+    signer_of_seed(keys, WitnessSigner::from_seed)
+}
+
+fn signer_of_seed<S>(
+    keys: &Path,
+    from_seed: fn(&str, &[u8; 32]) -> Result<S, NoteError>,
+) -> Result<S, TrustRootError> {
     let path = keys.join(LOG_SEED);
     let text = match read_private(&path) {
         Err(KeyFileError::NotText { path } | KeyFileError::NotAFile { path }) => {
@@ -89,7 +104,7 @@ pub fn log_signer(keys: &Path) -> Result<LogSigner, TrustRootError> {
     let seed = seed
         .and_then(|seed| <[u8; 32]>::try_from(seed).ok())
         .map(Zeroizing::new);
-    let signer = seed.and_then(|seed| LogSigner::from_seed(name, &seed).ok());
+    let signer = seed.and_then(|seed| from_seed(name, &seed).ok());
     signer.ok_or(TrustRootError::Seed { path })
 }
 

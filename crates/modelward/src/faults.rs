@@ -9,6 +9,7 @@ use host::keys::exec::PluginError;
 use host::keys::pkcs11::TokenError;
 use host::lock::LockError;
 use host::log::{DiskError, LogError};
+use host::sigstore::HttpError;
 use host::store::StoreError;
 use host::trust_root::TrustRootError;
 
@@ -243,7 +244,11 @@ const LOG_WAY: &str = "restore the log from a backup: it can't be made again. `m
 
 impl From<LogError> for Failure {
     fn from(error: LogError) -> Self {
-        Self::from_error(log_code(&error), &error, LOG_WAY)
+        let way = match &error {
+            LogError::Remote { .. } => "is the address the log's, and does its server run?",
+            _ => LOG_WAY,
+        };
+        Self::from_error(log_code(&error), &error, way)
     }
 }
 
@@ -302,6 +307,10 @@ pub(crate) fn io_code(error: &std::io::Error) -> Code {
 fn log_code(error: &LogError) -> Code {
     match error {
         LogError::Disk(disk) => disk_code(disk),
+        LogError::Remote {
+            cause: HttpError::TooLong { .. },
+        } => Code::TooLarge,
+        LogError::Remote { .. } => Code::Network,
         LogError::LongEntry { .. } => Code::TooLarge,
         LogError::NothingToAppend | LogError::Empty => Code::NotFound,
         _ => Code::LogInconsistent,

@@ -14,17 +14,11 @@
 //! once nobody can tell. Logs: each prediction through [`Hooks::record`], before its answer leaves.
 
 mod base64;
-mod body;
 mod classify;
-mod connections;
 mod gate;
 mod json;
-mod memory;
-mod places;
 mod predictions;
-mod refusal;
 mod routes;
-mod stall;
 mod v2;
 mod workers;
 
@@ -34,14 +28,19 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
 use digest::Digest;
 use infer::Model;
 use trust::Reason;
 
+use crate::body::{self, Body};
+use crate::connections;
+use crate::memory::Memory;
+use crate::refusal::Refusal;
+
 pub use predictions::{PredictionRecord, Protocol};
 
 use gate::Gate;
-use memory::Memory;
 use predictions::Predictions;
 
 /// What is served.
@@ -112,6 +111,17 @@ pub struct Limits {
     pub recall_age_max: Duration,
 }
 
+impl Limits {
+    const fn connections(&self) -> connections::Limits {
+        connections::Limits {
+            connections_max: self.connections_max,
+            head_timeout: self.head_timeout,
+            write_timeout: self.write_timeout,
+            drain_timeout: self.drain_timeout,
+        }
+    }
+}
+
 /// A thread more takes memory of its own; whoever has more cores starts more servers.
 const WORKERS_MAX: NonZeroUsize = NonZeroUsize::new(8).unwrap();
 
@@ -166,7 +176,15 @@ pub fn serve(
     let gate = Arc::new(Gate::open(&serving.model, &limits).map_err(Error::Workers)?);
     let _watch = gate::watch(&gate, recalled, limits.recall_interval).map_err(Error::Workers)?;
     let server = Arc::new(Server::new(serving, record, gate, limits));
-    let served = runtime.block_on(connections::serve(listener, &server, shutdown));
+    let answers = connections::Answers {
+        router: routes::router(&server),
+        drained: Box::new({
+            let server = Arc::clone(&server);
+            move || server.gate.drain()
+        }),
+    };
+    let limits = server.limits.connections();
+    let served = runtime.block_on(connections::serve(listener, answers, limits, shutdown));
     runtime.shutdown_background();
     served.map_err(Error::Listen)
 }
@@ -182,6 +200,16 @@ struct Server {
 }
 
 impl Server {
+    /// Reads a body of at most `size_bytes_max` bytes.
+    async fn read(&self, request: Request, size_bytes_max: usize) -> Result<Body, Refusal> {
+        let limits = body::Limits {
+            size_bytes_max,
+            time_max: self.limits.body_timeout,
+            hint: "send fewer rows, or a smaller picture",
+        };
+        body::read(request, &self.memory, limits).await
+    }
+
     fn new(serving: Serving, record: Box<RecordHook>, gate: Arc<Gate>, limits: Limits) -> Self {
         let longest = limits.classify_body_bytes_max.max(limits.v2_body_bytes_max);
         let memory_bytes = limits.memory_bytes_max.max(longest);

@@ -89,6 +89,22 @@ pub const ALL: &[Target] = &[
     target("tree_proof", logged::tree_proof, logged::tree_proof_seeds),
     target("entry", logged::entry, logged::entry_seeds),
     target("log_key", logged::log_key, logged::log_key_seeds),
+    target(
+        "witness_key",
+        logged::witness_key,
+        logged::witness_key_seeds,
+    ),
+    target(
+        "cosignature",
+        logged::cosignature,
+        logged::cosignature_seeds,
+    ),
+    target(
+        "add_checkpoint",
+        logged::add_checkpoint,
+        logged::add_checkpoint_seeds,
+    ),
+    target("watched", logged::watched, logged::watched_seeds),
     target("tile_path", logged::tile_path, logged::tile_path_seeds),
     target("tile", logged::tile, logged::tile_seeds),
     target("scan", scanned::scan, scanned::scan_seeds),

@@ -118,6 +118,9 @@ codes! {
     // What the log says
     LogInconsistent "log_inconsistent" Denied 503 "The log was rewritten: its entries are not those of its checkpoint."
     LogRolledBack "log_rolled_back" Denied 503 "The log lacks lines that it once had."
+    LogSplit "log_split" Denied 503 "The log signed two heads that don't follow from one another."
+    LogUnexpected "log_unexpected" Denied 422 "The log has a line about something of yours that you did not make."
+    LogUnwitnessed "log_unwitnessed" Denied 503 "Fewer witnesses than are asked for saw the log's head."
     LogKeyUnknown "log_key_unknown" Denied 422 "The trust root does not know this log."
     // What the store holds
     StoreDamaged "store_damaged" Denied 422 "The store does not hold what it says."
@@ -136,6 +139,7 @@ codes! {
     RequestInvalid "request_invalid" Error 400 "The request has a shape or type that the model doesn't take."
     TooLarge "too_large" Error 413 "There is more of it than is allowed."
     NotFound "not_found" Error 404 "There is no such thing here."
+    Unauthorized "unauthorized" Error 401 "The request brings no token that is accepted here."
     MethodNotAllowed "method_not_allowed" Error 405 "The route does not take this method."
     MediaType "media_type" Error 415 "The body is written in a way that is not read here."
     Timeout "timeout" Error 408 "The client took too long."

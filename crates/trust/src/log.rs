@@ -13,13 +13,17 @@
 //! shown to people who may not see the statements.
 
 mod checkpoint;
+mod cosignature;
 mod entry;
 mod merkle;
 mod note;
 mod proof;
 mod tile;
+mod watched;
+mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use cosignature::{WitnessKey, Witnesses, WitnessesError};
 pub use entry::{Entry, EntryError};
 pub use merkle::{
     Frontier, Head, Node, ProofError, consistency, inclusion, leaf_hash, node_hash, root,
@@ -31,3 +35,5 @@ pub use tile::{
     ENTRY_SIZE_BYTES_MAX, Part, TILE_WIDTH, TileError, TilePath, bundle_to_bytes, hashes_to_bytes,
     parse_bundle, parse_hashes, subtree,
 };
+pub use watched::{Watched, WatchedError};
+pub use witness::{AddCheckpoint, WitnessRefusal, WitnessSigner};

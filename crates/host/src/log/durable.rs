@@ -1,6 +1,7 @@
 //! Writes that are whole or not there, and that outlive a power cut once they return: write a temporary file, fsync it,
 //! rename it, fsync the folder. And the locks' files.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -47,33 +48,36 @@ pub(crate) fn temporary(tmp: &Path, mode: Mode) -> Result<NamedTempFile, DiskErr
 pub(crate) fn install(file: NamedTempFile, path: &Path) -> Result<(), DiskError> {
     let folder = path.parent().unwrap_or(path);
     create_folder(folder)?;
-    install_all(vec![(file, path.to_owned())], folder)
+    install_all(vec![(file, path.to_owned())], BTreeSet::new())
 }
 
-/// Makes written temporary files durable under their names in one folder: all are flushed before the first gets its name,
-/// and the folder once, after the last.
+/// Makes written temporary files durable under their names: all are flushed before the first gets its name, and each folder
+/// once, after the last, with those in which folders were made.
 pub(crate) fn install_all(
     files: Vec<(NamedTempFile, PathBuf)>,
-    folder: &Path,
+    mut folders: BTreeSet<PathBuf>,
 ) -> Result<(), DiskError> {
-    flush_all(&files)?;
+    at_once(&files, |(file, path)| {
+        let flushed = file.as_file().sync_all();
+        flushed.map_err(DiskError::at(path))
+    })?;
     for (file, path) in files {
         let persisted = file.persist(&path);
         persisted.map_err(|e| DiskError::at(&path)(e.error))?;
+        folders.extend(path.parent().map(Path::to_owned));
     }
-    sync_folder(folder)
+    let folders: Vec<PathBuf> = folders.into_iter().collect();
+    at_once(&folders, |folder| sync_folder(folder))
 }
 
 /// Flushes some at the same time: the disk takes them in one go, and nobody computes meanwhile.
-fn flush_all(files: &[(NamedTempFile, PathBuf)]) -> Result<(), DiskError> {
-    let flush = |files: &[(NamedTempFile, PathBuf)]| {
-        files.iter().try_for_each(|(file, path)| {
-            let flushed = file.as_file().sync_all();
-            flushed.map_err(DiskError::at(path))
-        })
-    };
-    let share = files.len().div_ceil(FLUSHES_AT_ONCE).max(1);
-    let (own, others) = files.split_at(share.min(files.len()));
+fn at_once<T: Sync>(
+    all: &[T],
+    flush: impl Fn(&T) -> Result<(), DiskError> + Sync,
+) -> Result<(), DiskError> {
+    let flush = |some: &[T]| some.iter().try_for_each(&flush);
+    let share = all.len().div_ceil(FLUSHES_AT_ONCE).max(1);
+    let (own, others) = all.split_at(share.min(all.len()));
     std::thread::scope(|scope| {
         let others: Vec<_> = others
             .chunks(share)
@@ -86,6 +90,24 @@ fn flush_all(files: &[(NamedTempFile, PathBuf)]) -> Result<(), DiskError> {
         }
         flushed
     })
+}
+
+/// Puts `bytes` at `path`, durably, in place of what is there, once `before` is done; they are flushed meanwhile.
+pub(crate) fn replace_after<E: From<DiskError>>(
+    path: &Path,
+    bytes: &[u8],
+    tmp: &Path,
+    before: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let mut file = temporary(tmp, Mode::Writable)?;
+    file.write_all(bytes).map_err(DiskError::at(path))?;
+    std::thread::scope(|scope| {
+        let flushing = scope.spawn(|| file.as_file().sync_all().map_err(DiskError::at(path)));
+        let done = before();
+        let flushed = flushing.join().unwrap_or_else(|e| resume_unwind(e));
+        done.and(flushed.map_err(E::from))
+    })?;
+    Ok(install(file, path)?)
 }
 
 /// Adds bytes at the end of a file, durably.
@@ -104,6 +126,20 @@ pub(crate) fn append(path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
     }
 }
 
+/// Makes a folder and those above it, and tells in which folders it made any: they are to be flushed.
+pub(crate) fn create_unflushed(
+    folder: &Path,
+    changed: &mut BTreeSet<PathBuf>,
+) -> Result<(), DiskError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = folder.parent().unwrap_or(folder);
+    create_unflushed(parent, changed)?;
+    changed.insert(parent.to_owned());
+    make_folder(folder)
+}
+
 /// Makes a folder and those above it, durably.
 pub(crate) fn create_folder(folder: &Path) -> Result<(), DiskError> {
     if folder.is_dir() {
@@ -111,10 +147,15 @@ pub(crate) fn create_folder(folder: &Path) -> Result<(), DiskError> {
     }
     let parent = folder.parent().unwrap_or(folder);
     create_folder(parent)?;
-    // Whatever the umask lets through: what anybody may write to decides nothing.
+    make_folder(folder)?;
+    sync_folder(parent)
+}
+
+/// Whatever the umask lets through: what anybody may write to decides nothing.
+fn make_folder(folder: &Path) -> Result<(), DiskError> {
     match fs::DirBuilder::new().mode(0o775).create(folder) {
         Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(DiskError::at(folder)(e)),
-        _ => sync_folder(parent),
+        _ => Ok(()),
     }
 }
 

@@ -3,10 +3,18 @@
 use trust::log::{CheckpointError, ENTRY_SIZE_BYTES_MAX, ProofError, TileError, TilePath};
 
 use super::durable::DiskError;
+use crate::sigstore::HttpError;
 
 /// Why the log didn't do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// A log's server gives no answer.
+    #[error("the log's server did not give what was asked for")]
+    Remote {
+        /// Why.
+        #[source]
+        cause: HttpError,
+    },
     /// The disk.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -40,6 +48,12 @@ pub enum LogError {
         /// How.
         #[source]
         cause: TileError,
+    },
+    /// A tile has more bytes than any could.
+    #[error("`{path}` of the log is longer than a tile can be")]
+    LongTile {
+        /// Which.
+        path: String,
     },
     /// A tile is gone.
     #[error("`{path}` of the log is missing")]

@@ -288,3 +288,48 @@ fn many_threads_append_and_read() {
         .collect();
     assert_eq!(seen, expected);
 }
+
+/// Every tile of every earlier size is shown as it was then, whatever is on disk now; and none that is not signed.
+#[test]
+fn shows_tiles_as_wide_as_asked_and_none_that_no_head_commits_to() {
+    let room = room();
+    let tile = |path: &str| room.log.tile(path.parse().unwrap()).unwrap();
+    assert!(tile("tile/entries/000.p/1").is_none() && room.log.note().unwrap().is_none());
+    room.append(0, 3);
+    room.append(3, 300);
+    let hashes: Vec<Digest> = (0..300).map(|i| leaf_hash(&entry(i))).collect();
+    let entries: Vec<Vec<u8>> = (0..300).map(entry).collect();
+    for (path, from, to) in [
+        ("000", 0, 256),
+        ("000.p/1", 0, 1),
+        ("000.p/255", 0, 255),
+        ("001.p/44", 256, 300),
+        ("001.p/7", 256, 263),
+    ] {
+        let shown = tile(&format!("tile/0/{path}")).unwrap().read().unwrap();
+        assert_eq!(
+            shown,
+            trust::log::hashes_to_bytes(&hashes[from..to]),
+            "{path}"
+        );
+        let shown = tile(&format!("tile/entries/{path}")).unwrap();
+        assert!(shown.size_bytes() >= 1);
+        let bundle = trust::log::bundle_to_bytes(&entries[from..to]).unwrap();
+        assert_eq!(shown.read().unwrap(), bundle, "{path}");
+    }
+    assert_eq!(tile("tile/1/000.p/1").unwrap().read().unwrap().len(), 32);
+    // What a killed writer left is on disk, and no head commits to it.
+    let left = room.path("tile/0/001.p/45");
+    fs::write(left, trust::log::hashes_to_bytes(&hashes[..45])).unwrap();
+    for path in [
+        "tile/0/001.p/45",
+        "tile/0/001",
+        "tile/0/002",
+        "tile/1/000.p/2",
+        "tile/7/000",
+    ] {
+        assert!(tile(path).is_none(), "{path}");
+    }
+    fs::write(room.path("tile/0/000"), [0; 33]).unwrap();
+    assert!(tile("tile/0/000").unwrap().read().is_err());
+}

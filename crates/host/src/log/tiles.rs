@@ -1,22 +1,27 @@
-//! The tiles of a log on disk: found, and read down from a head that is known, so that nothing is handed out that the
-//! head doesn't commit to.
+//! The tiles of a log, wherever they are: read down from a head that is known, so that nothing is handed out that the head
+//! doesn't commit to.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
 use digest::Digest;
 use trust::log::{
-    Head, Node, Part, TILE_WIDTH, TilePath, leaf_hash, parse_bundle, parse_hashes, root_from_nodes,
-    subtree,
+    ENTRY_SIZE_BYTES_MAX, Head, Node, Part, TILE_WIDTH, TilePath, leaf_hash, parse_bundle,
+    parse_hashes, root_from_nodes, subtree,
 };
 
 use super::LogError;
-use super::durable::{DiskError, read_if_there};
+use super::folder::Folder;
+
+/// Where tiles are.
+pub(super) trait Source {
+    /// A tile that is as wide or wider, which begins with the same bytes, and says which.
+    fn read(&self, wanted: TilePath) -> Result<(TilePath, Vec<u8>), LogError>;
+}
 
 /// The log as it was at one size.
-pub(super) struct Tiles<'a> {
-    folder: &'a Path,
+pub(super) struct Tiles<S> {
+    source: S,
     size: u64,
     /// The tiles that a root or a proof needs, read once.
     read: HashMap<(u8, u64), Vec<Digest>>,
@@ -25,10 +30,16 @@ pub(super) struct Tiles<'a> {
 /// What is done with an entry: its index, its bytes.
 pub type Visit<'a, E> = dyn FnMut(u64, &[u8]) -> Result<(), E> + 'a;
 
-impl<'a> Tiles<'a> {
+impl<'a> Tiles<Folder<'a>> {
     pub(super) fn new(folder: &'a Path, size: u64) -> Self {
+        Self::of(Folder(folder), size)
+    }
+}
+
+impl<S: Source> Tiles<S> {
+    pub(super) fn of(source: S, size: u64) -> Self {
         Self {
-            folder,
+            source,
             size,
             read: HashMap::new(),
         }
@@ -162,42 +173,12 @@ impl<'a> Tiles<'a> {
         Ok(hashes)
     }
 
-    /// The tile as wide as this size makes it, or a wider one, which begins with the same bytes: a narrow one is removed
-    /// once a wider one is there, also while we look.
     fn read_tile(&self, part: Part, index: u64) -> Result<(TilePath, Vec<u8>), LogError> {
         let wanted =
             TilePath::at_size(part, index, self.size).ok_or(LogError::Root { size: self.size })?;
-        for _ in 0..ATTEMPTS_MAX {
-            let wider = self.wider(wanted)?;
-            for tile in [wanted].into_iter().chain(wider).chain([wanted.full()]) {
-                if let Some(bytes) = read_if_there(&self.folder.join(tile.to_string()))? {
-                    return Ok((tile, bytes));
-                }
-            }
-        }
-        Err(LogError::Missing {
-            path: wanted.to_string(),
-        })
-    }
-
-    /// The narrowest of the unfinished tiles on disk that are wider than this one.
-    fn wider(&self, wanted: TilePath) -> Result<Option<TilePath>, LogError> {
-        if wanted.is_full() {
-            return Ok(None);
-        }
-        let folder = self.folder.join(format!("{}.p", wanted.full()));
-        let listing = match fs::read_dir(&folder) {
-            Ok(listing) => listing,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(DiskError::at(&folder)(e).into()),
-        };
-        let widths =
-            listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u64>().ok());
-        let narrowest = widths.filter(|width| *width > wanted.width()).min();
-        let path = narrowest.map(|width| format!("{}.p/{width}", wanted.full()));
-        Ok(path.and_then(|path| path.parse().ok()))
+        self.source.read(wanted)
     }
 }
 
-/// A tile may be replaced by a wider one between listing and reading; that happens once per append.
-const ATTEMPTS_MAX: usize = 16;
+/// No tile is longer: 256 entries, each with its length.
+pub const TILE_SIZE_BYTES_MAX: u64 = TILE_WIDTH * (ENTRY_SIZE_BYTES_MAX as u64 + 2);

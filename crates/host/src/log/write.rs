@@ -1,15 +1,19 @@
 //! Growing the tree on disk: entries and tiles, before anything refers to them.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use digest::Digest;
+use tempfile::NamedTempFile;
 use trust::log::{
     ENTRY_SIZE_BYTES_MAX, Head, Part, TILE_WIDTH, TilePath, bundle_to_bytes, consistency,
     hashes_to_bytes, leaf_hash, subtree, verify_consistency,
 };
 
-use super::durable::replace;
+use super::durable::{self, DiskError, Mode};
+use super::folder::Folder;
 use super::tiles::Tiles;
 use super::{Log, LogError};
 
@@ -22,7 +26,8 @@ impl Log {
     ) -> Result<(), LogError> {
         let mut tiles = Tiles::new(&self.folder, head.size);
         tiles.check_root(head)?;
-        self.write_bundles(&mut tiles, head.size, entries)?;
+        let mut pending = Pending::new(self);
+        self.write_bundles(&mut pending, &mut tiles, head.size, entries)?;
         let mut added: Vec<Digest> = entries.iter().map(|e| leaf_hash(e.as_ref())).collect();
         for level in 0..u64::BITS as u8 / 8 {
             if added.is_empty() {
@@ -36,21 +41,18 @@ impl Log {
             };
             hashes.append(&mut added);
             for (tile, hashes) in (index..).zip(hashes.chunks(256)) {
-                self.write_tile(
-                    Part::Hashes(level),
-                    tile,
-                    hashes.len(),
-                    &hashes_to_bytes(hashes),
-                )?;
+                let bytes = hashes_to_bytes(hashes);
+                pending.write(Part::Hashes(level), tile, hashes.len(), &bytes)?;
                 added.extend(subtree(hashes, 8, 0));
             }
         }
-        Ok(())
+        pending.install()
     }
 
     fn write_bundles<B: AsRef<[u8]>>(
         &self,
-        tiles: &mut Tiles<'_>,
+        pending: &mut Pending<'_>,
+        tiles: &mut Tiles<Folder<'_>>,
         size: u64,
         entries: &[B],
     ) -> Result<(), LogError> {
@@ -67,30 +69,9 @@ impl Log {
             let bytes = bundle_to_bytes(entries).map_err(|_| LogError::LongEntry {
                 size_bytes: ENTRY_SIZE_BYTES_MAX,
             })?;
-            self.write_tile(Part::Entries, tile, entries.len(), &bytes)?;
+            pending.write(Part::Entries, tile, entries.len(), &bytes)?;
         }
         Ok(())
-    }
-
-    fn write_tile(
-        &self,
-        part: Part,
-        index: u64,
-        width: usize,
-        bytes: &[u8],
-    ) -> Result<(), LogError> {
-        let level = if let Part::Hashes(level) = part {
-            level
-        } else {
-            0
-        };
-        let size = (index * TILE_WIDTH + width as u64) << (8 * u32::from(level));
-        let tile = TilePath::at_size(part, index, size).ok_or(LogError::Root { size })?;
-        Ok(replace(
-            &self.folder.join(tile.to_string()),
-            bytes,
-            &self.tmp,
-        )?)
     }
 
     /// The head after `added` entries, read back from disk and proved to follow from the older one: what is signed is
@@ -122,6 +103,57 @@ impl Log {
         }
     }
 }
+
+/// Tiles that are written and not yet flushed: the disk takes many in one go.
+struct Pending<'a> {
+    log: &'a Log,
+    files: Vec<(NamedTempFile, PathBuf)>,
+    /// Where folders were made for them.
+    folders: BTreeSet<PathBuf>,
+}
+
+impl<'a> Pending<'a> {
+    const fn new(log: &'a Log) -> Self {
+        Self {
+            log,
+            files: Vec::new(),
+            folders: BTreeSet::new(),
+        }
+    }
+
+    fn write(
+        &mut self,
+        part: Part,
+        index: u64,
+        width: usize,
+        bytes: &[u8],
+    ) -> Result<(), LogError> {
+        let level = match part {
+            Part::Hashes(level) => level,
+            Part::Entries => 0,
+        };
+        let size = (index * TILE_WIDTH + width as u64) << (8 * u32::from(level));
+        let tile = TilePath::at_size(part, index, size).ok_or(LogError::Root { size })?;
+        let path = self.log.folder.join(tile.to_string());
+        let folder = path.parent().unwrap_or(&path);
+        durable::create_unflushed(folder, &mut self.folders)?;
+        let mut file = durable::temporary(&self.log.tmp, Mode::Writable)?;
+        file.write_all(bytes).map_err(DiskError::at(&path))?;
+        self.files.push((file, path));
+        if self.files.len() == PENDING_MAX {
+            let files = std::mem::take(&mut self.files);
+            durable::install_all(files, std::mem::take(&mut self.folders))?;
+        }
+        Ok(())
+    }
+
+    fn install(self) -> Result<(), LogError> {
+        Ok(durable::install_all(self.files, self.folders)?)
+    }
+}
+
+/// How many are open at once.
+const PENDING_MAX: usize = 64;
 
 fn remove_all_but(folder: &Path, kept: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

@@ -26,19 +26,19 @@ const AUTHORITIES: [&str; 4] = [
 const METADATA_HOSTS: [&str; 3] = ["metadata", "metadata.google.internal", "169.254.169.254"];
 
 /// A client of web services.
-pub(super) struct Client(Agent);
+pub(crate) struct Client(Agent);
 
 impl Client {
-    pub(super) fn new() -> Result<Self, HttpError> {
+    pub(crate) fn new() -> Result<Self, HttpError> {
         agent().map(Self)
     }
 
     /// Sends JSON, and gets JSON.
-    pub(super) fn post_json(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, HttpError> {
+    pub(crate) fn post_json(&self, url: &str, body: &[u8]) -> Result<Vec<u8>, HttpError> {
         self.post(url, "application/json", "application/json", body)
     }
 
-    pub(super) fn post(
+    pub(crate) fn post(
         &self,
         url: &str,
         content_type: &str,
@@ -51,7 +51,7 @@ impl Client {
     }
 
     /// Sends a form, as whom these credentials name, if any, and gets JSON.
-    pub(super) fn post_form(
+    pub(crate) fn post_form(
         &self,
         url: &str,
         basic: Option<&str>,
@@ -67,7 +67,7 @@ impl Client {
     }
 
     /// Sends JSON as whom a secret names, and gets JSON.
-    pub(super) fn post_json_as(
+    pub(crate) fn post_json_as(
         &self,
         url: &str,
         bearer: &str,
@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Gets JSON, from a service that may know us by a secret.
-    pub(super) fn get_json(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, HttpError> {
+    pub(crate) fn get_json(&self, url: &str, bearer: Option<&str>) -> Result<Vec<u8>, HttpError> {
         check(url)?;
         let mut request = self.0.get(url).header("Accept", "application/json");
         if let Some(secret) = bearer {
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Gets a file of at most so many bytes, or that it is not there, which storage services say in two ways.
-    pub(super) fn get_at_most(
+    pub(crate) fn get_at_most(
         &self,
         url: &str,
         size_bytes_max: usize,
@@ -106,7 +106,7 @@ impl Client {
     }
 
     /// Asks Google Cloud's metadata server, which speaks in the clear and on the machine's own link alone.
-    pub(super) fn get_metadata(&self, host: &str, path: &str) -> Result<Vec<u8>, HttpError> {
+    pub(crate) fn get_metadata(&self, host: &str, path: &str) -> Result<Vec<u8>, HttpError> {
         let url = format!("http://{host}/computeMetadata/v1/{path}");
         if !METADATA_HOSTS.contains(&host) {
             check(&url)?;

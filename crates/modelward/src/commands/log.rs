@@ -1,10 +1,13 @@
-//! `modelward log show|verify|proof`
+//! `modelward log show|verify|proof|watch`
+
+mod watch;
 
 use std::path::{Path, PathBuf};
 
+use host::log::CosignError;
 use host::store::Problem;
 use serde_json::json;
-use trust::log::{Checkpoint, Entry, Proof};
+use trust::log::{Checkpoint, Entry, Proof, WitnessKey};
 use trust::{Code, Denied, Reason};
 
 use crate::answer::{Answer, Failure};
@@ -41,6 +44,23 @@ enum Action {
         /// The checkpoint's file
         since: PathBuf,
     },
+    /// Ask a witness to cosign the head, and show its cosignature with the head from now on
+    #[command(
+        after_help = "Example: modelward log cosign --url https://witness.example --witness KEY"
+    )]
+    Cosign {
+        /// Where the witness is
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// Its key, as a C2SP verifier key
+        #[arg(long, value_name = "KEY")]
+        witness: WitnessKey,
+    },
+    /// Look whether a log only grew since the last look, and whether all it says of mine was said by this store
+    #[command(
+        after_help = "Example: modelward log watch --url https://log.example/models --state seen"
+    )]
+    Watch(watch::WatchArgs),
     /// Write a proof that a line is in the log, which anybody can check without the log
     #[command(after_help = "Example: modelward log proof 3 > proof")]
     Proof {
@@ -64,6 +84,8 @@ pub(crate) fn run(args: Args, common: &Common, ui: &Ui) -> Result<Answer, Failur
         Action::Verify => verify(&workspace, ui),
         Action::Checkpoint => checkpoint(&workspace),
         Action::Grown { since } => grown(&workspace, &since),
+        Action::Cosign { url, witness } => cosign(&workspace, &url, &witness),
+        Action::Watch(args) => watch::run(&args, &workspace),
         Action::Proof { index } => prove(&workspace, index),
         Action::Check { proof, bundle } => check(&workspace, &proof, &bundle),
     }
@@ -236,7 +258,31 @@ fn check(workspace: &Workspace, proof: &PathBuf, bundle: &PathBuf) -> Result<Ans
     ))
 }
 
-fn no_log() -> Failure {
+fn cosign(workspace: &Workspace, url: &str, witness: &WitnessKey) -> Result<Answer, Failure> {
+    let key = workspace.log_key()?.ok_or_else(no_log)?;
+    let cosigned = workspace.store.log().cosign(&key, url, witness);
+    let size = cosigned.map_err(uncosigned)?.head().size;
+    let text = format!("`{}` cosigned the head of {size} lines", witness.name());
+    let data = json!({"size": size, "log": key.to_string(), "witness": witness.to_string()});
+    Ok(Answer::new(text, data))
+}
+
+fn uncosigned(error: CosignError) -> Failure {
+    let way = "does the witness know this log's key, and is its own the one that was named?";
+    match error {
+        CosignError::Log(cause) => cause.into(),
+        cause @ CosignError::Http(_) => Failure::from_error(Code::Network, &cause, way),
+        cause @ CosignError::SawMore { .. } => {
+            let way = "lines were lost: restore the newest backup of the log";
+            Denied::because(Reason::new(Code::LogRolledBack, cause.to_string(), way)).into()
+        }
+        cause @ CosignError::Answer => {
+            Denied::because(Reason::new(Code::LogUnwitnessed, cause.to_string(), way)).into()
+        }
+    }
+}
+
+pub(super) fn no_log() -> Failure {
     Failure::error(
         Code::LogKeyUnknown,
         "the trust root knows no log",

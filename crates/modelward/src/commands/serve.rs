@@ -1,7 +1,10 @@
-//! `modelward serve MODEL --http ADDR`
+//! `modelward serve MODEL --http ADDR`, and `modelward serve --role log`
+
+mod log;
+mod witness;
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,14 +32,18 @@ const MIB: u64 = 1 << 20;
 /// Time alone can end a root's validity: so often everything is asked again though nothing was recorded.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there
+/// Serve an admitted model: its bytes are sealed in memory, then hashed, then loaded from there; or a log, or be a witness
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example: modelward serve out/digits --environment prod --service-account digits@example"
 )]
 pub(crate) struct Args {
     /// The model: a folder, or a digest in the store
-    model: String,
+    #[arg(required_unless_present = "role")]
+    model: Option<String>,
+    /// What is served
+    #[arg(long, value_enum, default_value_t = Role::Model, hide_default_value = true)]
+    role: Role,
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     http: SocketAddr,
@@ -50,6 +57,20 @@ pub(crate) struct Args {
     memory: u64,
     #[command(flatten)]
     key: SigningKey,
+    #[command(flatten)]
+    log: log::LogArgs,
+    #[command(flatten)]
+    witness: witness::WitnessArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// One admitted model; the default
+    Model,
+    /// A log, as C2SP's tlog-tiles
+    Log,
+    /// A witness, who cosigns heads of the trust root's logs
+    Witness,
 }
 
 /// The two files that make a model, sealed, and the artifact that they belong to.
@@ -60,11 +81,35 @@ struct Loaded {
 }
 
 pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
+    match (&args.model, args.role) {
+        (None, Role::Log) if !args.witness.is_meant() => log::run(&args.log, args.http, common, ui),
+        (None, Role::Witness) if !args.log.is_meant() => {
+            witness::run(&args.witness, args.http, common, ui)
+        }
+        (Some(model), Role::Model) if !args.log.is_meant() && !args.witness.is_meant() => {
+            run_model(args, model, common, ui)
+        }
+        (_, role) => {
+            let message = "what was said belongs to different roles";
+            let hint = match role {
+                Role::Model => {
+                    "name a model and nothing of a log or a witness, or say which `--role` is meant"
+                }
+                Role::Log | Role::Witness => {
+                    "leave out the model, and what belongs to another role"
+                }
+            };
+            Err(Failure::error(Code::Usage, message, hint))
+        }
+    }
+}
+
+fn run_model(args: &Args, model: &str, common: &Common, ui: &Ui) -> Result<Answer, Failure> {
     let workspace = Workspace::open(common)?;
     let place = args.destination.place(&workspace)?;
     let size_bytes_max = args.memory * MIB;
     // (1) Read once, into memory that nobody can change; from here on no path is looked at.
-    let loaded = load(&args.model, &workspace, size_bytes_max)?;
+    let loaded = load(model, &workspace, size_bytes_max)?;
     // (2) What was sealed is what was admitted, for this place, and nothing of it recalled.
     let ledger = workspace.ledger()?;
     let verdict = chain::serve::decide(&ledger, &loaded.artifact, &place, workspace.now)?;
@@ -87,14 +132,7 @@ pub(crate) fn run(args: &Args, common: &Common, ui: &Ui) -> Result<Answer, Failu
     let name = args.name.clone().unwrap_or_else(|| model.name().to_owned());
     let bundle = admission.statement.proof().bundle;
     let statement = chain::serve::statement(&name, &loaded.artifact, bundle, workspace.now);
-    let listener = TcpListener::bind(args.http).map_err(|e| {
-        let message = format!("can't listen on {}: {e}", args.http);
-        Failure::error(
-            Code::Network,
-            message,
-            "choose another address with `--http`",
-        )
-    })?;
+    let listener = log::listen(args.http)?;
     let said = args.key.say(&statement, &workspace)?;
     let started = Started {
         admission: bundle,

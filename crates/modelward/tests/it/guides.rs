@@ -27,12 +27,13 @@ const RUN: [&str; 10] = [
     "workshop",
 ];
 /// They go on from a chain that somebody has; the tests of the commands run what they name.
-const OF_A_CHAIN: [&str; 5] = [
+const OF_A_CHAIN: [&str; 6] = [
     "recall",
     "rotate-keys",
     "run-the-chain",
     "serve",
     "train-with-python",
+    "transparency",
 ];
 /// It needs a registry with somebody's model; the tests of `oci` and `make interop` do what it names.
 const OF_A_REGISTRY: [&str; 1] = ["sign-oci"];

@@ -34,6 +34,8 @@ mod keyless;
 mod keyless_refresh;
 mod keyless_sign;
 mod log;
+mod log_server;
+mod log_watch;
 mod memory;
 mod oci;
 mod oms;
@@ -47,6 +49,7 @@ mod recall_evasion;
 mod scan;
 mod schema;
 mod serve;
+mod serve_log;
 mod server;
 mod services;
 mod settings;
@@ -58,6 +61,7 @@ mod train;
 mod train_root;
 mod verify;
 mod wheel;
+mod witness;
 mod workshop;
 
 /// A test file that is not declared is never compiled, and nobody would notice.

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
+use crate::log_server::LogServer;
 use crate::schema;
 use crate::server::Server;
+use crate::witness::Witness;
 use crate::workshop::{
     Outcome, PACKAGE, PROD, TRAIN, Workshop, admit, deploy, json_of, publish, serve,
 };
@@ -175,6 +177,11 @@ fn every_command_answers_in_its_documented_form() {
     let stopped = Server::start(&served).stop();
     met.insert("serve".to_owned());
     assert_eq!(stopped.stdout, "", "one object is all");
+    LogServer::start(&served, "").stop();
+    met.insert("serve-log".to_owned());
+    let witness = Witness::start(&served, "witness");
+    met.insert("serve-witness".to_owned());
+    met.insert(schema::check("log-cosign", &served.json(&witness.cosign())));
     let refreshed = crate::keyless_refresh::Place::new().refresh();
     met.insert(schema::check("keyless-refresh", &refreshed));
     // These take a registry: the tests of `oci` hold each answer against its form.
@@ -186,7 +193,7 @@ fn every_command_answers_in_its_documented_form() {
     assert_eq!(met, schema::forms());
 }
 
-fn of_proofs(workshop: &Workshop) -> [String; 3] {
+fn of_proofs(workshop: &Workshop) -> [String; 4] {
     let entries = workshop.allowed("log show")["entries"].clone();
     let bundle = crate::workshop::blob(entries[1]["bundle"].as_str().unwrap());
     let proof = workshop.allowed("log proof 1")["proof"].clone();
@@ -195,7 +202,9 @@ fn of_proofs(workshop: &Workshop) -> [String; 3] {
     let checkpoint = workshop.allowed("log checkpoint");
     workshop.write("kept", checkpoint["checkpoint"].as_str().unwrap());
     let grown = workshop.json("log grown kept");
+    let watched = workshop.json("log watch --state seen");
     [
+        schema::check("log-watch", &watched),
         schema::check("log-check", &answer),
         schema::check("log-checkpoint", &checkpoint),
         schema::check("log-grown", &grown),

@@ -11,11 +11,12 @@ use serde::Serialize;
 use trust::Code;
 
 use super::base64;
-use super::body::Body;
-use super::json::{essence, read, respond};
+use super::json::{essence, read};
 use super::predictions::Protocol;
-use super::refusal::Refusal;
 use super::{Limits, Server};
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::respond::respond;
 
 const NO_IMAGE: &str = "Missing 'image' field in request body.";
 const NO_MODEL: &str = "Model not loaded. Cannot perform classification.";

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use infer::Model;
 use trust::{Code, Reason};
 
-use super::refusal::Refusal;
 use super::workers::Workers;
 use super::{Limits, RecalledHook};
+use crate::refusal::Refusal;
 
 pub(super) struct Gate {
     state: RwLock<State>,

@@ -1,16 +1,11 @@
-//! JSON in and out.
+//! The JSON of requests.
 
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use decode::json::{self, Raw};
-use infer::room;
-use serde::Serialize;
 use trust::Code;
 
 use super::Limits;
-use super::refusal::Refusal;
+use crate::refusal::Refusal;
 
-pub(super) const MEDIA_TYPE: &str = "application/json";
 /// A tensor's eight dimensions, and what stands around them.
 const DEPTH_MAX: usize = 16;
 /// Keys are all that is kept of a document while it is checked. No request has as many, or as long ones.
@@ -78,27 +73,6 @@ impl Counts {
         }
         Ok(())
     }
-}
-
-/// About `size_bytes` of JSON.
-pub(super) fn to_vec(value: &impl Serialize, size_bytes: usize) -> Vec<u8> {
-    let mut text = room(size_bytes);
-    // Strings, finite numbers, lists and plain structs always serialise, and memory takes them.
-    let _ = serde_json::to_writer(&mut text, value);
-    text
-}
-
-pub(super) fn respond(value: &impl Serialize) -> Response {
-    of_text(to_vec(value, 0))
-}
-
-pub(super) fn of_text(text: impl IntoResponse) -> Response {
-    let mut response = text.into_response();
-    let media_type = HeaderValue::from_static(MEDIA_TYPE);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, media_type);
-    response
 }
 
 /// A media type without its parameters.

@@ -10,8 +10,8 @@ use infer::{Model, RunError, Session, room};
 use serde::Serialize;
 use trust::Code;
 
-use super::refusal::Refusal;
 use super::{RecordHook, Server, Serving};
+use crate::refusal::Refusal;
 
 /// How a prediction was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use trust::Code;
 
-use super::refusal::Refusal;
 use super::{Server, classify, v2};
+use crate::refusal::Refusal;
 
 pub(super) fn router(server: &Arc<Server>) -> Router {
     Router::new()

@@ -14,10 +14,11 @@ use serde::Serialize;
 use trust::Code;
 
 use super::Server;
-use super::body::Body;
-use super::json::{essence, respond};
+use super::json::essence;
 use super::predictions::{Batch, Protocol};
-use super::refusal::Refusal;
+use crate::body::Body;
+use crate::refusal::Refusal;
+use crate::respond::{MEDIA_TYPE, respond};
 use ask::Ask;
 
 const HEADER_LENGTH: &str = "inference-header-content-length";
@@ -214,7 +215,7 @@ fn check_media_type(request: &Request) -> Result<(), Refusal> {
         .map_or(Some(""), |value| value.to_str().ok())
         .map(essence);
     let is_known = |media_type: &str| {
-        ["", super::json::MEDIA_TYPE, BINARY_MEDIA_TYPE]
+        ["", MEDIA_TYPE, BINARY_MEDIA_TYPE]
             .iter()
             .any(|known| media_type.eq_ignore_ascii_case(known))
     };

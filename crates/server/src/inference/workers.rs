@@ -9,8 +9,8 @@ use infer::{Model, Session};
 use tokio::sync::oneshot;
 use trust::Code;
 
-use super::refusal::Refusal;
 use super::{Limits, Server};
+use crate::refusal::Refusal;
 
 type Job = Box<dyn FnOnce(&mut Session) + Send>;
 

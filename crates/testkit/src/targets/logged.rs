@@ -4,15 +4,19 @@ use std::sync::LazyLock;
 
 use digest::Digest;
 use trust::log::{
-    Checkpoint, Entry, Head, LogKey, LogSigner, Note, Proof, ProofError, TilePath, bundle_to_bytes,
-    consistency, hashes_to_bytes, inclusion, leaf_hash, parse_bundle, parse_hashes, root,
-    verify_consistency, verify_inclusion,
+    AddCheckpoint, Checkpoint, Entry, Head, LogKey, LogSigner, Note, Proof, ProofError, TilePath,
+    Watched, WitnessKey, Witnesses, bundle_to_bytes, consistency, hashes_to_bytes, inclusion,
+    leaf_hash, parse_bundle, parse_hashes, root, verify_consistency, verify_inclusion,
 };
 
 use super::texts;
 
 const NAME: &str = "example.com/log";
 const ENTRIES: u64 = 40;
+/// A witness and its cosignature of the log's head, made by OpenSSL and the specification's words.
+const WITNESS: &str = "witness.example/w+abbb2669+BEOnLnFEAXYt9mtowm373yaCquyfJHTspGE+QkoPuv08";
+const COSIGNED: &str = "\u{2014} witness.example/w q7smaQAAAABlU/EA26NXZVJ8ahDoLkNzCG4yXHOzsQQSiu97eRkj946Bxu+aX1hiwgLOy2KOALA5KG4zb3KZLzagTtUU+CxNyCZIAQ==\n";
+const COSIGNED_AT: u64 = 1_700_000_000;
 
 fn signer() -> &'static LogSigner {
     static SIGNER: LazyLock<LogSigner> = LazyLock::new(|| {
@@ -193,6 +197,92 @@ pub(super) fn log_key_seeds() -> Vec<Vec<u8>> {
     texts(&[&signer().key().to_string(), &other.to_string()])
 }
 
+/// A witness's key has one spelling, and is no log's.
+pub(super) fn witness_key(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(key) = text.parse::<WitnessKey>() {
+        assert_eq!(key.to_string(), text);
+        assert!(text.parse::<LogKey>().is_err());
+    }
+}
+
+pub(super) fn witness_key_seeds() -> Vec<Vec<u8>> {
+    texts(&[WITNESS])
+}
+
+/// What the witness cosigned is the log's true head, at the time that it said, whatever else stands in the note.
+pub(super) fn cosignature(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let key: WitnessKey = WITNESS.parse().expect("it is a witness's");
+    let Ok(note) = Note::parse(text) else {
+        return;
+    };
+    if let Ok(Some(time)) = key.cosigned(&note) {
+        let (signed, _) = checkpoint()
+            .note()
+            .split_once("\n\n")
+            .expect("it is a note");
+        assert_eq!(note.claimed_text(), format!("{signed}\n"));
+        assert_eq!(time, COSIGNED_AT);
+    }
+    let witnesses = Witnesses::new(vec![key], 1).expect("one of one");
+    if let Ok(opened) = Checkpoint::open(text, signer().key())
+        && witnesses.check(&opened).is_ok()
+    {
+        assert!(text.contains("\u{2014} witness.example/w "));
+    }
+}
+
+pub(super) fn cosignature_seeds() -> Vec<Vec<u8>> {
+    let note = checkpoint().note();
+    let stranger = COSIGNED.replace("example/w", "example/x");
+    let both = format!("{note}{stranger}{COSIGNED}");
+    texts(&[&format!("{note}{COSIGNED}"), &both, note])
+}
+
+/// A witness cosigns no head but the log's own, from the one that it saw.
+pub(super) fn add_checkpoint(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(asked) = AddCheckpoint::parse(text) else {
+        return;
+    };
+    assert_eq!(asked.to_string(), text);
+    let seen = Checkpoint::sign(head(7), signer());
+    if let Ok(checkpoint) = asked.judge(signer().key(), Some(&seen)) {
+        assert_eq!(checkpoint.head(), head(ENTRIES));
+    }
+}
+
+pub(super) fn add_checkpoint_seeds() -> Vec<Vec<u8>> {
+    let ask = |old: u64| {
+        let hashes: Result<_, ProofError> = consistency(old, ENTRIES, &mut find);
+        AddCheckpoint::new(old, hashes.expect("the log only grew"), checkpoint()).to_string()
+    };
+    texts(&[&ask(0), &ask(7), &ask(ENTRIES)])
+}
+
+/// What a watch remembers has one spelling, and a head that the log signed.
+pub(super) fn watched(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Ok(watched) = Watched::parse(text, signer().key()) {
+        assert_eq!(watched.to_string(), text);
+        assert_eq!(watched.checkpoint().head(), head(ENTRIES));
+        assert!(watched.read() <= ENTRIES);
+    }
+}
+
+pub(super) fn watched_seeds() -> Vec<Vec<u8>> {
+    let all = Watched::new(ENTRIES, checkpoint().clone()).to_string();
+    let none = Watched::new(0, checkpoint().clone()).to_string();
+    texts(&[&all, &none])
+}
+
 /// A tile's path has one spelling, and leads nowhere else.
 pub(super) fn tile_path(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
@@ -237,4 +327,17 @@ pub(super) fn tile_seeds() -> Vec<Vec<u8>> {
         [&[2][..], &hashes_to_bytes(&leaves()[..3])].concat(),
         vec![0, 0, 0],
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The witness that another program made is believed here, so that the target's promises are about something.
+    #[test]
+    fn the_witness_that_openssl_made_is_believed() {
+        let note = Note::parse(&format!("{}{COSIGNED}", checkpoint().note())).expect("a note");
+        let key: WitnessKey = WITNESS.parse().expect("a key");
+        assert_eq!(key.cosigned(&note), Ok(Some(COSIGNED_AT)));
+    }
 }

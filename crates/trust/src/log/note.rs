@@ -14,7 +14,7 @@ const SIGNATURES_MAX: usize = 64;
 const NAME_SIZE_BYTES_MAX: usize = 255;
 /// The signature type of a plain Ed25519 signature.
 const ED25519_TYPE: u8 = 1;
-const SIGNATURE_PREFIX: &str = "\u{2014} ";
+pub(super) const SIGNATURE_PREFIX: &str = "\u{2014} ";
 
 /// A note whose signatures were not yet looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +115,13 @@ impl Note {
         is_signed
             .then_some(text)
             .ok_or_else(|| NoteError::NotSigned { key: key() })
+    }
+
+    /// What stands, after the id, in the signatures of this name and id.
+    pub(super) fn signatures_of(&self, name: &str, id: [u8; 4]) -> impl Iterator<Item = &[u8]> {
+        let signatures = self.signatures.iter();
+        let named = signatures.filter(move |s| s.name == name && s.key_id == id);
+        named.map(|signature| signature.bytes.as_slice())
     }
 
     /// The text, with the end of its last line: a claim.
@@ -278,7 +285,7 @@ impl fmt::Debug for LogSigner {
     }
 }
 
-fn check_name(name: &str) -> Result<(), NoteError> {
+pub(super) fn check_name(name: &str) -> Result<(), NoteError> {
     let is_plain = !name
         .chars()
         .any(|c| c.is_whitespace() || c.is_control() || c == '+');

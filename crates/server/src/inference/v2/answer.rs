@@ -5,10 +5,11 @@ use axum::response::Response;
 use infer::Model;
 use serde::Serialize;
 
-use super::super::memory::Share;
+use super::super::Server;
 use super::super::predictions::{Marks, Prediction};
-use super::super::{Server, json};
 use super::{BINARY_MEDIA_TYPE, HEADER_LENGTH};
+use crate::memory::Share;
+use crate::respond;
 
 /// A number in JSON: a sign, nine digits and a point, an exponent, and the comma.
 const NUMBER_BYTES_MAX: usize = 16;
@@ -85,7 +86,7 @@ impl Reply {
                 data: (!self.is_binary).then_some(&prediction.output),
             }],
         };
-        let mut text = json::to_vec(&answer, size_bytes.saturating_add(AROUND_BYTES));
+        let mut text = respond::to_vec(&answer, size_bytes.saturating_add(AROUND_BYTES));
         let header_length = text.len();
         if !self.is_binary {
             return (text, None);
@@ -101,7 +102,7 @@ impl Reply {
         share: Share,
         prediction: &Prediction,
     ) -> Response {
-        let mut response = json::of_text(share.keep(text));
+        let mut response = respond::of_text(share.keep(text));
         if let Some(header_length) = header_length {
             let headers = response.headers_mut();
             let binary = HeaderValue::from_static(BINARY_MEDIA_TYPE);

@@ -8,9 +8,9 @@ use infer::tensor::{RANK_MAX, TensorError, TensorSpec, floats_from_bytes, floats
 use trust::Code;
 
 use super::super::predictions::Batch;
-use super::super::refusal::Refusal;
 use super::super::{Server, json};
 use super::answer::Reply;
+use crate::refusal::Refusal;
 
 /// What was asked, checked against the model but for the numbers, which are still where they came.
 pub(super) struct Ask<'a> {

@@ -13,21 +13,21 @@ const STRANGERS_PART: usize = 4;
 /// Whoever has one IPv6 address has all that begin with the same 64 bits.
 const NETWORK_V6_MASK: u128 = !0 << 64;
 
-pub(super) struct Places {
+pub(crate) struct Places {
     max: usize,
     table: Mutex<Table>,
     changed: Notify,
 }
 
 /// One connection's place; it is free again when this is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     id: u64,
     places: Arc<Places>,
     leave: Arc<Notify>,
 }
 
 impl Places {
-    pub(super) fn new(max: usize) -> Arc<Self> {
+    pub(crate) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self {
             max,
             table: Mutex::default(),
@@ -36,7 +36,7 @@ impl Places {
     }
 
     /// Takes a place, if need be another's. While all clients have an answer coming, it waits. One task at a time may.
-    pub(super) async fn take(self: &Arc<Self>, peer: IpAddr) -> Arc<Place> {
+    pub(crate) async fn take(self: &Arc<Self>, peer: IpAddr) -> Arc<Place> {
         loop {
             let taken = self.table().take(network(peer), self.max);
             if let Some((id, leave)) = taken {
@@ -48,7 +48,7 @@ impl Places {
     }
 
     /// Waits until all are free, once nobody takes any more.
-    pub(super) async fn all_free(&self) {
+    pub(crate) async fn all_free(&self) {
         while !self.table().seats.is_empty() {
             self.changed.notified().await;
         }
@@ -61,27 +61,27 @@ impl Places {
 
 impl Place {
     /// Resolves when the connection is to be closed for another's sake.
-    pub(super) async fn is_wanted(&self) {
+    pub(crate) async fn is_wanted(&self) {
         self.leave.notified().await;
     }
 
     /// The head of a request is here: the client has sent something of use, and the wait for its body begins.
-    pub(super) fn head_came(&self) {
+    pub(crate) fn head_came(&self) {
         self.places.table().step(self.id, Turn::Client);
     }
 
     /// A request is here to its end.
-    pub(super) fn request_came(&self) {
+    pub(crate) fn request_came(&self) {
         self.places.table().step(self.id, |_| Turn::Server);
     }
 
     /// There is an answer, and it will be written next.
-    pub(super) fn answer_goes(&self) {
+    pub(crate) fn answer_goes(&self) {
         self.places.table().answer(self.id);
     }
 
     /// All that was written has left, or the client does not take it.
-    pub(super) fn writing_rests(&self) {
+    pub(crate) fn writing_rests(&self) {
         if self.places.table().rest(self.id) {
             self.places.changed.notify_one();
         }

@@ -1,5 +1,8 @@
 //! Connections: how many, how slow, and how they end.
 
+mod places;
+mod stall;
+
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -18,10 +21,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::Service;
 
-use super::body::Shared;
-use super::places::{Place, Places};
-use super::stall::Stall;
-use super::{Limits, Server, routes};
+use crate::body::Shared;
+
+pub(crate) use places::Place;
+
+use places::Places;
+use stall::Stall;
 
 const HEADERS_MAX: usize = 64;
 const HEAD_SIZE_BYTES_MAX: usize = 16 << 10;
@@ -30,19 +35,36 @@ const READ_SIZE_BYTES_MAX: usize = 16 << 10;
 /// When the machine has no descriptor left, trying again at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What all servers allow their clients.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) connections_max: usize,
+    pub(crate) head_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// Who answers.
+pub(crate) struct Answers {
+    pub(crate) router: Router,
+    /// Hears that no more requests are taken.
+    pub(crate) drained: Box<dyn FnOnce() + Send>,
+}
+
 /// Serves until `shutdown`, then lets every request that has begun end within the limit.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: std::net::TcpListener,
-    server: &Arc<Server>,
+    answers: Answers,
+    limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
     let (drain, draining) = watch::channel(false);
-    let places = Places::new(server.limits.connections_max);
+    let places = Places::new(limits.connections_max);
     let connections = Connections {
-        router: routes::router(server),
-        limits: server.limits.clone(),
+        router: answers.router,
+        limits,
         draining,
     };
     tokio::select! {
@@ -50,10 +72,10 @@ pub(super) async fn serve(
         () = shutdown => {}
     }
     drop(listener);
-    server.gate.drain();
+    (answers.drained)();
     drain.send_replace(true);
     // All places are free again when all connections have ended; those that don't in time are cut.
-    let _ = tokio::time::timeout(server.limits.drain_timeout, places.all_free()).await;
+    let _ = tokio::time::timeout(limits.drain_timeout, places.all_free()).await;
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use trust::Code;
 
-use super::json::respond;
+use crate::respond::respond;
 
 /// Why a request gets no answer. Its texts are ours or quote the request, never the machine.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     body: Body,
 }
@@ -23,7 +23,7 @@ struct Body {
 
 impl Refusal {
     /// With the table's word and status, to which there is no other way, and what the client can do.
-    pub(super) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let body = Body {
             error: message.into(),
             code: code.as_str(),
@@ -35,56 +35,56 @@ impl Refusal {
     }
 
     /// 400: what the request says can't be meant for this model.
-    pub(super) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Code::RequestInvalid, message, hint)
     }
 
     /// 429: the same request may do better later.
-    pub(super) fn overloaded(message: &'static str) -> Self {
+    pub(crate) fn overloaded(message: &'static str) -> Self {
         Self::new(Code::Overloaded, message, "ask again later")
     }
 
     /// 408: the client took too long.
-    pub(super) fn too_slow(message: impl Into<String>) -> Self {
+    pub(crate) fn too_slow(message: impl Into<String>) -> Self {
         let hint = "send it faster, or in smaller requests";
         Self::new(Code::Timeout, message, hint)
     }
 
     /// 405: there is such a thing, but not to do this with.
-    pub(super) fn wrong_method() -> Self {
+    pub(crate) fn wrong_method() -> Self {
         let message = "this route does not take this method";
         let hint = "the header `allow` names those it takes";
         Self::new(Code::MethodNotAllowed, message, hint)
     }
 
     /// 415: the body is written in a way that is not read here.
-    pub(super) fn media_type(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn media_type(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Code::MediaType, message, hint)
     }
 
     /// 501: the protocol has it, this server doesn't.
-    pub(super) fn not_offered(message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn not_offered(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Code::NotOffered, message, hint)
     }
 
     /// In other words; the old ones become the hint.
-    pub(super) fn reworded(mut self, message: &str) -> Self {
+    pub(crate) fn reworded(mut self, message: &str) -> Self {
         let facts = std::mem::replace(&mut self.body.error, message.to_owned());
         self.body.hint = format!("{facts}; {}", self.body.hint);
         self
     }
 
-    pub(super) fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.body.error
     }
 
     #[cfg(test)]
-    pub(super) const fn code(&self) -> &'static str {
+    pub(crate) const fn code(&self) -> &'static str {
         self.body.code
     }
 
     /// Whether there is no model to predict with.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         [Code::Recalled, Code::NotServing]
             .map(Code::as_str)
             .contains(&self.body.code)

@@ -8,15 +8,15 @@ use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trust::Code;
 
-use super::refusal::Refusal;
+use crate::refusal::Refusal;
 
-pub(super) struct Memory {
+pub(crate) struct Memory {
     free: Arc<Semaphore>,
     size_bytes: usize,
 }
 
 impl Memory {
-    pub(super) fn new(size_bytes: usize) -> Self {
+    pub(crate) fn new(size_bytes: usize) -> Self {
         let size_bytes = size_bytes.min(Semaphore::MAX_PERMITS);
         Self {
             free: Arc::new(Semaphore::new(size_bytes)),
@@ -25,7 +25,7 @@ impl Memory {
     }
 
     /// A share, which grows as it is needed.
-    pub(super) fn share(&self) -> Result<Share, Refusal> {
+    pub(crate) fn share(&self) -> Result<Share, Refusal> {
         Ok(Share {
             permit: permit(&self.free, 0)?,
             all_bytes: self.size_bytes,
@@ -33,7 +33,7 @@ impl Memory {
     }
 
     /// Whether so much is free now. It is not kept for whoever asks: a promise of many bytes costs nobody else any.
-    pub(super) fn has(&self, size_bytes: u64) -> Result<(), Refusal> {
+    pub(crate) fn has(&self, size_bytes: u64) -> Result<(), Refusal> {
         if size_bytes <= self.free.available_permits() as u64 {
             Ok(())
         } else {
@@ -43,25 +43,25 @@ impl Memory {
 }
 
 /// One request's part of the memory. It is free again when this is dropped.
-pub(super) struct Share {
+pub(crate) struct Share {
     permit: OwnedSemaphorePermit,
     all_bytes: usize,
 }
 
 impl Share {
-    pub(super) fn size_bytes(&self) -> usize {
+    pub(crate) fn size_bytes(&self) -> usize {
         self.permit.num_permits()
     }
 
     /// Takes so much more, or refuses: for now, or for good when it would be too much even for the only request.
-    pub(super) fn grow(&mut self, more_bytes: usize) -> Result<(), Refusal> {
+    pub(crate) fn grow(&mut self, more_bytes: usize) -> Result<(), Refusal> {
         let whole_bytes = self.size_bytes().saturating_add(more_bytes);
         if whole_bytes > self.all_bytes {
             let message = format!(
                 "the request and its answer take {whole_bytes} bytes of memory, more than the {} there are for all requests",
                 self.all_bytes
             );
-            return Err(Refusal::new(Code::TooLarge, message, "send fewer rows"));
+            return Err(Refusal::new(Code::TooLarge, message, "send less at once"));
         }
         self.permit
             .merge(permit(self.permit.semaphore(), more_bytes)?);
@@ -69,13 +69,13 @@ impl Share {
     }
 
     /// Gives back all but so much.
-    pub(super) fn shrink_to(&mut self, size_bytes: usize) {
+    pub(crate) fn shrink_to(&mut self, size_bytes: usize) {
         let unused = self.size_bytes().saturating_sub(size_bytes);
         drop(self.permit.split(unused));
     }
 
     /// Bytes that keep this share until they have left.
-    pub(super) fn keep(self, bytes: Vec<u8>) -> Bytes {
+    pub(crate) fn keep(self, bytes: Vec<u8>) -> Bytes {
         Bytes::from_owner(Kept {
             bytes,
             _share: self,

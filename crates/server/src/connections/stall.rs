@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use super::places::Place;
 
-pub(super) struct Stall {
+pub(crate) struct Stall {
     stream: TcpStream,
     time_max: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
@@ -20,7 +20,7 @@ pub(super) struct Stall {
 }
 
 impl Stall {
-    pub(super) const fn new(stream: TcpStream, time_max: Duration, place: Arc<Place>) -> Self {
+    pub(crate) const fn new(stream: TcpStream, time_max: Duration, place: Arc<Place>) -> Self {
         Self {
             stream,
             time_max,

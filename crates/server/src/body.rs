@@ -12,10 +12,9 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use infer::room;
 use trust::Code;
 
-use super::Server;
-use super::memory::Share;
-use super::places::Place;
-use super::refusal::Refusal;
+use crate::connections::Place;
+use crate::memory::{Memory, Share};
+use crate::refusal::Refusal;
 
 /// The most that is read of a body that nobody wants, so that its sender sees the answer.
 const UNWANTED_BYTES_MAX: u64 = 32 << 20;
@@ -25,9 +24,9 @@ const UNWANTED_TIME_MAX: Duration = Duration::from_secs(1);
 const STEP_BYTES: usize = 64 << 10;
 
 /// A whole body, and its share of the memory.
-pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
-    pub(super) share: Share,
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) share: Share,
 }
 
 impl Body {
@@ -55,57 +54,68 @@ impl Body {
     }
 
     /// Whether there is nothing in it to read.
-    pub(super) fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
     }
 }
 
-impl Server {
-    /// Reads a body of at most `size_bytes_max` bytes. Its declared size is judged before any of it is read; memory is
-    /// taken only as bytes arrive, so that a promise of many costs nothing.
-    pub(super) async fn read(
-        &self,
-        request: Request,
-        size_bytes_max: usize,
-    ) -> Result<Body, Refusal> {
-        check_encoding(request.headers())?;
-        let declared = request.body().size_hint().lower();
-        if declared > size_bytes_max as u64 {
-            return Err(too_large(size_bytes_max));
-        }
-        self.memory.has(declared)?;
-        let reading = self.collect(request.into_body(), size_bytes_max);
-        let time_max = self.limits.body_timeout;
-        let too_slow = |_| {
-            let seconds = time_max.as_secs_f32();
-            Refusal::too_slow(format!("the body was not there within {seconds} s"))
-        };
-        tokio::time::timeout(time_max, reading)
-            .await
-            .map_err(too_slow)?
-    }
+/// What one body may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) size_bytes_max: usize,
+    pub(crate) time_max: Duration,
+    /// What to do about a longer one.
+    pub(crate) hint: &'static str,
+}
 
-    async fn collect(&self, mut from: axum::body::Body, max: usize) -> Result<Body, Refusal> {
-        let mut body = Body {
-            bytes: Vec::new(),
-            share: self.memory.share()?,
-        };
-        while let Some(frame) = next_frame(&mut from).await {
-            let broken = |_| {
-                let message = "the body broke off, or its chunks can't be read";
-                Refusal::invalid(message, "send the whole body again")
-            };
-            // What is no data is a trailer; nothing here asks for one.
-            let Ok(data) = frame.map_err(broken)?.into_data() else {
-                continue;
-            };
-            if data.len() > max - body.bytes.len() {
-                return Err(too_large(max));
-            }
-            body.add(&data, max)?;
-        }
-        Ok(body)
+/// Reads a body within its limits. Its declared size is judged before any of it is read; memory is taken only as bytes
+/// arrive, so that a promise of many costs nothing.
+pub(crate) async fn read(
+    request: Request,
+    memory: &Memory,
+    limits: Limits,
+) -> Result<Body, Refusal> {
+    check_encoding(request.headers())?;
+    let declared = request.body().size_hint().lower();
+    if declared > limits.size_bytes_max as u64 {
+        return Err(too_large(limits));
     }
+    memory.has(declared)?;
+    let reading = collect(request.into_body(), memory, limits);
+    let too_slow = |_| {
+        let seconds = limits.time_max.as_secs_f32();
+        Refusal::too_slow(format!("the body was not there within {seconds} s"))
+    };
+    tokio::time::timeout(limits.time_max, reading)
+        .await
+        .map_err(too_slow)?
+}
+
+async fn collect(
+    mut from: axum::body::Body,
+    memory: &Memory,
+    limits: Limits,
+) -> Result<Body, Refusal> {
+    let max = limits.size_bytes_max;
+    let mut body = Body {
+        bytes: Vec::new(),
+        share: memory.share()?,
+    };
+    while let Some(frame) = next_frame(&mut from).await {
+        let broken = |_| {
+            let message = "the body broke off, or its chunks can't be read";
+            Refusal::invalid(message, "send the whole body again")
+        };
+        // What is no data is a trailer; nothing here asks for one.
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        if data.len() > max - body.bytes.len() {
+            return Err(too_large(limits));
+        }
+        body.add(&data, max)?;
+    }
+    Ok(body)
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -120,13 +130,10 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn too_large(size_bytes_max: usize) -> Refusal {
+fn too_large(limits: Limits) -> Refusal {
+    let size_bytes_max = limits.size_bytes_max;
     let message = format!("the body is longer than the {size_bytes_max} bytes allowed");
-    Refusal::new(
-        Code::TooLarge,
-        message,
-        "send fewer rows, or a smaller picture",
-    )
+    Refusal::new(Code::TooLarge, message, limits.hint)
 }
 
 async fn next_frame<B: HttpBody + Unpin>(body: &mut B) -> Option<Result<Frame<B::Data>, B::Error>> {
@@ -135,13 +142,13 @@ async fn next_frame<B: HttpBody + Unpin>(body: &mut B) -> Option<Result<Frame<B:
 
 /// A body that its connection can still reach after a handler took it.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     body: Arc<Mutex<Incoming>>,
     place: Arc<Place>,
 }
 
 impl Shared {
-    pub(super) fn new(body: Incoming, place: Arc<Place>) -> Self {
+    pub(crate) fn new(body: Incoming, place: Arc<Place>) -> Self {
         if body.is_end_stream() {
             place.request_came();
         }
@@ -150,7 +157,7 @@ impl Shared {
     }
 
     /// Reads on where a refusal stopped, and forgets it: most clients look for an answer only after they sent everything.
-    pub(super) async fn discard(mut self) {
+    pub(crate) async fn discard(mut self) {
         if self.is_end_stream() || self.size_hint().lower() > UNWANTED_BYTES_MAX {
             return;
         }
