@@ -16,9 +16,8 @@ pub(crate) fn left_out_by(
     model: &Path,
     ui: &Ui,
 ) -> Result<Vec<String>, Failure> {
-    // A file has nothing to leave out.
-    if words.is_empty() || model.is_file() {
-        return Ok(Vec::new());
+    if let Some(word) = words.first().filter(|_| model.is_file()) {
+        return Err(outside(word, model));
     }
     let mut left_out = Vec::new();
     for word in words {

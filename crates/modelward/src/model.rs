@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use digest::{Digest, Links, Listing, Method, Walk, WalkError};
 use trust::predicate::Form;
 use trust::{Artifact, Code, Kind, TreePath};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::answer::Failure;
 use crate::faults::{disk_way, io_code};
@@ -335,37 +336,54 @@ impl std::fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Refuses names of which only one has room on file systems that don't tell upper from lower case: who copies the model there
-/// has another one.
+/// Refuses names, of files or folders, of which only one has room on file systems that don't tell upper from lower case, or
+/// one Unicode form of a character from the other: who copies the model there has another one.
 pub(crate) fn no_twins<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
-    let lower = |name: &str| {
-        name.chars()
-            .flat_map(char::to_lowercase)
-            .collect::<String>()
+    let hash = |name: &str| {
+        let mut hasher = DefaultHasher::new();
+        folded(name).hash(&mut hasher);
+        hasher.finish()
     };
     // Of many names the hashes take less room.
-    let mut all: Vec<(u64, &str)> = names
-        .map(|name| {
-            let mut hasher = DefaultHasher::new();
-            lower(name).hash(&mut hasher);
-            (hasher.finish(), name)
-        })
-        .collect();
+    let mut all: Vec<(u64, &str)> = Vec::new();
+    let mut last_folder = "";
+    for name in names {
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if folder != last_folder {
+            let ends = folder.match_indices('/').map(|(at, _)| at);
+            let folders = ends.chain([folder.len()]).map(|end| &folder[..end]);
+            all.extend(folders.map(|folder| (hash(folder), folder)));
+            last_folder = folder;
+        }
+        all.push((hash(name), name));
+    }
     all.sort_unstable();
     all.dedup();
     for pair in all.windows(2) {
         if let [(one_hash, one), (other_hash, other)] = pair
             && one_hash == other_hash
-            && lower(one) == lower(other)
+            && folded(one) == folded(other)
         {
             return Err(Failure::error(
                 Code::ModelInvalid,
-                format!("the names `{one}` and `{other}` differ only by upper and lower case"),
-                "rename one of them and sign again: where file systems don't tell them apart, one file takes the other's place",
+                format!(
+                    "the names `{one}` and `{other}` differ only by upper and lower case, or by the form of a character"
+                ),
+                "rename one of them and sign again: where file systems don't tell them apart, one takes the other's place",
             ));
         }
     }
     Ok(())
+}
+
+/// A name as file systems see it that don't tell such apart.
+fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    // `ß` is `SS` in upper case, and both are `ss` then.
+    let upper = name.nfd().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).nfc().collect()
 }
 
 /// For a progress bar only: what can't be read counts nothing here and fails later.

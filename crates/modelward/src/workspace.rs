@@ -4,6 +4,7 @@ mod dossier;
 mod production;
 
 use std::cell::RefCell;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,6 @@ use zeroize::Zeroizing;
 use crate::answer::{Failure, allowed};
 use crate::cli::Common;
 use crate::faults::{at, io_code, password_file};
-use crate::model::unreadable;
 use crate::root_change;
 use crate::settings::Settings;
 use crate::staging::Staging;
@@ -400,9 +400,11 @@ fn occupied(folder: &Path) -> Failure {
     )
 }
 
+const TRUST_ROOT: &str = "trust.toml";
+
 /// Where a store's trust root is.
 pub(crate) fn root_path(store: &Store) -> PathBuf {
-    store.path().join("trust.toml")
+    store.path().join(TRUST_ROOT)
 }
 
 /// Where a store's keys are.
@@ -473,26 +475,43 @@ pub(crate) fn locate(common: &Common) -> Result<PathBuf, Failure> {
 /// whoever puts one into a folder above decides for all who work below it.
 fn check_ours(folder: &Path) -> Result<(), Failure> {
     let store = folder.join(host::store::FOLDER_NAME);
-    let metadata = std::fs::symlink_metadata(&store).map_err(|e| unreadable(&store, &e))?;
+    let root = store.join(TRUST_ROOT);
     let us = rustix::process::geteuid().as_raw();
     // Who calls us through `sudo` is who sits there.
     let caller = std::env::var("SUDO_UID").ok().filter(|_| us == 0);
     let caller = caller.and_then(|id| id.parse().ok()).unwrap_or(us);
-    let why = if ![us, caller, 0].contains(&metadata.uid()) {
-        "belongs to somebody else"
-    } else if metadata.mode() & 0o002 != 0 {
-        "can be changed by anybody"
-    } else {
-        return Ok(());
-    };
-    Err(Failure::error(
-        Code::StoreUntrusted,
-        format!("the nearest store, `{}`, {why}", store.display()),
-        format!(
+    let is_ours = |metadata: &Metadata| [us, caller, 0].contains(&metadata.uid());
+    let our_group = rustix::process::getegid().as_raw();
+    for path in [&store, &root] {
+        // A link is whoever's it is, and leads to what is somebody's too.
+        let link = std::fs::symlink_metadata(path);
+        let (Ok(link), Ok(there)) = (link, std::fs::metadata(path)) else {
+            // What is not there is told by who looks for it.
+            continue;
+        };
+        let why = if !is_ours(&link) || !is_ours(&there) {
+            "belongs to somebody else"
+        } else if there.mode() & 0o002 != 0 {
+            "can be changed by anybody"
+        } else if there.mode() & 0o020 != 0 && there.gid() != our_group {
+            "can be changed by another group"
+        } else {
+            continue;
+        };
+        let way = format!(
             "if you trust it, name it: `--store {}`; or make one here with `modelward store init`",
             folder.display()
-        ),
-    ))
+        );
+        let message = match path == &store {
+            true => format!("the nearest store, `{}`, {why}", path.display()),
+            false => format!(
+                "the nearest store's trust root, `{}`, {why}",
+                path.display()
+            ),
+        };
+        return Err(Failure::error(Code::StoreUntrusted, message, way));
+    }
+    Ok(())
 }
 
 pub(crate) fn here() -> Result<PathBuf, Failure> {

@@ -234,6 +234,16 @@ pub enum TimestampError {
     /// It is about something else.
     #[error("the timestamp is about other bytes")]
     Imprint,
+    /// It was made after the time of asking.
+    #[error(
+        "the timestamp is of {at}, and now it is {now}: the authority's clock is wrong, or this machine's"
+    )]
+    Future {
+        /// When it says that it was made.
+        at: Time,
+        /// The time it was asked.
+        now: Time,
+    },
     /// It answers another question.
     #[error("the timestamp is the answer to another question than the one that was asked")]
     Nonce,

@@ -136,6 +136,12 @@ impl Side {
         let ignored = terms.ignored.iter().cloned();
         let ignored: Vec<String> = ignored.chain(inside.map(ToOwned::to_owned)).collect();
         let measured = Resources::measure(&path, &ignored, links, terms.method, ui)?;
+        if !measured.empty.is_empty() {
+            let names = measured.empty.join(", ");
+            ui.warn(&format!(
+                "empty files have no pieces, and are not compared: {names}"
+            ));
+        }
         let resources = measured.resources.iter();
         let resources = resources.map(|(name, m)| (name, m.digest()));
         let form = measured.form;

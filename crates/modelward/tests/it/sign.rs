@@ -189,6 +189,10 @@ fn what_is_to_be_left_out_lies_in_the_model() {
     for outside in ["/etc", "../x", "..", ".", "m", "*.txt"] {
         assert_eq!(workshop.error(&sign(outside)), "usage", "{outside}");
     }
+    assert_eq!(
+        workshop.error("sign m/weights --private-key key.pem --ignore notes"),
+        "usage"
+    );
     assert!(
         workshop
             .yes(&sign("nope"))

@@ -445,11 +445,22 @@ fn a_store_that_others_may_change_decides_when_it_is_named() {
     }
     workshop.yes("verify data --store .");
     fs::set_permissions(&store, fs::Permissions::from_mode(0o755)).unwrap();
+    // A link of one's own to another disk is one's own.
+    fs::rename(&store, workshop.file("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", &store).unwrap();
+    workshop.yes("verify data");
+    fs::remove_file(&store).unwrap();
+    fs::rename(workshop.file("elsewhere"), &store).unwrap();
     workshop.yes("verify data");
     if !rustix::process::geteuid().is_root() {
         // Only root gives its folders away.
         return;
     }
+    let root = store.join("trust.toml");
+    std::os::unix::fs::chown(&root, Some(4_242), None).unwrap();
+    assert_eq!(workshop.error("verify data"), "store_untrusted");
+    std::os::unix::fs::chown(&root, Some(0), None).unwrap();
+    workshop.yes("verify data");
     std::os::unix::fs::chown(&store, Some(4_242), None).unwrap();
     assert_eq!(workshop.error("verify data"), "store_untrusted");
     let mut command = workshop.command("verify data");

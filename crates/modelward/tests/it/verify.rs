@@ -151,6 +151,46 @@ fn names_that_differ_by_case_alone_are_neither_signed_nor_verified() {
     );
 }
 
+/// So it is with two Unicode forms of a character, with letters that have more than one lower case, and with folders.
+#[test]
+fn names_that_are_the_same_elsewhere_are_not_signed() {
+    for (one, other) in [
+        ("e\u{301}.txt", "\u{e9}.txt"),
+        ("stra\u{df}e", "STRASSE"),
+        ("\u{17f}", "S"),
+        ("A/x", "a/y"),
+        ("A/b/x", "A/B/y"),
+    ] {
+        let workshop = Workshop::bare();
+        workshop.write_key();
+        workshop.write(&format!("m/{one}"), "1");
+        workshop.yes("sign m --private-key key.pem");
+        workshop.write(&format!("m/{other}"), "2");
+        let sign = "sign m --private-key key.pem";
+        assert_eq!(workshop.error(sign), "model_invalid", "{one} {other}");
+    }
+}
+
+/// Anybody can write a long list into a bundle: it is refused before there is a tree of it.
+#[test]
+fn paths_to_leave_out_are_not_without_number() {
+    let workshop = Workshop::bare();
+    workshop.write_key_pair();
+    workshop.write("m/a", "1");
+    workshop.yes("sign m --private-key key.pem");
+    let pem = String::from_utf8(workshop.read("key.pem")).unwrap();
+    let key = trust::PrivateKey::from_pem(&pem, None).unwrap();
+    for (count, is_read) in [(1_000, true), (500_000, false)] {
+        let mut statement = signed_statement(&workshop);
+        statement["predicate"]["serialization"]["ignore_paths"] = vec!["a"; count].into();
+        let bundle = trust::Signer::seal(&key, statement.to_string().into_bytes());
+        workshop.write("long.sig", bundle.unwrap().to_bytes());
+        let outcome = workshop.run("inspect long.sig");
+        assert_eq!(outcome.status == 0, is_read, "{count}");
+        assert_eq!(outcome.stderr.contains("longer than 1 MiB"), !is_read);
+    }
+}
+
 fn signed_statement(workshop: &Workshop) -> serde_json::Value {
     let bundle: serde_json::Value = serde_json::from_slice(&workshop.read("m.sig")).unwrap();
     let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();

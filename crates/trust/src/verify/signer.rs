@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Purpose;
 use crate::TrustRoot;
-use crate::sigstore::{self, By, Evidence, LogEntry, SigstoreError};
+use crate::sigstore::{self, By, Evidence, LogEntry};
 use crate::timestamp::{self, TimestampError};
 use crate::verified::How;
 use crate::x509::signature::{self, Algorithm, Hash};
@@ -213,7 +213,7 @@ fn witnessed(
 fn not_after_now(stamped: Option<Time>, when: When) -> Result<(), Error> {
     match (stamped, when.now()) {
         (Some(at), Some(now)) if at > now => {
-            Err(Error::Sigstore(SigstoreError::Future { at, now }))
+            Err(Error::Timestamp(TimestampError::Future { at, now }))
         }
         _ => Ok(()),
     }

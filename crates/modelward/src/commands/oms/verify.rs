@@ -313,7 +313,7 @@ pub(super) fn tell(
         ..
     } = &signature.proof().how
     {
-        voice.warn(&format!(
+        voice.insist(&format!(
             "the certificate is of `{subject}` (sha256:{}), and nobody was expected: its identity was not checked; \
              `--certificate_identity` does",
             fingerprint.hex()

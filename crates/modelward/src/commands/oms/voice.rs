@@ -51,6 +51,11 @@ impl Voice {
         self.say(Level::Warning, "warning", text);
     }
 
+    /// What a yes leaves open: whoever asks for less than warnings is told all the same.
+    pub(super) fn insist(&self, text: &str) {
+        self.say(Level::Critical, "warning", text);
+    }
+
     fn say(&self, level: Level, word: &str, text: &str) {
         if level < self.level {
             return;

@@ -15,6 +15,9 @@ pub(super) const SHARDS: &str = "shards";
 /// The largest number that every JSON reader keeps exact.
 const SHARD_SIZE_MAX: u64 = 1 << 53;
 
+/// Some ten thousand paths to leave out.
+const SERIALIZATION_SIZE_BYTES_MAX: usize = 1 << 20;
+
 /// Whether this is version 1 with a later minor number than ours.
 pub(super) fn is_later_minor(predicate_type: &str) -> bool {
     let minor = predicate_type.strip_prefix("https://model_signing/signature/v1.");
@@ -36,7 +39,11 @@ pub(super) fn predicate(value: Raw<'_>, is_strict: bool) -> Result<ModelSignatur
             &["serialization", "resources"],
         )?;
     }
-    let how = &part(value, "serialization")?.value();
+    let how = part(value, "serialization")?;
+    if how.text().len() > SERIALIZATION_SIZE_BYTES_MAX {
+        return refused("its `serialization` is longer than 1 MiB");
+    }
+    let how = &how.value();
     if is_strict {
         let names: Option<Vec<_>> = how.as_object().map(|members| {
             let names = members.iter().map(|(name, _)| Cow::Borrowed(name.as_str()));
