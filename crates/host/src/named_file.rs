@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Access, Mode, OFlags};
@@ -51,7 +51,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// As [`write()`].
 pub fn write_by(path: &Path, write: Writing<'_>) -> io::Result<()> {
     match destination(path)? {
-        Destination::Place(place) => whole_file::write_by(&place, write),
+        Destination::Place(place) => match whole_file::write_by(&place, write) {
+            Err(cause) if is_fixed(&place, &cause) => {
+                let mut open = File::options().write(true).truncate(true).open(&place)?;
+                write(&mut open)?;
+                open.sync_all()
+            }
+            written => written,
+        },
         Destination::Through(mut open) => write(&mut open),
     }
 }
@@ -64,8 +71,22 @@ pub fn check(path: &Path) -> io::Result<()> {
     let place = led_to(path)?;
     match is_written_through(&place)? {
         true => Ok(()),
-        false => Ok(rustix::fs::access(folder_of(&place), Access::WRITE_OK)?),
+        false => match rustix::fs::access(folder_of(&place), Access::WRITE_OK) {
+            Err(cause) if is_fixed(&place, &cause.into()) => Ok(()),
+            access => Ok(access?),
+        },
     }
+}
+
+/// Whether a file can't be replaced, and can be written: it is mounted there by itself, as containers do, or its folder is not
+/// ours. Then it has to be written where it is, and is not whole if we are killed meanwhile.
+fn is_fixed(place: &Path, cause: &io::Error) -> bool {
+    let why = cause.raw_os_error().map(Errno::from_raw_os_error);
+    let is_kept = matches!(
+        why,
+        Some(Errno::BUSY | Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::XDEV)
+    );
+    is_kept && place.is_file() && rustix::fs::access(place, Access::WRITE_OK).is_ok()
 }
 
 /// Where the bytes of a file go.
@@ -113,11 +134,27 @@ fn led_to(path: &Path) -> io::Result<PathBuf> {
             return Ok(place);
         }
         match fs::read_link(&place) {
-            Ok(to) => place = folder_of(&place).join(to),
+            Ok(to) => {
+                check_link(&place)?;
+                place = folder_of(&place).join(to);
+            }
             Err(_) => return Ok(place),
         }
     }
     Err(Errno::LOOP.into())
+}
+
+/// In a folder that everybody may write to, a stranger's link is not followed (as with Linux's `fs.protected_symlinks`): it may
+/// lead to what we should not write.
+fn check_link(link: &Path) -> io::Result<()> {
+    const STICKY_FOR_ALL: u32 = 0o1002;
+    let (folder, link) = (fs::metadata(folder_of(link))?, fs::symlink_metadata(link)?);
+    let is_for_all = folder.mode() & STICKY_FOR_ALL == STICKY_FOR_ALL;
+    let is_trusted = [rustix::process::geteuid().as_raw(), folder.uid()].contains(&link.uid());
+    match is_for_all && !is_trusted {
+        true => Err(Errno::ACCESS.into()),
+        false => Ok(()),
+    }
 }
 
 /// Whether a name is one of the kernel's for an open file, by whatever way it was reached.
@@ -226,7 +263,7 @@ struct NobodyReads;
 mod tests {
     use std::io::{PipeReader, Write};
     use std::os::fd::AsRawFd;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use rustix::fs::{CWD, FileType, makedev, mknodat};
 
@@ -251,6 +288,45 @@ mod tests {
         symlink("loop", at("loop")).unwrap();
         assert!(write(&at("loop"), b"x").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+    }
+
+    #[test]
+    fn a_strangers_link_in_everybodys_folder_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("link");
+        symlink("target", &link).unwrap();
+        let everybody = fs::Permissions::from_mode(0o1777);
+        fs::set_permissions(dir.path(), everybody).unwrap();
+        write(&link, b"mine").unwrap();
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::lchown(&link, Some(4_242), None).unwrap();
+            let error = write(&link, b"theirs").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+            assert_eq!(fs::read(dir.path().join("target")).unwrap(), b"mine");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_replaced_is_written_where_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "longer than the new").unwrap();
+        for (why, is_fixed_then) in [
+            (Errno::BUSY, true),
+            (Errno::ACCESS, true),
+            (Errno::NOSPC, false),
+        ] {
+            assert_eq!(is_fixed(&file, &why.into()), is_fixed_then, "{why}");
+            assert!(!is_fixed(&dir.path().join("none"), &why.into()));
+        }
+        // Root may write in every folder.
+        if !rustix::process::geteuid().is_root() {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o555)).unwrap();
+            check(&file).unwrap();
+            write(&file, b"new").unwrap();
+            assert_eq!(fs::read(&file).unwrap(), b"new");
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        }
     }
 
     #[test]

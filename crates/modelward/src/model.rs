@@ -351,7 +351,9 @@ pub(crate) fn no_twins<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), F
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
         if folder != last_folder {
             let ends = folder.match_indices('/').map(|(at, _)| at);
-            let folders = ends.chain([folder.len()]).map(|end| &folder[..end]);
+            let folders = ends
+                .chain([folder.len()])
+                .filter_map(|end| folder.get(..end));
             all.extend(folders.map(|folder| (hash(folder), folder)));
             last_folder = folder;
         }

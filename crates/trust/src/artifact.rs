@@ -11,7 +11,8 @@ const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_CONFIG: &[u8] = b"{}";
 const FILE_TYPE: &str = "application/octet-stream";
-const FILES_MAX: usize = 100_000;
+/// As many files as an artifact may have.
+pub const FILES_MAX: usize = 100_000;
 const PATH_SIZE_BYTES_MAX: usize = 4096;
 
 /// A name inside an artifact: relative, `/`-separated, no empty part, no `.`, no `..`, no control character.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use digest::{Digest, Method};
 use serde_json::json;
+use trust::artifact::FILES_MAX;
 use trust::predicate::ModelSignature;
 use trust::{
     Artifact, Code, Denied, Difference, How, KeyId, Kind, Proof, Statement, Time, Verified,
@@ -202,7 +203,9 @@ fn measured(asked: &Asked, ui: &Ui) -> Result<Found, Failure> {
     let signed = &asked.verified.value().predicate;
     let (model, ignored, links) = (&asked.model, &asked.ignored, asked.links.as_deref());
     let whole = || Model::measure_through(model, Kind::Model, ignored, links, ui);
-    if signed.method() == Method::WHOLE_SHA256 {
+    // Of more files nothing is made that a stage could take.
+    let is_artifact = signed.resources().take(FILES_MAX + 1).count() <= FILES_MAX;
+    if signed.method() == Method::WHOLE_SHA256 && is_artifact {
         let listed = crate::model::list(model, ignored, links, ui)?;
         let files = listed.found.len();
         let artifact = trust::verify_tree(&asked.verified, listed.found, listed.form)
@@ -239,7 +242,7 @@ fn remembered(asked: &Asked, folder: &Path, ui: &Ui) -> Result<Found, Failure> {
     if !differences.is_empty() {
         return Err(differs(&differences));
     }
-    let is_whole = method == Method::WHOLE_SHA256;
+    let is_whole = method == Method::WHOLE_SHA256 && found.files <= FILES_MAX;
     asked.not_recalled(|| {
         let whole = || Remembered::measure(model, ignored, folder, Method::WHOLE_SHA256, ui);
         let model = match is_whole {
