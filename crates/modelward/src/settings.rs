@@ -76,6 +76,10 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
         "where the refreshed root of the public Sigstore is kept",
     ),
     ("HOME", "without that one, its `.local/share`"),
+    (
+        "SUDO_UID",
+        "who calls through `sudo`: the nearest store may be theirs",
+    ),
 ];
 
 /// What the file may set. Each is trusted as its flag is: whoever can change the file can choose what is asked for, and
