@@ -142,7 +142,7 @@ def check_its_defect(record: Record, token: tokens.Token, uri: str, authority: "
         words = ("--pkcs11_uri", uri, "--signing_certificate", authority.leaf, "--signature", oms.where(model))
         chain = ("--certificate_chain", authority.intermediate)
         sign = (*PEER_COMMAND, "sign", "pkcs11-certificate", model, *words, *chain)
-        commands.refused(*sign, words="tlogEntries\n  Field required", **token.variables)
+        commands.refused(*sign, words="validation error", **token.variables)
 
 
 def by_plugin(ours: Modelward, plugin: Path, private: Path, public: Path) -> Callable[[Path], None]:
