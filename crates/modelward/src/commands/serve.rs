@@ -129,6 +129,8 @@ fn run_model(args: &Args, model: &str, common: &Common, ui: &Ui) -> Result<Answe
         )
     })?;
     drop((weights, architecture));
+    // What deciding took is not needed while it serves.
+    host::memory::give_back();
     let name = args.name.clone().unwrap_or_else(|| model.name().to_owned());
     let bundle = admission.statement.proof().bundle;
     let statement = chain::serve::statement(&name, &loaded.artifact, bundle, workspace.now);
