@@ -120,6 +120,8 @@ fn run_model(args: &Args, model: &str, common: &Common, ui: &Ui) -> Result<Answe
             .map_err(|reason| Failure::from(Denied::because(reason)))
     };
     let (weights, architecture) = (join(loaded.weights)?, join(loaded.architecture)?);
+    // What deciding took is not needed beside the model.
+    host::memory::give_back();
     // (3) Parsed from the very bytes that were checked.
     let model = Model::load(&weights, &architecture).map_err(|e| {
         Failure::from_error(
@@ -129,8 +131,6 @@ fn run_model(args: &Args, model: &str, common: &Common, ui: &Ui) -> Result<Answe
         )
     })?;
     drop((weights, architecture));
-    // What deciding took is not needed while it serves.
-    host::memory::give_back();
     let name = args.name.clone().unwrap_or_else(|| model.name().to_owned());
     let bundle = admission.statement.proof().bundle;
     let statement = chain::serve::statement(&name, &loaded.artifact, bundle, workspace.now);
